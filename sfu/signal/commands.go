@@ -1,0 +1,369 @@
+package signal
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of what a client may send.
+const (
+	MaxMessageSize  = 96 << 10 // bytes of one message; a full browser offer has about 24 kB
+	MaxOfferSize    = 64 << 10 // bytes
+	MaxOfferLines   = 2000
+	MaxNameLength   = 64 // bytes, also of a room's name
+	MaxTokenLength  = 8 << 10
+	MaxViews        = 64
+	MaxSections     = 8
+	MaxLayers       = 4
+	MaxCandidate    = 512 // bytes of one candidate line
+	MaxDimension    = 8192
+	MaxCommandID    = 64
+	MaxClientLength = 64
+)
+
+// Source says what a track shows. The names are those of other engines.
+type Source string
+
+// What a participant may publish; one track of each.
+const (
+	Microphone  Source = "microphone"
+	Camera      Source = "camera"
+	Screen      Source = "screen"
+	ScreenAudio Source = "screen_audio"
+)
+
+// Video says whether the source is a picture.
+func (s Source) Video() bool { return s == Camera || s == Screen }
+
+// Valid says whether the source is one of the list.
+func (s Source) Valid() bool {
+	return s == Microphone || s == Camera || s == Screen || s == ScreenAudio
+}
+
+// DataMode is how much data a participant wants to spend.
+type DataMode string
+
+// The data modes.
+const (
+	DataAuto      DataMode = "auto"
+	DataLow       DataMode = "low"   // lowest picture layers only
+	DataVoiceOnly DataMode = "voice" // no video at all
+)
+
+// Section names what the client sends on one media section of its offer.
+type Section struct {
+	MID    string `json:"mid"`
+	Source Source `json:"source"`
+}
+
+// Join enters a room: the offer travels here and the answer in Joined, so that
+// joining costs one round trip.
+type Join struct {
+	Version int    `json:"version"`
+	Room    string `json:"room"`
+	Token   string `json:"token,omitempty"`
+	// Name is shown to others; a name in the token wins.
+	Name string `json:"name,omitempty"`
+	// Offer is the SDP offer with all sections of the whole call. Empty joins
+	// without media (signalling only).
+	Offer string `json:"offer,omitempty"`
+	// Send names the sections on which the client sends.
+	Send []Section `json:"send,omitempty"`
+	// Publish is what is on from the start: the same as a publish command for each.
+	Publish  []Publish `json:"publish,omitempty"`
+	DataMode DataMode  `json:"dataMode,omitempty"`
+	// Client names the software, such as "web/0.1"; for statistics.
+	Client string `json:"client,omitempty"`
+}
+
+// Resume takes a session up again on a new connection.
+type Resume struct {
+	Version int    `json:"version"`
+	Token   string `json:"token"` // from Joined.Resume
+	// After is the sequence number of the last event seen.
+	After uint64 `json:"after"`
+}
+
+// Layer is one simulcast layer, from small to large.
+type Layer struct {
+	RID     string `json:"rid"`
+	Width   int    `json:"width"`
+	Height  int    `json:"height"`
+	MaxRate int    `json:"maxRate,omitempty"` // bits per second
+}
+
+// Publish starts a track on the section of its source.
+type Publish struct {
+	Source Source  `json:"source"`
+	Muted  bool    `json:"muted,omitempty"`
+	Width  int     `json:"width,omitempty"`
+	Height int     `json:"height,omitempty"`
+	Layers []Layer `json:"layers,omitempty"`
+}
+
+// Unpublish ends the track of a source.
+type Unpublish struct {
+	Source Source `json:"source"`
+}
+
+// Mute silences or blanks the track of a source, or ends that.
+type Mute struct {
+	Source Source `json:"source"`
+	Muted  bool   `json:"muted"`
+}
+
+// TrackView is how one track is shown.
+type TrackView struct {
+	Track string `json:"track"`
+	// Width and Height are device pixels; 0 when unknown.
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
+	// Priority is 0 (least) to 9; pinned or large tiles have more.
+	Priority int `json:"priority,omitempty"`
+}
+
+// View says which pictures the client wants to see: the whole list each time.
+// Before the first one the server shows those who spoke last.
+type View struct {
+	Tracks []TrackView `json:"tracks"`
+}
+
+// Restart renews ICE (network change) without leaving: a new offer with the
+// same sections. The reply is Restarted.
+type Restart struct {
+	Offer string `json:"offer"`
+}
+
+// Candidate adds one ICE candidate of the client, as in RFC 8839 §5.1. It is
+// optional: the server learns the client's addresses from its checks.
+type Candidate struct {
+	Candidate string `json:"candidate"`
+	MID       string `json:"mid,omitempty"`
+}
+
+// SetDataMode changes the data mode.
+type SetDataMode struct {
+	Mode DataMode `json:"mode"`
+}
+
+// Acknowledge says that the client knows what a slot carries, so that packets
+// need not carry the source's short id any longer.
+type Acknowledge struct {
+	Slot   int    `json:"slot"`
+	Source uint32 `json:"source"`
+}
+
+// Ping measures the round trip of the signalling; the reply is Pong.
+type Ping struct{}
+
+// Leave ends the session.
+type Leave struct{}
+
+// Type answers the name on the wire.
+func (*Join) Type() string        { return "join" }
+func (*Resume) Type() string      { return "resume" }
+func (*Publish) Type() string     { return "publish" }
+func (*Unpublish) Type() string   { return "unpublish" }
+func (*Mute) Type() string        { return "mute" }
+func (*View) Type() string        { return "view" }
+func (*Restart) Type() string     { return "restart" }
+func (*Candidate) Type() string   { return "candidate" }
+func (*SetDataMode) Type() string { return "data_mode" }
+func (*Acknowledge) Type() string { return "ack" }
+func (*Ping) Type() string        { return "ping" }
+func (*Leave) Type() string       { return "leave" }
+
+// NewBody answers an empty command of a type, or nil if there is none.
+func NewBody(name string) Body {
+	switch name {
+	case "join":
+		return &Join{}
+	case "resume":
+		return &Resume{}
+	case "publish":
+		return &Publish{}
+	case "unpublish":
+		return &Unpublish{}
+	case "mute":
+		return &Mute{}
+	case "view":
+		return &View{}
+	case "restart":
+		return &Restart{}
+	case "candidate":
+		return &Candidate{}
+	case "data_mode":
+		return &SetDataMode{}
+	case "ack":
+		return &Acknowledge{}
+	case "ping":
+		return &Ping{}
+	case "leave":
+		return &Leave{}
+	}
+	return nil
+}
+
+// Validate bounds the fields.
+func (c *Join) Validate() error {
+	if err := validVersion(c.Version); err != nil {
+		return err
+	}
+	if err := ValidRoom(c.Room); err != nil {
+		return err
+	}
+	if err := validText("name", c.Name, MaxNameLength); err != nil {
+		return err
+	}
+	if err := validText("client", c.Client, MaxClientLength); err != nil {
+		return err
+	}
+	if len(c.Token) > MaxTokenLength {
+		return Errorf(BadToken, "the token has %d bytes; at most %d are accepted", len(c.Token), MaxTokenLength)
+	}
+	if c.Offer != "" {
+		if err := ValidOffer(c.Offer); err != nil {
+			return err
+		}
+	}
+	if len(c.Send) > MaxSections || len(c.Publish) > MaxSections {
+		return Errorf(BadMessage, "at most %d sections may be sent", MaxSections)
+	}
+	for _, s := range c.Send {
+		if !s.Source.Valid() || len(s.MID) > 16 || s.MID == "" {
+			return Errorf(BadMessage, "send: each section needs a mid of 1 to 16 bytes and a known source")
+		}
+	}
+	for i := range c.Publish {
+		if err := c.Publish[i].Validate(); err != nil {
+			return err
+		}
+	}
+	if c.DataMode == "" {
+		return nil
+	}
+	return (&SetDataMode{Mode: c.DataMode}).Validate()
+}
+
+// Validate bounds the fields.
+func (c *Resume) Validate() error {
+	if err := validVersion(c.Version); err != nil {
+		return err
+	}
+	if len(c.Token) == 0 || len(c.Token) > 128 {
+		return Errorf(UnknownSession, "the resume token is not one of ours")
+	}
+	return nil
+}
+
+// Validate bounds the fields.
+func (c *Publish) Validate() error {
+	if !c.Source.Valid() {
+		return Errorf(BadMessage, "publish: unknown source %.32q", string(c.Source))
+	}
+	if !validSize(c.Width) || !validSize(c.Height) {
+		return Errorf(BadMessage, "publish: width and height must be 0 to %d", MaxDimension)
+	}
+	if len(c.Layers) > MaxLayers {
+		return Errorf(BadMessage, "publish: at most %d layers", MaxLayers)
+	}
+	for _, l := range c.Layers {
+		if l.RID == "" || len(l.RID) > 16 || !validSize(l.Width) || !validSize(l.Height) || l.MaxRate < 0 {
+			return Errorf(BadMessage, "publish: a layer needs a rid of 1 to 16 bytes, sizes of 0 to %d and no negative rate", MaxDimension)
+		}
+	}
+	return nil
+}
+
+// Validate bounds the fields.
+func (c *Unpublish) Validate() error { return (&Publish{Source: c.Source}).Validate() }
+
+// Validate bounds the fields.
+func (c *Mute) Validate() error { return (&Publish{Source: c.Source}).Validate() }
+
+// Validate bounds the fields.
+func (c *View) Validate() error {
+	if len(c.Tracks) > MaxViews {
+		return Errorf(BadMessage, "view: at most %d tracks", MaxViews)
+	}
+	for _, v := range c.Tracks {
+		if len(v.Track) == 0 || len(v.Track) > 64 || !validSize(v.Width) || !validSize(v.Height) || v.Priority < 0 || v.Priority > 9 {
+			return Errorf(BadMessage, "view: each entry needs a track id, sizes of 0 to %d and a priority of 0 to 9", MaxDimension)
+		}
+	}
+	return nil
+}
+
+// Validate bounds the fields.
+func (c *Restart) Validate() error { return ValidOffer(c.Offer) }
+
+// Validate bounds the fields. Whether the line is a candidate is told by the peer.
+func (c *Candidate) Validate() error {
+	if len(c.Candidate) > MaxCandidate || len(c.MID) > 16 {
+		return Errorf(BadCandidate, "a candidate has at most %d bytes", MaxCandidate)
+	}
+	return nil
+}
+
+// Validate bounds the fields.
+func (c *SetDataMode) Validate() error {
+	switch c.Mode {
+	case DataAuto, DataLow, DataVoiceOnly:
+		return nil
+	}
+	return Errorf(BadMessage, "data_mode: %.32q is none of auto, low, voice", string(c.Mode))
+}
+
+// Validate bounds the fields.
+func (c *Acknowledge) Validate() error {
+	if c.Slot < 0 || c.Slot > 64 {
+		return Errorf(UnknownSlot, "there is no slot %d", c.Slot)
+	}
+	return nil
+}
+
+// Validate has nothing to bound.
+func (*Ping) Validate() error { return nil }
+
+// Validate has nothing to bound.
+func (*Leave) Validate() error { return nil }
+
+// ValidRoom bounds a room's name: 1 to 64 bytes of printable UTF-8.
+func ValidRoom(name string) error {
+	if name == "" {
+		return Errorf(BadMessage, "the room's name is missing")
+	}
+	return validText("room", name, MaxNameLength)
+}
+
+// ValidOffer bounds an SDP text before anything parses it.
+func ValidOffer(sdp string) error {
+	switch {
+	case len(sdp) > MaxOfferSize:
+		return Errorf(BadOffer, "the offer has %d bytes; at most %d are accepted", len(sdp), MaxOfferSize)
+	case strings.Count(sdp, "\n") > MaxOfferLines:
+		return Errorf(BadOffer, "the offer has more than %d lines", MaxOfferLines)
+	case !strings.HasPrefix(sdp, "v=0"):
+		return Errorf(BadOffer, "the offer is not SDP: it does not begin with v=0")
+	}
+	return nil
+}
+
+func validVersion(v int) error {
+	if v != Version {
+		return Errorf(UnsupportedVersion, "protocol version %d is not spoken here; use %d", v, Version)
+	}
+	return nil
+}
+
+func validText(field, s string, limit int) error {
+	if len(s) > limit {
+		return Errorf(BadMessage, "%s has %d bytes; at most %d are accepted", field, len(s), limit)
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return Errorf(BadMessage, "%s must be printable UTF-8", field)
+	}
+	return nil
+}
+
+func validSize(v int) bool { return v >= 0 && v <= MaxDimension }
