@@ -1,0 +1,188 @@
+// Package bwe decides how fast one path may be sent on.
+//
+// It is told which packets were sent, which of them arrived and when, and
+// answers with a Decision: how much to offer (Target), how to space it
+// (Pacing), how much may be unacknowledged (Window) and whether to spend
+// padding on finding out more (Probe). Everything is in wire bytes: IP and
+// UDP headers, SRTP tag, extensions, retransmissions, padding and voice
+// included, for a rate without its overhead is a wrong number.
+//
+// The package is a pure state machine on the standard library: no clock,
+// goroutine, lock or timer, no allocation after New, no map. The caller gives
+// the time with every call and calls OnTick no later than Next.
+package bwe
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Kind says what a sent packet was for.
+type Kind uint8
+
+// Kinds of packets.
+const (
+	Voice Kind = iota
+	Video
+	Retransmission
+	Padding
+)
+
+// String answers the kind's name.
+func (k Kind) String() string {
+	switch k {
+	case Voice:
+		return "voice"
+	case Video:
+		return "video"
+	case Retransmission:
+		return "retransmission"
+	case Padding:
+		return "padding"
+	}
+	return "unknown"
+}
+
+// SentPacket is one packet that left, told in order of sending.
+type SentPacket struct {
+	// Sequence is the transport-wide sequence number, unwrapped, from 0. It
+	// rises by one a packet; a jump is allowed, going back is ignored.
+	Sequence int64
+	// Size is what the packet weighs on the wire, IP header included.
+	Size units.Size
+	// Kind is what it was for.
+	Kind Kind
+	// Probe is the Probe.ID it belongs to; 0 means none.
+	Probe uint16
+	// AppLimited says that the sender had nothing more to send: what these
+	// packets deliver is no measure of the path.
+	AppLimited bool
+}
+
+// PacketReport is what the receiver says of one packet.
+type PacketReport struct {
+	// Sequence is the packet's transport-wide sequence number, unwrapped.
+	Sequence int64
+	// Received says whether it arrived; Arrival and ECN are meaningless when
+	// it did not.
+	Received bool
+	// Arrival is the receiver's clock, of any epoch, unwrapped.
+	Arrival time.Duration
+	// ECN is the two-bit codepoint seen on arrival; 3 is congestion experienced.
+	ECN uint8
+}
+
+// Ladder is what the allocator could use, so that probes are only spent where
+// they could unlock something. Rates are wire rates.
+type Ladder struct {
+	// Base is the floor: voice at its thinnest. The target does not fall below
+	// it while the path is silent.
+	Base units.Rate
+	// Next is what everything up to the next useful step would need.
+	Next units.Rate
+	// Full is what everything wanted would need.
+	Full units.Rate
+}
+
+// State says what the controller is doing.
+type State uint8
+
+// States of the controller.
+const (
+	// Startup: nothing is known yet, the rate doubles by probes.
+	Startup State = iota
+	// Track: the rate follows the path.
+	Track
+	// Drain: below the capacity until the queue we caused is gone.
+	Drain
+	// Probing: a cluster of packets is measuring whether there is more.
+	Probing
+	// AppLimited: less is sent than allowed, so nothing is learnt; the target is held.
+	AppLimited
+	// Compete: another flow keeps the queue full; the rate holds a fair share.
+	Compete
+	// Blackout: no feedback; only the floor is sent.
+	Blackout
+	// Coarse: the receiver sends neither TWCC nor RFC 8888; the rate follows
+	// loss and round-trip time of receiver reports alone.
+	Coarse
+)
+
+// String answers the state's name.
+func (s State) String() string {
+	switch s {
+	case Startup:
+		return "startup"
+	case Track:
+		return "track"
+	case Drain:
+		return "drain"
+	case Probing:
+		return "probing"
+	case AppLimited:
+		return "app-limited"
+	case Compete:
+		return "compete"
+	case Blackout:
+		return "blackout"
+	case Coarse:
+		return "coarse"
+	}
+	return "unknown"
+}
+
+// Probe asks the sender to send Size bytes, media or padding, spaced at Rate
+// and marked with ID. The zero Probe asks for nothing. The same probe stays in
+// the Decision until its packets were sent or it is given up.
+type Probe struct {
+	ID   uint16
+	Rate units.Rate
+	Size units.Size
+}
+
+// Decision is what to do until the next one.
+type Decision struct {
+	// Target is what media, retransmissions and voice together may use.
+	Target units.Rate
+	// Pacing is how fast packets may leave one after another.
+	Pacing units.Rate
+	// Padding is how much padding may be added to keep the estimate alive;
+	// usually 0.
+	Padding units.Rate
+	// Probe asks for a cluster of packets; the zero value asks for nothing.
+	Probe Probe
+	// Window is how many bytes may be unacknowledged before video should wait.
+	Window units.Size
+	// State is what the controller is doing.
+	State State
+	// Reason is a constant string that says why the target last changed.
+	Reason string
+}
+
+// Stats is what the controller knows, for operators.
+type Stats struct {
+	// RTT is the smoothed round-trip time, including the receiver's wait for
+	// its next report; MinRTT is the smallest seen lately.
+	RTT, MinRTT time.Duration
+	// Loss is the share of packets lost lately, 0 to 1; LinkLoss is the part
+	// of it taken for the link's own.
+	Loss, LinkLoss float64
+	// QueueDelay is the wait in the bottleneck.
+	QueueDelay time.Duration
+	// Delivered is what arrives now, Capacity what the path is thought to
+	// carry (0 = not known), Sent what leaves now.
+	Delivered, Capacity, Sent units.Rate
+	// Target is the last Decision's.
+	Target units.Rate
+	// InFlight is what was sent and neither acknowledged nor given up.
+	InFlight units.Size
+	// State is the last Decision's.
+	State State
+	// Probes counts probes begun, ProbesFailed those that found nothing.
+	Probes, ProbesFailed uint64
+	// Cuts counts reductions for queue or loss, Blackouts feedback silences.
+	Cuts, Blackouts uint64
+	// Reports counts packet reports used, Refused those that made no sense.
+	Reports, Refused uint64
+}

@@ -1,0 +1,100 @@
+// Package pacing decides when the next packet of one path may leave.
+//
+// It queues by priority (voice, retransmission, video, padding), lets packets
+// out at the rate it was told with bursts of at most Config.Burst or one
+// packet, and when too much video waits it drops whole frames: half a frame is
+// bytes spent on nothing. Voice leaves at once and is owed to the budget, so
+// that everything else waits for it.
+//
+// Input: Push with a wire size, SetRate. Output: Pop, Next, and onDrop for
+// every item that will never be popped. Time is an argument; there is no timer.
+package pacing
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Priority orders what waits; the smallest leaves first.
+type Priority uint8
+
+// Priorities, first to last.
+const (
+	Voice Priority = iota
+	Retransmission
+	Video
+	Padding
+	priorities
+)
+
+// Item is one packet that waits.
+type Item[T any] struct {
+	Priority Priority
+	// Size is what the packet weighs on the wire, IP header included.
+	Size units.Size
+	// Flow is the slot, from 0 to Config.Flows-1.
+	Flow int
+	// Frame tells the frames of a flow apart: its RTP timestamp.
+	Frame uint32
+	// Keyframe marks video that needs nothing before it; it may wait longer
+	// and takes the place of older frames of its flow.
+	Keyframe bool
+	// Value is the caller's.
+	Value T
+}
+
+// Config bounds a queue.
+type Config struct {
+	// Rate is the pacing rate to begin with.
+	Rate units.Rate
+	// Burst is how much may leave back to back, as time at the rate. One
+	// packet may always leave, however long it lasts.
+	Burst time.Duration
+	// MaxDelay is how much video, and how much retransmission, may wait, as
+	// time at the rate.
+	MaxDelay time.Duration
+	// MaxKeyframeDelay is how much may wait when it is a key frame or a
+	// flow's only frame that is waiting.
+	MaxKeyframeDelay time.Duration
+	// MaxDebt is how long voice may hold everything else back.
+	MaxDebt time.Duration
+	// MaxPackets bounds the whole queue.
+	MaxPackets int
+	// Flows is how many flows there are.
+	Flows int
+}
+
+// DefaultConfig is what one downlink needs.
+func DefaultConfig() Config {
+	return Config{
+		Rate:             300 * units.Kbps,
+		Burst:            5 * time.Millisecond,
+		MaxDelay:         300 * time.Millisecond,
+		MaxKeyframeDelay: 2 * time.Second,
+		MaxDebt:          500 * time.Millisecond,
+		MaxPackets:       2048,
+		Flows:            32,
+	}
+}
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	switch {
+	case c.Rate < 0:
+		return fmt.Errorf("pacing: rate %d is negative", c.Rate)
+	case c.Burst < 0 || c.Burst > time.Second:
+		return fmt.Errorf("pacing: burst %v is outside 0 to 1s", c.Burst)
+	case c.MaxDelay <= 0 || c.MaxKeyframeDelay < c.MaxDelay || c.MaxKeyframeDelay > time.Minute:
+		return fmt.Errorf("pacing: delays %v and %v are not rising within (0, 1m]", c.MaxDelay, c.MaxKeyframeDelay)
+	case c.MaxDebt < 0 || c.MaxDebt > time.Minute:
+		return fmt.Errorf("pacing: debt %v is outside 0 to 1m", c.MaxDebt)
+	case c.MaxPackets < 1 || c.MaxPackets > 1<<20:
+		return fmt.Errorf("pacing: %d packets is outside 1 to 2^20", c.MaxPackets)
+	case c.Flows < 1 || c.Flows > 1024:
+		return errors.New("pacing: flows must be 1 to 1024")
+	}
+	return nil
+}
