@@ -1,10 +1,6 @@
 package pacing
 
-import (
-	"time"
-
-	"github.com/rivulet-rtc/rivulet/bwe/units"
-)
+import "time"
 
 // flowScan is what one pass over the waiting video learns of a flow.
 type flowScan struct {
@@ -217,6 +213,3 @@ func (q *Queue[T]) discard(it Item[T]) {
 		q.onDrop(it)
 	}
 }
-
-// maxSize keeps sums of sizes far from overflow.
-const maxSize = units.Size(1 << 20)

@@ -9,6 +9,9 @@ import (
 // none ends a list of nodes.
 const none = int32(-1)
 
+// maxSize keeps sums of sizes far from overflow; no IP packet is larger.
+const maxSize = units.Size(1 << 20)
+
 // node is one place in the slab; lists link places, so that taking a frame
 // out of the middle moves nothing and allocates nothing.
 type node[T any] struct {
@@ -76,8 +79,9 @@ func New[T any](cfg Config, onDrop func(Item[T])) (*Queue[T], error) {
 }
 
 // Push queues one packet. It answers false when the packet was dropped at
-// once (onDrop was called): its frame was dropped before, there is no room, or
-// the item names no flow or priority of this queue.
+// once: its frame was dropped before, there is no room, or the item names no
+// flow or priority of this queue. onDrop was then called, as it is for
+// everything that is dropped, so the caller releases nothing itself.
 func (q *Queue[T]) Push(now time.Time, it Item[T]) bool {
 	if it.Priority >= priorities || it.Flow < 0 || it.Flow >= len(q.flows) || it.Size <= 0 || it.Size > maxSize {
 		q.discard(it)
@@ -219,8 +223,6 @@ func (q *Queue[T]) Clear(flow int) {
 	}
 	q.flows[flow].reset()
 }
-
-
 
 // Close drops everything.
 func (q *Queue[T]) Close() {
