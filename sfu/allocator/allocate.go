@@ -1,0 +1,273 @@
+package allocator
+
+import (
+	"math"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Allocate divides budget among demands and appends one grant for each, in
+// their order, to dst[:0]. previous are the grants of the last allocation, in
+// any order; a demand without one is new and is not held back by hysteresis.
+//
+// The grants of video together never exceed what voice leaves of the budget.
+// Voice gets its lowest layer whatever the budget says.
+func Allocate(budget units.Rate, demands []Demand, previous []Grant, dst []Grant) []Grant {
+	dst = dst[:0]
+	a := allocation{budget: max(budget, 0), demands: demands, previous: previous}
+	for i := range demands {
+		d := &demands[i]
+		g := Grant{Slot: d.Slot, Spatial: Paused, Temporal: Paused, Reason: PausedBandwidth}
+		switch {
+		case d.Muted:
+			g.Reason = Muted
+		case d.lowest() < 0:
+			g.Reason = NoSource
+		case d.Kind == Voice:
+			a.grant(&g, d, d.lowest())
+		}
+		dst = append(dst, g)
+	}
+	a.grants = dst
+	a.bases()
+	a.upgrades()
+	a.explain()
+	return dst
+}
+
+// allocation is one call of Allocate under way. A grant whose Reason is still
+// PausedBandwidth takes part; explain puts the final reasons in.
+type allocation struct {
+	budget   units.Rate
+	spent    units.Rate
+	demands  []Demand
+	previous []Grant
+	grants   []Grant
+}
+
+// grant moves a demand to the layer at index, which may be cheaper than the
+// one it had.
+func (a *allocation) grant(g *Grant, d *Demand, index int) {
+	l := &d.Layers[index]
+	a.spent = add(a.spent-g.Rate, l.Rate)
+	g.Spatial, g.Temporal, g.Rate = l.Spatial, l.Temporal, l.Rate
+}
+
+// bases grants every picture its lowest layer, the most important first. What
+// does not fit is passed over: a cheaper picture behind it may still fit.
+func (a *allocation) bases() {
+	for i := a.following(-1); i >= 0; i = a.following(i) {
+		d := &a.demands[i]
+		index := d.lowest()
+		// A picture that was paused for want of budget comes back with
+		// headroom; one that is shown, or new, needs only to fit.
+		p, known := a.before(d.Slot)
+		resumes := known && !p.Active() && p.Reason == PausedBandwidth
+		if a.fits(d.Layers[index].Rate, resumes) {
+			a.grant(&a.grants[i], d, index)
+		}
+	}
+}
+
+// following is the picture that comes after the one at i in order of
+// importance; the first for i < 0, -1 after the last. There are few pictures,
+// so looking through them beats sorting.
+func (a *allocation) following(i int) int {
+	best := -1
+	for j := range a.demands {
+		if a.demands[j].Kind == Voice || a.grants[j].Reason != PausedBandwidth {
+			continue
+		}
+		if (i < 0 || a.precedes(i, j)) && (best < 0 || a.precedes(j, best)) {
+			best = j
+		}
+	}
+	return best
+}
+
+// precedes is a total order of pictures by importance: priority, screens
+// before cameras, what is shown already before what is not, place.
+func (a *allocation) precedes(i, j int) bool {
+	x, y := &a.demands[i], &a.demands[j]
+	if x.Priority != y.Priority {
+		return x.Priority > y.Priority
+	}
+	if (x.Kind == Screen) != (y.Kind == Screen) {
+		return x.Kind == Screen
+	}
+	p, _ := a.before(x.Slot)
+	q, _ := a.before(y.Slot)
+	if p.Active() != q.Active() {
+		return p.Active()
+	}
+	return i < j
+}
+
+// before is the slot's previous grant, paused when there was none.
+func (a *allocation) before(slot int) (Grant, bool) {
+	for i := range a.previous {
+		if a.previous[i].Slot == slot {
+			return a.previous[i], true
+		}
+	}
+	return Grant{Slot: slot, Spatial: Paused, Temporal: Paused}, false
+}
+
+// fits says whether more may be spent; with headroom when it is for something
+// that was not granted before.
+func (a *allocation) fits(more units.Rate, headroom bool) bool {
+	total := add(a.spent, more)
+	if headroom {
+		total = WithHeadroom(total)
+	}
+	return total <= a.budget
+}
+
+// upgrades spends what is left, one step at a time, each time on the step with
+// the most gain for each bit.
+func (a *allocation) upgrades() {
+	// Every step moves one demand up at least one layer, so there are no more
+	// steps than layers; layers that are not sorted do not loop for ever.
+	steps := 0
+	for i := range a.demands {
+		steps += len(a.demands[i].Layers)
+	}
+	for range steps {
+		bestDemand, bestLayer, bestScore := -1, -1, 0.0
+		for i := range a.demands {
+			if g := &a.grants[i]; g.Reason != PausedBandwidth || !g.Active() {
+				continue
+			}
+			if index, score := a.step(i); score > bestScore {
+				bestDemand, bestLayer, bestScore = i, index, score
+			}
+		}
+		if bestDemand < 0 {
+			return
+		}
+		a.grant(&a.grants[bestDemand], &a.demands[bestDemand], bestLayer)
+	}
+}
+
+// keepBoost is how much more a layer in use weighs than the same gain
+// elsewhere, so that near-equals do not trade places.
+const keepBoost = 1.5
+
+// step is the best affordable step up of the demand at i, and its score:
+// priority x gain for each bit; score 0 = none.
+func (a *allocation) step(i int) (index int, score float64) {
+	d, g := &a.demands[i], &a.grants[i]
+	current, limit := d.index(g.Spatial, g.Temporal), d.limit()
+	held, known := a.before(d.Slot)
+	kept := -1
+	if known && held.Active() {
+		kept = d.index(held.Spatial, held.Temporal)
+	}
+	have := d.value(current)
+	for j := current + 1; j <= limit; j++ {
+		l := &d.Layers[j]
+		gain := d.value(j) - have
+		if l.Rate <= 0 || gain <= 0 {
+			continue
+		}
+		isKept := j <= kept
+		if !a.fits(l.Rate-g.Rate, !isKept) {
+			continue
+		}
+		// A step that costs nothing is worth as much as one bit per second.
+		s := gain * (1 + float64(d.Priority)) / math.Max(float64(l.Rate-g.Rate), 1)
+		if d.Kind == Voice {
+			s *= voiceWeight
+		}
+		if isKept {
+			s *= keepBoost
+		}
+		if s > score {
+			index, score = j, s
+		}
+	}
+	return index, score
+}
+
+// explain replaces the working reason of what was granted.
+func (a *allocation) explain() {
+	for i := range a.grants {
+		g, d := &a.grants[i], &a.demands[i]
+		if !g.Active() || g.Reason != PausedBandwidth {
+			continue
+		}
+		switch index := d.index(g.Spatial, g.Temporal); {
+		case index >= d.highest():
+			g.Reason = Full
+		case index >= d.limit():
+			g.Reason = FitsView
+		default:
+			g.Reason = Bandwidth
+		}
+	}
+}
+
+// Needs is what a set of demands would use, in wire rates, so that the
+// congestion controller probes only for what could be used.
+type Needs struct {
+	Voice units.Rate // voice alone, at its lowest layers
+	Spent units.Rate // what is granted now
+	Next  units.Rate // the budget at which the cheapest further step is taken
+	Full  units.Rate // the budget at which everything wanted is granted
+}
+
+// Wants says what the demands, granted as they are, could use beyond. The
+// grants must come from Allocate with the same demands.
+func Wants(demands []Demand, grants []Grant) Needs {
+	var n Needs
+	var full units.Rate
+	cheapest := units.MaxRate
+	for i := range demands {
+		d, g := &demands[i], &grants[i]
+		if d.Muted || d.lowest() < 0 {
+			continue
+		}
+		if d.Kind == Voice {
+			n.Voice = add(n.Voice, d.Layers[d.lowest()].Rate)
+		}
+		n.Spent = add(n.Spent, g.Rate)
+		full = add(full, max(d.Layers[d.limit()].Rate, g.Rate))
+		cheapest = min(cheapest, d.cheapest(g))
+	}
+	if cheapest == units.MaxRate { // everything is granted
+		n.Next, n.Full = n.Spent, n.Spent
+		return n
+	}
+	n.Next = WithHeadroom(add(n.Spent, cheapest))
+	n.Full = max(WithHeadroom(full), n.Next)
+	return n
+}
+
+// cheapest is what the cheapest step up from g costs more; MaxRate when there
+// is none.
+func (d *Demand) cheapest(g *Grant) units.Rate {
+	if !g.Active() {
+		return d.Layers[d.lowest()].Rate
+	}
+	current := d.index(g.Spatial, g.Temporal)
+	best := units.MaxRate
+	for j := current + 1; j <= d.limit(); j++ {
+		if d.Layers[j].Rate > 0 && d.value(j) > d.value(current) {
+			best = min(best, max(d.Layers[j].Rate-g.Rate, 0))
+		}
+	}
+	return best
+}
+
+// WithHeadroom is the budget that is needed before a step to a total rate is
+// taken: a quarter more. It exceeds 1.1/0.9, so a budget or rate that wanders
+// by a tenth either way cannot take and lose the same step for ever.
+func WithHeadroom(total units.Rate) units.Rate { return add(total, total/4) }
+
+// add saturates, for rates come from what publishers claim.
+func add(x, y units.Rate) units.Rate {
+	if x > 0 && y > units.MaxRate-x {
+		return units.MaxRate
+	}
+	return x + y
+}

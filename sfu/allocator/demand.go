@@ -1,0 +1,103 @@
+package allocator
+
+import "math"
+
+// lowest is the first layer that is being sent; -1 when there is none.
+func (d *Demand) lowest() int {
+	for i := range d.Layers {
+		if d.Layers[i].Rate > 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// highest is the last layer that is being sent; -1 when there is none.
+func (d *Demand) highest() int {
+	for i := len(d.Layers) - 1; i >= 0; i-- {
+		if d.Layers[i].Rate > 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// index is where a layer stands: the last one not above it, so that a layer
+// that has disappeared is remembered by the place it had. -1 when all are above.
+func (d *Demand) index(spatial, temporal int8) int {
+	at := -1
+	for i := range d.Layers {
+		l := &d.Layers[i]
+		if l.Spatial > spatial || l.Spatial == spatial && l.Temporal > temporal {
+			break
+		}
+		at = i
+	}
+	return at
+}
+
+// coverage is the share of the shown pixels, in percent, from which on a layer
+// is good enough: 85 % of width and height. Beyond it bits buy pixels that the
+// screen throws away.
+const coverage = 72
+
+// limit is the best layer that the view can use: the last one of the smallest
+// resolution that covers what is shown. -1 when nothing is being sent.
+func (d *Demand) limit() int {
+	shown := uint64(d.Width) * uint64(d.Height)
+	best, covered := -1, int8(-1)
+	for i := range d.Layers {
+		l := &d.Layers[i]
+		if covered >= 0 && l.Spatial > covered {
+			break
+		}
+		if l.Rate <= 0 {
+			continue
+		}
+		best = i
+		pixels := uint64(l.Width) * uint64(l.Height)
+		if shown > 0 && pixels > 0 && pixels*100 >= shown*coverage {
+			covered = l.Spatial
+		}
+	}
+	return best
+}
+
+// motion is what a temporal layer is worth beside the full frame rate, by how
+// many halvings it lies below. A face moves; a screen is read.
+var motion = [2][4]float64{
+	{1, 0.80, 0.62, 0.48},
+	{1, 0.96, 0.92, 0.88},
+}
+
+// voiceWeight lets a better voice mode come before a better picture: a voice
+// mode costs a tenth of a picture's step and is heard by everybody.
+const voiceWeight = 1000
+
+// value is how good the layer at i looks where it is shown: the side of the
+// picture in pixels, less what a lower frame rate takes away. Pixels beyond
+// what is shown count nothing.
+func (d *Demand) value(i int) float64 {
+	l := &d.Layers[i]
+	if d.Kind == Voice {
+		return float64(i + 1)
+	}
+	pixels := float64(l.Width) * float64(l.Height)
+	if pixels == 0 { // unknown: 180p, and four times more with each layer
+		pixels = 320 * 180 * math.Pow(4, float64(l.Spatial))
+	}
+	if shown := float64(d.Width) * float64(d.Height); shown > 0 {
+		pixels = math.Min(pixels, shown)
+	}
+	top := l.Temporal
+	for j := range d.Layers {
+		if o := &d.Layers[j]; o.Spatial == l.Spatial && o.Rate > 0 {
+			top = max(top, o.Temporal)
+		}
+	}
+	row := &motion[0]
+	if d.Kind == Screen {
+		row = &motion[1]
+	}
+	return math.Sqrt(pixels) * row[min(int(top)-int(l.Temporal), len(row)-1)]
+}
