@@ -10,7 +10,6 @@ type flowScan struct {
 	lastBegun  bool
 	hasOld     bool // old is the first frame of which nothing was sent
 	old        uint32
-	oldIsKey   bool
 	superseded bool // a key frame waits behind old
 }
 

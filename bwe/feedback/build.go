@@ -1,0 +1,155 @@
+package feedback
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// Build appends one RTCP packet that reports what arrived since the last, and
+// answers whether more is waiting (call again then; that is rare). Nothing is
+// appended when nothing arrived. It does not ask whether a report is due.
+func (r *Recorder) Build(now time.Time, dst []byte) (_ []byte, more bool) {
+	if !r.pending {
+		return dst, false
+	}
+	now = r.clock(now)
+	from, end := r.from, r.highest+1
+	start := from
+	for r.arrived[start%history] == 0 {
+		start++ // ends at highest, which did arrive
+	}
+	reference := r.arrived[start%history] / ticksPerReference
+
+	// Symbols of as many packets as fit; at least 7 symbols go into a chunk.
+	at := reference * ticksPerReference
+	n, deltas := 0, 0
+	for s := from; s < end; s++ {
+		symbol, size, t := byte(symbolMissing), 0, r.arrived[s%history]
+		if t != 0 {
+			d := t - at
+			switch {
+			case d >= 0 && d <= math.MaxUint8:
+				symbol, size = symbolSmall, 1
+			case d >= math.MinInt16 && d <= math.MaxInt16:
+				symbol, size = symbolLarge, 2
+			default:
+				size = -1
+			}
+		}
+		if size < 0 || headerSize+2*(n/7+1)+deltas+size+3 > r.cfg.MaxSize {
+			break
+		}
+		if t != 0 {
+			at = t
+		}
+		r.scratch[n] = symbol
+		n++
+		deltas += size
+	}
+
+	begin := len(dst)
+	dst = r.appendHeader(dst, uint16(from), n, reference)
+	dst = appendChunks(dst, r.scratch[:n])
+	dst = r.appendDeltas(dst, from, n, reference*ticksPerReference)
+	dst = finish(dst, begin)
+
+	r.cost = smooth(r.cost, float64(len(dst)-begin)+float64(reportOverhead))
+	r.count++
+	r.from = from + int64(n)
+	r.pending = r.from < end
+	r.urgent = false
+	r.last = now
+	return dst, r.pending
+}
+
+func smooth(old, sample float64) float64 {
+	if old == 0 {
+		return sample
+	}
+	return old + (sample-old)/4
+}
+
+func (r *Recorder) appendHeader(dst []byte, base uint16, n int, reference int64) []byte {
+	dst = append(dst, 2<<6|formatTWCC, typeRTPFB, 0, 0)
+	dst = binary.BigEndian.AppendUint32(dst, r.cfg.SenderSSRC)
+	dst = binary.BigEndian.AppendUint32(dst, r.cfg.MediaSSRC)
+	dst = binary.BigEndian.AppendUint16(dst, base)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(n))
+	return binary.BigEndian.AppendUint32(dst, uint32(reference)<<8|uint32(r.count))
+}
+
+// appendChunks writes symbols: a run where it is at least as short as a
+// vector, else one bit a symbol where no delta is large, else two.
+func appendChunks(dst []byte, symbols []byte) []byte {
+	for len(symbols) > 0 {
+		run := 1
+		for run < len(symbols) && run < maxRun && symbols[run] == symbols[0] {
+			run++
+		}
+		n := min(14, len(symbols))
+		for i := range n {
+			if symbols[i] == symbolLarge {
+				n = min(7, len(symbols))
+				break
+			}
+		}
+		var c uint16
+		switch {
+		case run >= n:
+			n = run
+			c = uint16(symbols[0])<<13 | uint16(run)
+		case n > 7 || n == len(symbols) && !hasLarge(symbols):
+			c = 0x8000
+			for i := range n {
+				c |= uint16(symbols[i]) << (13 - i)
+			}
+		default:
+			c = 0xc000
+			for i := range n {
+				c |= uint16(symbols[i]) << (12 - 2*i)
+			}
+		}
+		dst = binary.BigEndian.AppendUint16(dst, c)
+		symbols = symbols[n:]
+	}
+	return dst
+}
+
+func hasLarge(symbols []byte) bool {
+	for _, s := range symbols {
+		if s == symbolLarge {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Recorder) appendDeltas(dst []byte, from int64, n int, at int64) []byte {
+	for i := range n {
+		t := r.arrived[(from+int64(i))%history]
+		switch r.scratch[i] {
+		case symbolSmall:
+			dst = append(dst, byte(t-at))
+			at = t
+		case symbolLarge:
+			dst = binary.BigEndian.AppendUint16(dst, uint16(int16(t-at)))
+			at = t
+		}
+	}
+	return dst
+}
+
+// finish pads the packet to 32 bits (RFC 3550 §6.4.1: the last byte counts the
+// padding) and writes its length.
+func finish(dst []byte, begin int) []byte {
+	if pad := -(len(dst) - begin) & 3; pad > 0 {
+		for range pad - 1 {
+			dst = append(dst, 0)
+		}
+		dst = append(dst, byte(pad))
+		dst[begin] |= 1 << 5
+	}
+	binary.BigEndian.PutUint16(dst[begin+2:], uint16((len(dst)-begin)/4-1))
+	return dst
+}

@@ -1,0 +1,53 @@
+// Package feedback writes and reads the reports that congestion control lives
+// on: which packets of a path arrived, and when.
+//
+// Recorder is for what somebody sends to us: it notes arrivals and writes
+// transport-wide congestion control reports. Decoder is for what we send: it
+// reads such reports and answers bwe.PacketReport with unwrapped sequence
+// numbers and arrival times. Both are pure and work on raw RTCP packets,
+// without allocation; whoever sends the bytes puts them into (reduced-size)
+// RTCP, and SRTCP around it.
+//
+// draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1, after the RTCP header (PT 205, FMT 15):
+//
+//	 0                   1                   2                   3
+//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//	+---------------------------------------------------------------+
+//	|                     SSRC of packet sender                     |
+//	|                      SSRC of media source                     |
+//	|      base sequence number     |      packet status count      |
+//	|          reference time (64 ms)               | fb pkt. count |
+//	|  packet chunk (16 bits each) ...                              |
+//	|  receive deltas (250 us; 8 bits, or 16 bits signed) ...       |
+//	|  zero padding to 32 bits                                      |
+//	+---------------------------------------------------------------+
+//
+// A chunk is a run of one symbol (0 | symbol:2 | length:13) or a vector of
+// symbols (1 | 0 | 14 x 1 bit, or 1 | 1 | 7 x 2 bits). Symbols: 0 not received,
+// 1 received with a small delta, 2 received with a large or negative delta.
+package feedback
+
+import "time"
+
+const (
+	typeRTPFB  = 205 // RFC 4585 §6.2
+	formatTWCC = 15
+	headerSize = 20 // RTCP header, two SSRCs, and the fixed part of the report
+
+	symbolMissing = 0
+	symbolSmall   = 1
+	symbolLarge   = 2
+
+	maxRun = 1<<13 - 1
+
+	// tick is the unit of a receive delta, ticksPerReference those of one
+	// unit of the reference time.
+	tick              = 250 * time.Microsecond
+	ticksPerReference = 256
+)
+
+// IsTWCC answers whether one RTCP packet is a transport-wide congestion
+// control report.
+func IsTWCC(packet []byte) bool {
+	return len(packet) >= 4 && packet[0]>>6 == 2 && packet[0]&0x1f == formatTWCC && packet[1] == typeRTPFB
+}

@@ -1,0 +1,478 @@
+package feedback
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/rtcp"
+	"pgregory.net/rapid"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+var epoch = time.Unix(1_700_000_000, 0)
+
+func newRecorder(t testing.TB) *Recorder {
+	t.Helper()
+	cfg := DefaultRecorderConfig()
+	cfg.SenderSSRC, cfg.MediaSSRC = 0x11223344, 0x55667788
+	r, err := NewRecorder(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// reports builds and decodes everything that is pending.
+func reports(t testing.TB, r *Recorder, d *Decoder, now time.Time, highest int64) []bwe.PacketReport {
+	t.Helper()
+	var out []bwe.PacketReport
+	for more := true; more; {
+		var b []byte
+		b, more = r.Build(now, nil)
+		if len(b) == 0 {
+			return out
+		}
+		var p rtcp.TransportLayerCC
+		if err := p.Unmarshal(b); err != nil {
+			t.Fatalf("pion/rtcp refuses our report: %v\n%x", err, b)
+		}
+		var err error
+		if out, err = d.Decode(out, b, highest); err != nil {
+			t.Fatalf("decode: %v\n%x", err, b)
+		}
+	}
+	return out
+}
+
+func TestRoundTrip(t *testing.T) {
+	r, d := newRecorder(t), &Decoder{}
+	r.OnArrival(epoch, 65534, 1000)
+	r.OnArrival(epoch.Add(10*time.Millisecond), 65535, 1000)
+	r.OnArrival(epoch.Add(300*time.Millisecond), 2, 1000) // 0 and 1 are lost
+	r.OnArrival(epoch.Add(290*time.Millisecond), 3, 1000) // time does not go back
+	got := reports(t, r, d, epoch.Add(400*time.Millisecond), 65536*3+10)
+	first := got[0].Arrival
+	for i := range got {
+		got[i].Arrival -= first
+		if !got[i].Received {
+			got[i].Arrival = 0
+		}
+	}
+	base := int64(65536*2 + 65534)
+	want := []bwe.PacketReport{
+		{Sequence: base, Received: true},
+		{Sequence: base + 1, Received: true, Arrival: 10 * time.Millisecond},
+		{Sequence: base + 2},
+		{Sequence: base + 3},
+		{Sequence: base + 4, Received: true, Arrival: 300 * time.Millisecond},
+		{Sequence: base + 5, Received: true, Arrival: 300 * time.Millisecond},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// Whatever arrives in whatever order, both our decoder and pion's parser read
+// back exactly what was recorded, and each packet is at most MaxSize.
+func TestRoundTripProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := DefaultRecorderConfig()
+		cfg.MaxSize = rapid.SampledFrom([]int{700, 1100, 4000}).Draw(t, "size")
+		r, err := NewRecorder(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d Decoder
+		now := epoch
+		highest := rapid.Int64Range(1<<16, 1<<20).Draw(t, "first")
+		sent := highest
+		arrival := map[int64]time.Duration{}
+		for range rapid.IntRange(1, 12).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 60).Draw(t, "packets") {
+				now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Millisecond)).Draw(t, "gap")))
+				if rapid.IntRange(0, 40).Draw(t, "pause?") == 0 {
+					now = now.Add(time.Duration(rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "pause")))
+				}
+				sent += rapid.SampledFrom([]int64{1, 1, 1, 1, 1, 2, 9, 40}).Draw(t, "step")
+				seq := sent
+				if rapid.IntRange(0, 9).Draw(t, "late?") == 0 {
+					seq = max(highest, sent-int64(rapid.IntRange(0, 30).Draw(t, "late")))
+				}
+				r.OnArrival(now, uint16(seq), 1000)
+				if _, ok := arrival[seq]; !ok {
+					arrival[seq] = now.Sub(r.epoch) / tick * tick
+				}
+			}
+			seen := map[int64]bwe.PacketReport{}
+			for more := true; more; {
+				var b []byte
+				b, more = r.Build(now, nil)
+				if len(b) == 0 {
+					break
+				}
+				if len(b) > cfg.MaxSize {
+					t.Fatalf("a report of %d bytes, at most %d", len(b), cfg.MaxSize)
+				}
+				var p rtcp.TransportLayerCC
+				if err := p.Unmarshal(b); err != nil {
+					t.Fatalf("pion/rtcp refuses: %v", err)
+				}
+				got, err := d.Decode(nil, b, sent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got) != int(p.PacketStatusCount) {
+					t.Fatalf("%d reports of %d", len(got), p.PacketStatusCount)
+				}
+				for _, g := range got {
+					seen[g.Sequence] = g
+				}
+			}
+			if len(seen) == 0 {
+				continue
+			}
+			var offset time.Duration
+			first := true
+			for s := highest; s <= sent; s++ {
+				g, ok := seen[s]
+				if !ok || !g.Received {
+					continue
+				}
+				want, did := arrival[s]
+				if !did {
+					t.Fatalf("packet %d is reported and never came", s)
+				}
+				if first {
+					offset, first = g.Arrival-want, false
+				}
+				if g.Arrival-want != offset {
+					t.Fatalf("packet %d: arrival is off by %v", s, g.Arrival-want-offset)
+				}
+			}
+			for s, g := range seen {
+				if _, did := arrival[s]; did && !g.Received {
+					t.Fatalf("packet %d came and is reported lost", s)
+				}
+			}
+		}
+		if r.pending {
+			t.Fatal("something is still pending")
+		}
+	})
+}
+
+// pion/interceptor's recorder, fed the same packets, is read to the same arrivals.
+func TestAgreesWithPionRecorder(t *testing.T) {
+	ours, theirs := newRecorder(t), twcc.NewRecorder(1)
+	state := uint64(7)
+	random := func(n uint64) uint64 {
+		state = state*6364136223846793005 + 1442695040888963407
+		return state >> 33 % n
+	}
+	now, seq := epoch, uint16(65000)
+	var d1, d2 Decoder
+	for round := range 50 {
+		for range 30 {
+			now = now.Add(time.Duration(random(120)) * tick)
+			seq++
+			if random(8) == 0 {
+				continue // lost
+			}
+			ours.OnArrival(now, seq, 1200)
+			theirs.Record(0x55667788, seq, now.Sub(epoch).Microseconds())
+		}
+		a := reports(t, ours, &d1, now, int64(seq)+1<<17)
+		var b []bwe.PacketReport
+		for _, p := range theirs.BuildFeedbackPacket() {
+			raw, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err = d2.Decode(b, raw, int64(seq)+1<<17); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(a) != len(b) || len(a) == 0 {
+			t.Fatalf("round %d: %d reports, pion's recorder gives %d", round, len(a), len(b))
+		}
+		var shift time.Duration
+		for i := range a {
+			if a[i].Received && b[i].Received {
+				shift = a[i].Arrival - b[i].Arrival
+				break
+			}
+		}
+		for i := range a {
+			if a[i].Received {
+				a[i].Arrival -= shift
+			}
+		}
+		if diff := cmp.Diff(b, a); diff != "" {
+			t.Fatalf("round %d: %s", round, diff)
+		}
+	}
+}
+
+func TestReferenceTimeWraps(t *testing.T) {
+	r, d := newRecorder(t), &Decoder{}
+	now := epoch
+	r.OnArrival(now, 1, 100)
+	last := reports(t, r, d, now, 70000)[0].Arrival
+	step := 4 * 24 * time.Hour // the wire wraps after 12.4 days
+	for i := range uint16(10) {
+		now = now.Add(step)
+		r.OnArrival(now, 2+i, 100)
+		got := reports(t, r, d, now, 70000)
+		if at := got[len(got)-1].Arrival; at-last != step {
+			t.Fatalf("step %d: arrival rose by %v, want %v", i, at-last, step)
+		} else {
+			last = at
+		}
+	}
+}
+
+func TestIntervalFollowsRate(t *testing.T) {
+	for _, c := range []struct {
+		every    time.Duration
+		size     units.Size
+		min, max time.Duration
+	}{
+		{10 * time.Millisecond, 1250, 50 * time.Millisecond, 55 * time.Millisecond},     // 1 Mbit/s
+		{100 * time.Millisecond, 1000, 150 * time.Millisecond, 250 * time.Millisecond},  // 80 kbit/s
+		{60 * time.Millisecond, 150, 600 * time.Millisecond, 1000 * time.Millisecond},   // 20 kbit/s
+		{400 * time.Millisecond, 100, 1000 * time.Millisecond, 1000 * time.Millisecond}, // 2 kbit/s
+	} {
+		r := newRecorder(t)
+		var spent int
+		now, seq := epoch, uint16(0)
+		for now.Before(epoch.Add(20 * time.Second)) {
+			now = now.Add(c.every)
+			seq++
+			r.OnArrival(now, seq, c.size)
+			if r.Due(now) {
+				b, _ := r.Build(now, nil)
+				spent += len(b) + int(reportOverhead)
+			}
+		}
+		if d := r.Interval(); d < c.min || d > c.max {
+			t.Errorf("%d bytes every %v: interval %v, want %v to %v", c.size, c.every, d, c.min, c.max)
+		}
+		rate := float64(c.size) / c.every.Seconds()
+		if share := float64(spent) / 20 / rate; c.every < 400*time.Millisecond && share > 0.05 {
+			t.Errorf("%d bytes every %v: reports cost %.1f %%", c.size, c.every, share*100)
+		}
+	}
+}
+
+func TestNextAndUrgency(t *testing.T) {
+	r := newRecorder(t)
+	if !r.Next().IsZero() {
+		t.Fatal("nothing arrived, nothing is due")
+	}
+	r.OnArrival(epoch, 1, 100)
+	if got := r.Next().Sub(epoch); got != 100*time.Millisecond {
+		t.Fatalf("first report after %v, want 100ms", got)
+	}
+	r.OnArrival(epoch.Add(time.Millisecond), 9, 100)
+	if got := r.Next().Sub(epoch); got != 50*time.Millisecond {
+		t.Fatalf("after a burst of losses the report is due at %v, want 50ms", got)
+	}
+	r.Build(epoch.Add(50*time.Millisecond), nil)
+	if !r.Next().IsZero() {
+		t.Fatal("all was reported, nothing is due")
+	}
+}
+
+func TestHostileSequences(t *testing.T) {
+	r, d := newRecorder(t), &Decoder{}
+	r.OnArrival(epoch, 100, 100)
+	r.OnArrival(epoch, 30000, 100) // one stray packet changes nothing
+	r.OnArrival(epoch, 101, 100)
+	if got := reports(t, r, d, epoch, 1<<16+101); len(got) != 2 || got[1].Sequence != 1<<16+101 {
+		t.Fatalf("after a stray packet: %v", got)
+	}
+	for i := range uint16(resync) {
+		r.OnArrival(epoch, 40000+i, 100) // a sender that counts anew
+	}
+	got := reports(t, r, d, epoch, 1<<16+40000+resync)
+	if len(got) != 1 || uint16(got[0].Sequence) != 40000+resync-1 {
+		t.Fatalf("after a new numbering: %v", got)
+	}
+}
+
+func TestDecodeBoundsLies(t *testing.T) {
+	var d Decoder
+	lie := lyingReport(0, 65535, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff, 0x1fff)
+	got, err := d.Decode(nil, lie, 20000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != Window || got[0].Sequence != 20000-Window+1 || got[Window-1].Sequence != 20000 {
+		t.Fatalf("%d reports, %d to %d; want the %d newest that were sent", len(got), got[0].Sequence, got[len(got)-1].Sequence, Window)
+	}
+	if got, err := d.Decode(nil, lie, -1); err != nil || len(got) != 0 {
+		t.Fatalf("nothing was sent, yet %d reports, %v", len(got), err)
+	}
+	for name, b := range map[string][]byte{
+		"empty":           nil,
+		"other format":    {0x8e, 205, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"short header":    {0x8f, 205, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"length past end": {0x8f, 205, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"no chunks":       lyingReport(0, 1),
+		"no deltas":       lyingReport(0, 100, 0x2000|100),
+		"runs of nothing": lyingReport(0, 10, 0, 0, 0, 0),
+	} {
+		before := []bwe.PacketReport{{Sequence: 7}}
+		got, err := d.Decode(before, b, 100)
+		if err == nil || len(got) != 1 {
+			t.Errorf("%s: accepted, %v", name, got)
+		}
+		if !errors.Is(err, ErrNotTWCC) && !errors.Is(err, ErrTruncated) {
+			t.Errorf("%s: %v is no error of ours", name, err)
+		}
+	}
+}
+
+// lyingReport makes a report with these chunks and no deltas.
+func lyingReport(base, count uint16, chunks ...uint16) []byte {
+	b := []byte{0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2}
+	b = binary.BigEndian.AppendUint16(b, base)
+	b = binary.BigEndian.AppendUint16(b, count)
+	b = append(b, 0, 0, 1, 0)
+	for _, c := range chunks {
+		b = binary.BigEndian.AppendUint16(b, c)
+	}
+	return finish(b, 0)
+}
+
+func TestMissingReportsAreCounted(t *testing.T) {
+	r := newRecorder(t)
+	var d Decoder
+	for i := range uint16(10) {
+		r.OnArrival(epoch, i, 100)
+		b, _ := r.Build(epoch, nil)
+		if i == 4 || i == 5 {
+			continue // lost on the way back
+		}
+		if _, err := d.Decode(nil, b, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.Missing() != 2 {
+		t.Fatalf("%d reports missing, want 2", d.Missing())
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	r := newRecorder(f)
+	for i := range uint16(60) {
+		if i%7 != 3 {
+			r.OnArrival(epoch.Add(time.Duration(i)*11*time.Millisecond), i*uint16(1+i%3), 1000)
+		}
+	}
+	b, _ := r.Build(epoch, nil)
+	f.Add(b, int64(200))
+	f.Add(lyingReport(0, 65535, 0x1fff, 0x3fff), int64(1<<40))
+	f.Add(lyingReport(65535, 14, 0x8000|0x3fff, 0xc000|0x1555), int64(-1))
+	f.Fuzz(func(t *testing.T, packet []byte, highest int64) {
+		if highest < -1 || highest > 1<<60 {
+			return
+		}
+		var d Decoder
+		got, err := d.Decode(nil, packet, highest)
+		if err != nil && len(got) != 0 {
+			t.Fatal("an error and reports")
+		}
+		if len(got) > Window {
+			t.Fatalf("%d reports", len(got))
+		}
+		last := int64(-1)
+		for _, g := range got {
+			if g.Sequence <= last || g.Sequence > highest {
+				t.Fatalf("sequence %d after %d, sent up to %d", g.Sequence, last, highest)
+			}
+			last = g.Sequence
+		}
+	})
+}
+
+// FuzzRecorder reads its input as steps: two bytes of sequence, one of time.
+func FuzzRecorder(f *testing.F) {
+	f.Add([]byte{0, 1, 1, 0, 2, 1, 255, 255, 9, 0, 0, 200})
+	f.Add([]byte{128, 0, 0, 0, 0, 0, 127, 255, 255})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		r := newRecorder(t)
+		var d Decoder
+		now := epoch
+		var b []byte
+		for ; len(steps) >= 3; steps = steps[3:] {
+			now = now.Add(time.Duration(int8(steps[2])) * 40 * time.Millisecond)
+			r.OnArrival(now, binary.BigEndian.Uint16(steps), 1200)
+			if steps[2]&7 != 7 {
+				continue
+			}
+			for more, n := true, 0; more; n++ {
+				if b, more = r.Build(now, b[:0]); len(b) == 0 {
+					break // a duplicate: nothing new
+				}
+				if len(b) > 1100 {
+					t.Fatalf("a report of %d bytes", len(b))
+				}
+				if _, err := d.Decode(nil, b, 1<<20); err != nil {
+					t.Fatalf("our own report: %v", err)
+				}
+				var p rtcp.TransportLayerCC
+				if err := p.Unmarshal(b); err != nil {
+					t.Fatalf("pion/rtcp refuses: %v", err)
+				}
+				if n > history {
+					t.Fatal("reports without end")
+				}
+			}
+		}
+	})
+}
+
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	step := steady(t)
+	if n := testing.AllocsPerRun(200, step); n != 0 {
+		t.Fatalf("%v allocations a report", n)
+	}
+}
+
+// steady answers a step that records 20 packets, builds and reads a report.
+func steady(t testing.TB) func() {
+	r := newRecorder(t)
+	d := &Decoder{}
+	b := make([]byte, 0, 1500)
+	dst := make([]bwe.PacketReport, 0, 100)
+	now, seq := epoch, int64(0)
+	return func() {
+		for range 20 {
+			now = now.Add(7 * time.Millisecond)
+			seq++
+			if seq%9 != 0 {
+				r.OnArrival(now, uint16(seq), 1200)
+			}
+		}
+		b, _ = r.Build(now, b[:0])
+		var err error
+		if dst, err = d.Decode(dst[:0], b, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkTwentyPackets(b *testing.B) {
+	step := steady(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+}
