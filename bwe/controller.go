@@ -6,12 +6,62 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
+// farFuture bounds times of the controller's clock, so that sums of a few do
+// not overflow whatever the caller's clock does.
+const farFuture = int64(1) << 61
+
 // Controller estimates one path. It belongs to one goroutine.
 type Controller struct {
 	cfg      Config
-	decision Decision
 	ladder   Ladder
-	stats    Stats
+	decision Decision
+
+	epoch   time.Time
+	started bool
+	now     int64 // nanoseconds since epoch; does not go back
+
+	history  history
+	delays   delays
+	arrivals arrivals
+	losses   losses
+	probe    probing
+	test     lossTest
+	coarse   coarse
+
+	sending   meter // on our clock
+	arriving  meter // on the receiver's
+	arrival0  int64 // receiver's clock at the first arrival
+	arrivalOK bool
+
+	// capacity is what the path is believed to carry in sent bytes: measured
+	// when the bottleneck is busy, raised step by step when it is not.
+	capacity units.Rate
+	learned  bool       // the path's limit was met once; startup is over
+	proven   units.Rate // the most that was seen to arrive or a probe showed
+
+	rtt, minRTT  int64
+	minRTTAt     int64
+	interval     float64 // between reports, nanoseconds, smoothed
+	lastFeedback int64   // 0 before the first
+	feedbacks    uint64
+	controlled   int64
+	firstSent    int64
+
+	queue      int64 // least wait in the bottleneck, lately
+	ahead      int64 // what it will be for a packet sent now
+	goal       int64 // what it may be
+	quietSince int64 // no queue since then
+	emptied    int64 // the queue was last seen empty
+	draining   int64 // a forced drain ends then; 0 when none
+	stuckSince int64 // our cut does not drain the queue since then
+	stuckQueue int64
+	blackout   bool
+	marked     int64 // last cut for ECN
+	marks      int64 // congestion marks since
+	remb       units.Rate
+	rembAt     int64
+
+	stats Stats
 }
 
 // New answers a controller that knows nothing of the path yet.
@@ -19,43 +69,134 @@ func New(cfg Config) (*Controller, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Controller{cfg: cfg}
-	c.decision = Decision{
-		Target: cfg.Initial,
-		Pacing: cfg.Initial.Scale(cfg.Headroom),
-		State:  Startup,
-		Reason: "initial rate",
+	c := &Controller{
+		cfg:      cfg,
+		history:  newHistory(),
+		capacity: cfg.Initial,
+		interval: float64(cfg.ReportInterval),
 	}
+	c.delays.reset(0)
+	c.losses.reset(0)
+	c.decide("initial rate")
 	return c, nil
 }
 
 // OnSent is told of every packet that left, in order.
-func (c *Controller) OnSent(now time.Time, p SentPacket) {}
+func (c *Controller) OnSent(now time.Time, p SentPacket) {
+	t := c.clock(now)
+	if !c.history.add(t, p) {
+		c.stats.Refused++
+		return
+	}
+	if c.firstSent == 0 {
+		c.firstSent = t
+	}
+	c.sending.add(t, int64(p.Size))
+	if p.Probe != 0 {
+		c.probe.onSent(t, c.history.slot(p.Sequence))
+		if c.decision.Probe.ID != 0 && !c.probe.sending {
+			c.decision.Probe = Probe{}
+		}
+	}
+}
 
 // OnFeedback is told what the receiver saw of packets sent before.
-func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision { return c.decision }
+func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision {
+	t := c.clock(now)
+	fresh, came := c.read(t, reports)
+	if !fresh {
+		return c.tick(t)
+	}
+	if c.lastFeedback != 0 {
+		// Reports that come late or in heaps say nothing of their interval.
+		d := min(float64(t-c.lastFeedback), float64(2*time.Second))
+		c.interval += (d - c.interval) * 0.1
+	}
+	c.lastFeedback = t
+	c.feedbacks++
+	c.coarse.leave()
+	if c.blackout && came {
+		c.leaveBlackout(t)
+	}
+	c.control(t)
+	return c.tick(t)
+}
 
-// OnReceiverReport is told of an RTCP receiver report: the share of packets
-// lost since the last one (0 to 1) and the round-trip time (0 = unknown).
-func (c *Controller) OnReceiverReport(now time.Time, lossFraction float64, rtt time.Duration) Decision {
+// OnTick lets time pass; call it no later than Next.
+func (c *Controller) OnTick(now time.Time) Decision { return c.tick(c.clock(now)) }
+
+func (c *Controller) tick(t int64) Decision {
+	c.sending.advance(t)
+	if c.probe.overdue(t, c.response()) {
+		c.finishProbe(t)
+	}
+	reason := c.decision.Reason
+	if c.silent(t) {
+		c.enterBlackout(t)
+		reason = "no feedback"
+	}
+	c.coarse.tick(c, t)
+	c.maybeProbe(t)
+	c.decide(reason)
 	return c.decision
 }
 
-// OnREMB is told of the receiver's own estimate.
-func (c *Controller) OnREMB(now time.Time, r units.Rate) Decision { return c.decision }
-
-// OnTick lets time pass; call it no later than Next.
-func (c *Controller) OnTick(now time.Time) Decision { return c.decision }
-
-// OnRouteChange says that packets take another path now (a new ICE pair).
-func (c *Controller) OnRouteChange(now time.Time) {}
+// OnRouteChange says that packets take another path now (a new ICE pair):
+// delays, losses and the limit are unknown again; the rate is kept only as far
+// as a new call would begin with.
+func (c *Controller) OnRouteChange(now time.Time) {
+	t := c.clock(now)
+	c.delays.reset(t)
+	c.arrivals.reset()
+	c.losses.reset(t)
+	c.arriving.reset()
+	c.probe.stop()
+	c.probe.next, c.probe.pause, c.probe.failed = t, 0, false
+	c.test = lossTest{}
+	c.capacity = min(c.capacity, c.cfg.Initial)
+	c.learned, c.blackout, c.arrivalOK = false, false, false
+	c.proven, c.rtt, c.minRTT = 0, 0, 0
+	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
+	c.quietSince, c.emptied = t, t
+	c.lastFeedback, c.firstSent = 0, 0
+	c.history.abandon()
+	c.decide("route changed")
+}
 
 // SetLadder says what the allocator could use.
-func (c *Controller) SetLadder(now time.Time, l Ladder) { c.ladder = l }
+func (c *Controller) SetLadder(now time.Time, l Ladder) {
+	t := c.clock(now)
+	more := l.Next > c.ladder.Next || l.Full > c.ladder.Full
+	c.ladder = Ladder{Base: max(0, l.Base), Next: max(0, l.Next), Full: max(0, l.Full)}
+	if more && !c.probe.failed {
+		c.probe.next = min(c.probe.next, t)
+	}
+	c.decide(c.decision.Reason)
+}
 
 // Next is when OnTick wants to be called; zero means not before something
 // else happens.
-func (c *Controller) Next() time.Time { return time.Time{} }
+func (c *Controller) Next() time.Time {
+	if !c.started {
+		return time.Time{}
+	}
+	next := int64(never)
+	if d := c.silentAt(); d != 0 {
+		next = min(next, d)
+	}
+	if d := c.probe.deadline(c.response()); d != 0 {
+		next = min(next, d)
+	} else if c.probe.next > c.now && c.wanted() > 0 && !c.blackout {
+		next = min(next, c.probe.next)
+	}
+	if d := c.coarse.deadline(); d != 0 {
+		next = min(next, d)
+	}
+	if next == never {
+		return time.Time{}
+	}
+	return c.epoch.Add(time.Duration(min(next, farFuture)))
+}
 
 // State is what the controller is doing.
 func (c *Controller) State() State { return c.decision.State }
@@ -64,4 +205,48 @@ func (c *Controller) State() State { return c.decision.State }
 func (c *Controller) Decision() Decision { return c.decision }
 
 // Stats is what is known of the path.
-func (c *Controller) Stats() Stats { return c.stats }
+func (c *Controller) Stats() Stats {
+	s := c.stats
+	s.RTT, s.MinRTT = time.Duration(c.rtt), time.Duration(c.minRTT)
+	s.Loss, s.LinkLoss = c.losses.recent, c.losses.link
+	if c.coarse.on {
+		s.Loss = c.coarse.loss
+	}
+	s.QueueDelay = time.Duration(c.queue)
+	s.Delivered, s.Sent = c.arriving.rate(), c.sending.rate()
+	if c.learned {
+		s.Capacity = c.capacity
+	}
+	s.Target, s.State = c.decision.Target, c.decision.State
+	s.InFlight = units.Size(c.history.flying())
+	return s
+}
+
+// clock answers now on the controller's own clock, which begins at 1 and does
+// not go back.
+func (c *Controller) clock(now time.Time) int64 {
+	if !c.started {
+		c.started, c.epoch, c.now = true, now.Add(-1), 1
+		c.delays.reset(1)
+		c.losses.reset(1)
+		c.quietSince, c.emptied, c.controlled = 1, 1, 1
+	}
+	if t := min(int64(now.Sub(c.epoch)), farFuture); t > c.now {
+		c.now = t
+	}
+	return c.now
+}
+
+// response is how long it takes until a change of rate is seen in a report.
+func (c *Controller) response() time.Duration {
+	return time.Duration(c.minRTT) + time.Duration(c.interval)
+}
+
+// packetTime is what a full packet lasts at the estimate.
+func (c *Controller) packetTime() time.Duration {
+	size := c.history.largest
+	if size == 0 {
+		size = 1200
+	}
+	return min(size.At(c.capacity), time.Second)
+}

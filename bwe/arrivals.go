@@ -1,0 +1,111 @@
+package bwe
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// keptArrivals is how many packets the delivery rate may be measured over.
+const keptArrivals = 128
+
+// arrival is one packet that came, as the delivery rate needs it.
+type arrival struct {
+	sentAt int64
+	at     int64 // receiver's clock, never less than that of the one before
+	wait   int64
+	bytes  int64 // received up to and with this packet
+	size   int64
+}
+
+// arrivals keeps the newest packets that came, in order of sending.
+type arrivals struct {
+	ring  [keptArrivals]arrival
+	n     int64 // packets ever
+	bytes int64
+}
+
+func (a *arrivals) reset() { *a = arrivals{} }
+
+func (a *arrivals) add(sentAt, at, wait int64, size int32) {
+	if a.n > 0 {
+		last := a.nth(0)
+		if sentAt < last.sentAt {
+			return // reported late: the newer ones have been judged
+		}
+		at = max(at, last.at)
+	}
+	a.bytes += int64(size)
+	a.ring[a.n%keptArrivals] = arrival{sentAt: sentAt, at: at, wait: wait, bytes: a.bytes, size: int64(size)}
+	a.n++
+}
+
+// nth answers the newest but n.
+func (a *arrivals) nth(n int64) *arrival { return &a.ring[(a.n-1-n)%keptArrivals] }
+
+func (a *arrivals) kept() int64 { return min(a.n, keptArrivals) }
+
+// leastWait is the least wait among at least three packets, and all sent in
+// the last span before the newest. A queue holds all of them up; a burst of
+// our own, or jitter, does not.
+func (a *arrivals) leastWait(span int64) int64 {
+	if a.n == 0 {
+		return 0
+	}
+	newest := a.nth(0)
+	least := newest.wait
+	for i := int64(1); i < a.kept(); i++ {
+		p := a.nth(i)
+		if i >= 3 && newest.sentAt-p.sentAt > span {
+			break
+		}
+		least = min(least, p.wait)
+	}
+	return least
+}
+
+// delivery is a rate measured while the bottleneck was busy throughout.
+type delivery struct {
+	rate units.Rate    // at which packets came out
+	sent units.Rate    // at which the same packets went in
+	span time.Duration // how long it was watched
+	ok   bool
+}
+
+// busy measures the delivery rate over the newest packets that all waited
+// longer than over: then the bottleneck never idled, and what came out is what
+// it carries. It looks back span, or less when there were busy packets for
+// less, but at least four packets.
+func (a *arrivals) busy(over, span int64) delivery {
+	k := a.kept()
+	if k == 0 {
+		return delivery{}
+	}
+	newest := a.nth(0)
+	if newest.wait <= over {
+		return delivery{}
+	}
+	first := newest
+	n := int64(1)
+	for ; n < k; n++ {
+		p := a.nth(n)
+		// The first packet of the run may have found the queue empty: what
+		// follows it was served back to back.
+		first = p
+		if p.wait <= over || newest.at-p.at >= span {
+			n++
+			break
+		}
+	}
+	if n < 5 || newest.at-first.at < span/3 {
+		return delivery{}
+	}
+	d := time.Duration(newest.at - first.at)
+	b := units.Size(newest.bytes - first.bytes)
+	return delivery{
+		rate: b.Over(d),
+		sent: b.Over(time.Duration(max(newest.sentAt-first.sentAt, 1))),
+		span: d,
+		ok:   d > 0,
+	}
+}

@@ -1,0 +1,276 @@
+package bwe
+
+import (
+	"math"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+const (
+	// queueGoal is the queue that a saturated path is held at: enough to see
+	// that it is busy, too little to be heard.
+	queueGoal = 10 * time.Millisecond
+	// drainTime is how fast a queue above the goal is worked off.
+	drainTime = 250 * time.Millisecond
+	// deepestCut bounds how far the target falls below the capacity to drain.
+	deepestCut = 0.5
+	// Growth while the path is quiet, per second: it begins slow, for the
+	// capacity was just measured, and doubles every growthDoubling.
+	growthFirst    = 0.04
+	growthDoubling = 700 * time.Millisecond
+	growthMost     = 1.0
+	growthStartup  = 2.0
+	// used is the share of the target that must be sent for the path to be
+	// tested by it.
+	used = 0.8
+	// emptyEvery is how often the queue must be seen empty, so that a
+	// standing queue does not become the base delay.
+	emptyEvery = 8 * time.Second
+	// unprovenGrowth bounds the target by what was seen to arrive.
+	unprovenGrowth = 1.5
+)
+
+// control judges the path after a report.
+func (c *Controller) control(now int64) {
+	dt := min(now-c.controlled, int64(500*time.Millisecond))
+	c.controlled = now
+	c.look(now)
+	c.measure(now)
+	c.judgeLoss(now)
+	c.heedMarks(now)
+	c.grow(now, dt)
+	c.unstick(now)
+	c.finishProbeIfReported(now)
+	c.capacity = c.bound(c.capacity)
+}
+
+// look finds the queue, and what it will be for a packet sent now.
+func (c *Controller) look(now int64) {
+	packet := int64(c.packetTime())
+	noise := int64(c.delays.noise)
+	least := c.arrivals.leastWait(max(int64(60*time.Millisecond), packet*11/5, 3*noise))
+	c.delays.watch(least)
+	c.delays.release(least)
+	c.queue = max(0, least)
+	c.goal = int64(queueGoal) + packet*15/100 + noise*3/2
+	if c.queue <= c.slack() {
+		c.emptied = now
+	}
+	if c.queue > c.goal/2 {
+		c.quietSince = now
+	}
+	// While the bottleneck is busy what is under way adds to its queue, and
+	// the time it took to learn of it has drained it.
+	c.ahead = c.queue
+	if c.queue > c.slack() {
+		if p := c.history.find(c.history.settled); p != nil {
+			c.ahead += int64(units.Size(c.history.flying()).At(c.capacity)) - (now - p.at)
+		}
+		c.ahead = max(0, c.ahead)
+	}
+}
+
+// slack is the wait that may be no queue at all.
+func (c *Controller) slack() int64 {
+	return max(int64(3*time.Millisecond), int64(c.delays.noise), int64(c.packetTime())/10)
+}
+
+// measure takes the delivery rate of a busy bottleneck for the capacity.
+func (c *Controller) measure(now int64) {
+	if a := c.arriving.rate(); a > c.proven {
+		c.proven = a
+	}
+	span := max(int64(200*time.Millisecond), 4*int64(c.packetTime()), 8*int64(c.delays.noise))
+	d := c.arrivals.busy(c.slack(), min(span, int64(3*time.Second)))
+	if !d.ok {
+		return
+	}
+	rate := d.rate.Scale(1 / (1 - min(c.losses.link, 0.9)))
+	switch {
+	case rate < c.capacity:
+		// Only a queue that grows, or drains faster than we feed it, proves
+		// that the path carries no more; with neither, the wait is not ours.
+		if d.sent.Scale(0.99) <= d.rate && d.rate <= d.sent.Scale(1.02) {
+			return
+		}
+		weight := 0.25
+		if rate < c.capacity.Scale(0.85) && c.queue > c.goal {
+			weight = 0.7
+			c.stats.Cuts++
+		}
+		c.capacity -= (c.capacity - rate).Scale(weight)
+	case rate > c.capacity:
+		c.capacity += (min(rate, c.capacity.Scale(1.3)) - c.capacity).Scale(0.25)
+	}
+	if c.queue > c.goal {
+		c.learned = true
+	}
+}
+
+// grow raises the capacity while the path is quiet and what we send tests it.
+func (c *Controller) grow(now, dt int64) {
+	sent := c.sending.rate()
+	if c.queue > c.goal/2 || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
+		c.probe.active() || sent < c.capacity.Scale(used) {
+		return
+	}
+	response := max(c.response().Seconds(), 0.05)
+	var g float64
+	if c.learned {
+		quiet := time.Duration(now - c.quietSince)
+		g = growthFirst * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
+		// Overshoot causes a queue of about g * response^2 / 2.
+		g = min(g, max(0.08, min(growthMost, 0.06/(response*response))))
+	} else {
+		g = max(0.1, min(growthStartup, 0.3/response))
+	}
+	next := c.capacity.Scale(1 + g*float64(dt)/float64(time.Second))
+	if limit := c.proven.Scale(unprovenGrowth); next > limit {
+		next = max(c.capacity, limit)
+	}
+	c.capacity = next
+}
+
+// unstick notices a queue that our cut does not drain: it is another flow's,
+// or the path itself became longer.
+func (c *Controller) unstick(now int64) {
+	high := c.goal + int64(20*time.Millisecond)
+	if c.queue <= high || c.blackout {
+		c.stuckSince = 0
+		return
+	}
+	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 {
+		c.stuckSince, c.stuckQueue = now, c.queue
+		return
+	}
+	if now-c.stuckSince > max(int64(2*time.Second), 6*int64(c.response())) {
+		c.delays.adopt(c.queue)
+		c.stuckSince = 0
+		c.queue, c.ahead = 0, 0
+		c.arrivals.reset()
+	}
+}
+
+// heedMarks cuts once a response for congestion that routers marked
+// (RFC 3168; by half of the marked share at least an eighth).
+func (c *Controller) heedMarks(now int64) {
+	if c.marks == 0 || now-c.marked < int64(c.response()) {
+		return
+	}
+	c.marked, c.marks = now, 0
+	c.capacity = c.capacity.Scale(0.85)
+	c.learned = true
+	c.quietSince = now
+	c.stats.Cuts++
+}
+
+// bound keeps a rate within what was configured.
+func (c *Controller) bound(r units.Rate) units.Rate {
+	return max(c.cfg.Min, min(r, c.cfg.Max))
+}
+
+// factor is how much of the capacity may be offered while a queue drains.
+func (c *Controller) factor(now int64) float64 {
+	f := 1.0
+	if over := c.ahead - c.goal; over > 0 {
+		f = max(deepestCut, 1-float64(over)/float64(int64(drainTime)+int64(c.packetTime())))
+	}
+	// A standing queue below the goal is emptied now and then.
+	if c.draining == 0 && c.lastFeedback != 0 && now-c.emptied > int64(emptyEvery) {
+		c.draining = now + int64(2*c.response())
+	}
+	if c.draining != 0 {
+		if now > c.draining || c.emptied >= c.draining-int64(2*c.response()) {
+			c.draining = 0
+			c.emptied = now
+		} else {
+			f = min(f, 0.8)
+		}
+	}
+	return f
+}
+
+// decide fills the Decision from what is known.
+func (c *Controller) decide(reason string) {
+	now := c.now
+	d := &c.decision
+	d.Reason = reason
+	d.Padding = 0
+	d.Probe = c.probe.ask
+	f := 1.0
+	switch {
+	case c.blackout:
+		d.State = Blackout
+		d.Target = c.bound(max(c.cfg.Min, min(c.ladder.Base, c.capacity)))
+		d.Pacing = d.Target.Scale(c.cfg.Headroom)
+	case c.coarse.on:
+		d.State = Coarse
+		d.Target = c.bound(c.capped(now, c.coarse.rate))
+		d.Pacing = d.Target.Scale(c.cfg.Headroom)
+		d.Reason = c.coarse.reason
+	default:
+		f = c.factor(now)
+		target := c.capacity.Scale(f)
+		if c.test.active {
+			target = min(target, c.test.cap)
+		}
+		d.Target = c.bound(c.capped(now, target))
+		d.Pacing = d.Target
+		if f == 1 && c.queue <= c.goal {
+			d.Pacing = d.Target.Scale(c.cfg.Headroom)
+		}
+		d.State, d.Reason = c.state(f, reason)
+	}
+	if c.probe.sending {
+		d.Pacing = max(d.Pacing, c.probe.rate)
+	}
+	d.Window = c.window()
+}
+
+// state names what is being done, and why.
+func (c *Controller) state(factor float64, reason string) (State, string) {
+	switch {
+	case c.probe.active():
+		return Probing, "probing for more"
+	case c.test.active:
+		return Track, "testing whose loss it is"
+	case factor < 0.95:
+		return Drain, "draining the queue"
+	case c.delays.offset > 0:
+		return Compete, "a queue that is not ours"
+	case !c.learned && c.lastFeedback == 0:
+		return Startup, "initial rate"
+	case !c.learned:
+		return Startup, "no limit met yet"
+	case c.test.holds(c.now):
+		return Track, "held below a limit without a queue"
+	case c.sending.rate() < c.capacity.Scale(used):
+		return AppLimited, "less is sent than allowed"
+	case c.queue > c.goal/2:
+		return Track, "at the capacity measured"
+	}
+	return Track, "no queue, rising"
+}
+
+// window is how much may be unacknowledged: what the path holds at the
+// estimate until a report of it is back, and some for jitter.
+func (c *Controller) window() units.Size {
+	if c.coarse.on || c.lastFeedback == 0 {
+		return c.decision.Target.In(2*time.Second) + 6000
+	}
+	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
+	w := c.capacity.In(c.response()+slack) + 4800
+	if c.blackout {
+		w = units.Size(c.history.flying()) + c.decision.Target.In(time.Second) + 1200
+	}
+	return w
+}
+
+// capped applies the receiver's own estimate while it is fresh.
+func (c *Controller) capped(now int64, r units.Rate) units.Rate {
+	if c.rembAt != 0 && now-c.rembAt < int64(5*time.Second) {
+		return min(r, c.remb)
+	}
+	return r
+}

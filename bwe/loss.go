@@ -1,0 +1,112 @@
+package bwe
+
+import "math"
+
+const (
+	// lossEpochPackets is how many reports make one judgement of loss.
+	lossEpochPackets = 40
+	// lossEpochLongest and lossEpochShortest bound its time, nanoseconds.
+	lossEpochLongest  = 3e9
+	lossEpochShortest = 0.3e9
+)
+
+// losses splits loss into the link's own, which is there at any rate, and
+// ours, which ends when we send less.
+//
+// What came before a verdict is judged in epochs. An epoch with more loss than
+// the link is known for, and without a queue, is a suspicion; when it lasts, a
+// bounded test sends less for a while. Loss that stays is the link's own and
+// costs nothing from then on; loss that goes was ours: a policer or a queue
+// too short to be seen.
+type losses struct {
+	since       int64
+	got, missed int64
+	bursts      int64
+	missing     bool // the last report was of a lost packet
+	queued      bool // a queue was seen during the epoch
+
+	link    float64 // share the link loses by itself
+	recent  float64 // share lost lately, whoever's fault
+	suspect int     // epochs in a row with more than the link's own
+	epochs  int64
+}
+
+// verdict is what an epoch that ended says.
+type verdict uint8
+
+const (
+	epochOpen     verdict = iota
+	epochClean            // no more than the link's own
+	epochSuspect          // more than that and no queue
+	epochOverflow         // more than that and a queue
+)
+
+func (l *losses) reset(now int64) { *l = losses{since: now} }
+
+// note counts one report.
+func (l *losses) note(wasLost bool) {
+	if !wasLost {
+		l.got++
+		l.missing = false
+		return
+	}
+	l.missed++
+	if !l.missing {
+		l.bursts++
+	}
+	l.missing = true
+}
+
+// correct takes back a loss: the packet was only late.
+func (l *losses) correct() {
+	if l.missed > 0 {
+		l.missed--
+		l.got++
+	}
+}
+
+// skip throws the open epoch away: it says nothing of the link.
+func (l *losses) skip(now int64) {
+	l.since, l.got, l.missed, l.bursts, l.queued = now, 0, 0, 0, false
+}
+
+// judge ends the epoch when it has seen enough.
+func (l *losses) judge(now int64) (v verdict, share float64) {
+	n := l.got + l.missed
+	age := now - l.since
+	if n < 8 || age < lossEpochShortest || (n < lossEpochPackets && age < lossEpochLongest) {
+		return epochOpen, 0
+	}
+	share = float64(l.missed) / float64(n)
+	l.recent += (share - l.recent) * 0.3
+	if l.epochs == 0 {
+		l.recent = share
+	}
+	l.epochs++
+	bursts, queued := l.bursts, l.queued
+	missed := l.missed
+	l.skip(now)
+
+	// Losses come in bursts; what spreads is the number of bursts.
+	length := 1.0
+	if bursts > 0 {
+		length = float64(missed) / float64(bursts)
+	}
+	spread := math.Sqrt(max(l.link, 0.005) * length / float64(n))
+	switch {
+	case share <= l.link+max(0.02, 2*spread):
+		l.suspect = 0
+		if share < l.link {
+			// The link's own loss is forgotten within a few epochs when it ends.
+			l.link += (share - l.link) * 0.1
+		} else {
+			l.link += (share - l.link) * 0.05
+		}
+		return epochClean, share
+	case queued:
+		l.suspect = 0
+		return epochOverflow, share
+	}
+	l.suspect++
+	return epochSuspect, share
+}

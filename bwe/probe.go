@@ -1,0 +1,185 @@
+package bwe
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+const (
+	probeFirstWait   = 1500 * time.Millisecond // after a probe that found nothing
+	probeLongestWait = 30 * time.Second
+	probeShare       = 0.9  // delivered/sent at and above which a probe got through
+	probeLeast       = 1000 // bytes: fewer measure nothing
+	probeLongest     = 150 * time.Millisecond
+	probePackets     = 4 // full packets a probe may hold below thinProbe
+	thinProbe        = 300 * units.Kbps
+)
+
+// probing runs one probe at a time: a cluster of packets faster than the
+// estimate, whose spacing on arrival tells what the path carries.
+type probing struct {
+	ask     Probe // being sent; zero otherwise
+	id      uint16
+	rate    units.Rate
+	began   int64
+	sending bool
+	waiting bool // sent, not all reported
+
+	first, last int64 // sequences sent
+	sentFrom    int64
+	sentTo      int64
+	sentBytes   int64
+	firstSize   int64
+
+	reported   int64
+	count      int64 // packets that came
+	gotFrom    int64 // arrival of the first that came
+	gotTo      int64
+	gotFromSet int64 // its send time
+	gotToSet   int64
+	gotBytes   int64 // without the first
+	lost       int64
+	firstWait  int64
+	lastWait   int64
+
+	next   int64         // no probe before
+	pause  time.Duration // after the next one that finds nothing
+	failed bool          // the last one found nothing
+}
+
+// outcome is what a finished probe found.
+type outcome struct {
+	rate    units.Rate // what the path was shown to carry
+	through bool       // it was the probe's rate, not the path, that was the limit
+	ok      bool       // enough came to say anything
+}
+
+func (p *probing) active() bool { return p.sending || p.waiting }
+
+// start asks for a cluster.
+func (p *probing) start(now int64, rate units.Rate, size units.Size) {
+	id := p.id + 1
+	if id == 0 {
+		id = 1
+	}
+	*p = probing{
+		ask: Probe{ID: id, Rate: rate, Size: size}, id: id, rate: rate, began: now, sending: true,
+		first: -1, next: p.next, pause: p.pause, failed: p.failed,
+	}
+}
+
+// onSent notes a packet of the cluster.
+func (p *probing) onSent(now int64, s *sent) {
+	if s.probe != p.id || !p.sending {
+		return
+	}
+	if p.first < 0 {
+		p.first, p.sentFrom, p.firstSize = s.sequence, now, int64(s.size)
+	}
+	p.last, p.sentTo = s.sequence, now
+	p.sentBytes += int64(s.size)
+	if p.sentBytes >= int64(p.ask.Size) {
+		p.finishSending()
+	}
+}
+
+func (p *probing) finishSending() {
+	p.sending, p.waiting, p.ask = false, p.first >= 0, Probe{}
+}
+
+// onReport notes what became of a packet of the cluster.
+func (p *probing) onReport(s *sent, came bool, arrival, wait int64) {
+	if s.probe != p.id || !p.active() || p.first < 0 {
+		return
+	}
+	p.reported++
+	if !came {
+		p.lost++
+		return
+	}
+	if p.count == 0 {
+		p.gotFrom, p.gotTo = arrival, arrival
+		p.gotFromSet, p.gotToSet = s.at, s.at
+		p.firstWait, p.lastWait = wait, wait
+	} else {
+		p.gotBytes += int64(s.size)
+		p.gotTo = max(p.gotTo, arrival)
+		p.gotToSet = max(p.gotToSet, s.at)
+		p.lastWait = wait
+	}
+	p.count++
+}
+
+// overdue says that a cluster is taking too long to be sent or reported.
+func (p *probing) overdue(now int64, response time.Duration) bool {
+	switch {
+	case p.sending:
+		return now-p.began > int64(p.ask.Size.At(p.ask.Rate)*4+200*time.Millisecond)
+	case p.waiting:
+		return now-p.sentTo > int64(2*response+500*time.Millisecond)
+	}
+	return false
+}
+
+// deadline is when overdue becomes true; 0 when nothing is under way.
+func (p *probing) deadline(response time.Duration) int64 {
+	switch {
+	case p.sending:
+		return p.began + int64(p.ask.Size.At(p.ask.Rate)*4+200*time.Millisecond) + 1
+	case p.waiting:
+		return p.sentTo + int64(2*response+500*time.Millisecond) + 1
+	}
+	return 0
+}
+
+// outcome judges the cluster. link is the share that the link loses anyway,
+// noise how far arrival times wander.
+func (p *probing) outcome(link float64, noise time.Duration) outcome {
+	sentSpan := time.Duration(p.gotToSet - p.gotFromSet)
+	gotSpan := time.Duration(p.gotTo - p.gotFrom)
+	if p.count < 3 || sentSpan <= 0 {
+		return outcome{}
+	}
+	b := units.Size(float64(p.gotBytes) / (1 - min(link, 0.9)))
+	in := min(b.Over(sentSpan), p.rate.Scale(1.1))
+	out := b.Over(max(gotSpan, time.Millisecond/4))
+	share := float64(p.lost) / float64(p.lost+p.count)
+	if share > link+0.25 {
+		// What is lost on the way through a full queue was not carried.
+		return outcome{rate: min(in, out).Scale(1 - share), ok: true}
+	}
+	// Jitter stretches a short cluster without being a bottleneck.
+	slack := noise / 2
+	through := float64(sentSpan) >= probeShare*float64(gotSpan-slack)
+	return outcome{rate: min(in, out), through: through, ok: true}
+}
+
+// failedNow backs off after a probe that found nothing.
+func (p *probing) failedNow(now int64) {
+	if p.pause < probeFirstWait {
+		p.pause = probeFirstWait
+	}
+	p.next = now + int64(p.pause)
+	p.pause = min(2*p.pause, probeLongestWait)
+	p.failed = true
+}
+
+// stop ends whatever is under way.
+func (p *probing) stop() { p.sending, p.waiting, p.ask = false, false, Probe{} }
+
+// probeSize is how much may be sent at rate without causing more than queue
+// at capacity, were capacity all there is.
+func probeSize(rate, capacity units.Rate, queue time.Duration) units.Size {
+	if rate <= capacity || capacity <= 0 {
+		return rate.In(probeLongest)
+	}
+	// size/capacity - size/rate = queue
+	perByte := 8/float64(capacity) - 8/float64(rate)
+	size := units.Size(queue.Seconds() / perByte)
+	size = min(size, rate.In(probeLongest))
+	if capacity < thinProbe {
+		size = min(size, probePackets*1200)
+	}
+	return max(size, probeLeast)
+}
