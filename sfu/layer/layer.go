@@ -7,8 +7,19 @@
 // stream of its own), a higher temporal layer begins at a switch-up point, and
 // a lower one at any frame start, at once.
 //
-// Temporal layers are those of VP8 (RFC 7741 §4.2, TID and Y) and VP9 (RFC 9628
-// §4.2, TID and U). The package is pure: it is told the time.
+//	paused ──target──> waiting ──key frame of any layer up to the target──> running
+//	   ^                  ^                                                 │  │ ^
+//	   └──target -1───────┼──── at the next frame start ────────────────────┘  │ │ key frame of
+//	                      └──── FrameLost(base), source or SSRC changed ───────┘ └─the layer wanted
+//
+// The layer wanted is the target's, or, while that one does not exist or has
+// fallen silent, the largest living one below it. Until its key frame comes the
+// current layer goes on; if that is larger than the target, only its base
+// temporal layer does, because the budget is already overdrawn.
+//
+// Temporal layers are those of VP8 (RFC 7741 §4.2, TID and Y), VP9 (RFC 9628
+// §4.2, TID and U) and H.265 (RFC 7798 §1.1.4). The spatial layers inside one
+// VP9 or AV1 stream all go on. The package is pure: it is told the time.
 package layer
 
 import (
@@ -48,50 +59,104 @@ func (d Decision) String() string {
 	return "drop"
 }
 
+const (
+	// maxLayers bounds the simulcast layers of a track. Browsers send three;
+	// packets of a layer beyond are dropped.
+	maxLayers = 8
+
+	// aliveFor is how long a layer may be silent, while other layers are not,
+	// before it counts as switched off. A second is five frames of the thinnest
+	// video that is worth sending.
+	aliveFor = time.Second
+
+	// longestStep bounds how much one packet moves the track's own clock, by
+	// which silence is measured: when the whole track was silent, no layer
+	// fell silent beside the others.
+	longestStep = 250 * time.Millisecond
+
+	// adoptAfter is how long a layer's SSRC must be silent before packets of
+	// another SSRC are taken for its successor and not for stragglers.
+	adoptAfter = 100 * time.Millisecond
+)
+
 // Selector chooses among the layers of one track for one subscriber. The zero
 // value is not ready: use New. It belongs to one goroutine.
 type Selector struct {
 	kind    codec.Kind
 	target  Target
-	current Target
+	current int8 // layer that goes on, -1 for none
+
+	now    time.Time     // of the last packet offered
+	active time.Duration // the track's own clock, see longestStep
+	layers [maxLayers]source
+
+	first    int64 // extended sequence number with which the current layer began
+	temporal temporal
 }
 
 // New answers a selector for tracks of a kind; its target is Paused.
 func New(kind codec.Kind) Selector {
-	return Selector{kind: kind, target: Paused, current: Paused}
+	return Selector{kind: kind, target: Paused, current: -1}
 }
 
 // Reset makes the selector as new, for tracks of a kind.
 func (s *Selector) Reset(kind codec.Kind) { *s = New(kind) }
 
 // SetTarget says what the subscriber shall get. It takes effect at the next
-// frame start or key frame that allows it.
+// frame start or key frame that allows it. A negative Spatial pauses.
 func (s *Selector) SetTarget(t Target) { s.target = t }
 
 // Target is what was last asked for.
 func (s *Selector) Target() Target { return s.target }
 
-// Current is what the subscriber gets now: Spatial -1 when nothing goes on.
-func (s *Selector) Current() Target { return s.current }
+// Current is what the subscriber gets now: Spatial is -1 when nothing goes on,
+// be it paused or waiting for a key frame. For sound it is always layer 0.
+func (s *Selector) Current() Target {
+	switch {
+	case s.kind.Audio():
+		return Target{}
+	case s.current < 0:
+		return Paused
+	}
+	return Target{Spatial: s.current, Temporal: s.temporal.highest()}
+}
 
 // SourceChanged says that the packets to come are of another track: nothing
 // goes on until one of its key frames. The target stays.
-func (s *Selector) SourceChanged() { s.current = Paused }
+func (s *Selector) SourceChanged() {
+	target := s.target
+	*s = New(s.kind)
+	s.target = target
+}
 
 // FrameLost says that p, which had been let through, was thrown away behind the
 // selector (by the pacer), so that its frame will not be whole at the
 // subscriber. A lost frame of a higher temporal layer costs that layer until
 // its next switch-up point, a lost base frame costs everything until a key
-// frame. Packets of a layer that is no longer current are ignored.
-func (s *Selector) FrameLost(p *packet.Packet) { s.current = Paused }
+// frame, and a frame that no other refers to costs nothing more. Packets of
+// before the last switch are ignored.
+func (s *Selector) FrameLost(p *packet.Packet) {
+	if s.current < 0 || int(p.Layer) != int(s.current) || p.SSRC != s.layers[s.current].ssrc || p.Extended < s.first {
+		return
+	}
+	if p.Info.Discardable {
+		return
+	}
+	if p.Info.Temporal == 0 {
+		s.stop()
+		return
+	}
+	s.temporal.leave(p.Info.Temporal)
+}
 
 // WantsKeyframe answers the simulcast layer that a key frame is needed of to
-// come closer to the target.
+// come closer to the target. The caller asks the publisher and throttles.
 func (s *Selector) WantsKeyframe() (layer uint8, ok bool) {
-	if s.target.Spatial < 0 || s.current.Spatial == s.target.Spatial {
+	if s.kind.Audio() || s.target.Spatial < 0 {
 		return 0, false
 	}
-	return uint8(s.target.Spatial), true
+	wanted := s.wanted()
+	return uint8(wanted), wanted != s.current
 }
 
 // Decide says what becomes of p. Every packet of every layer of the track is to
@@ -101,17 +166,111 @@ func (s *Selector) Decide(now time.Time, p *packet.Packet) Decision {
 	if s.kind.Audio() {
 		return Forward
 	}
-	if s.target.Spatial < 0 {
-		s.current = Paused
+	if p.Layer >= maxLayers {
 		return Drop
 	}
-	layer := int8(min(p.Layer, 127))
-	if layer == s.target.Spatial && layer != s.current.Spatial && p.Info.Keyframe && p.Info.FrameStart {
-		s.current = s.target
-		return Switch
+	s.tick(now)
+	l := &s.layers[p.Layer]
+	if l.known && l.ssrc != p.SSRC {
+		start := p.Info.Keyframe && p.Info.FrameStart
+		if !start && s.active-l.seen < adoptAfter {
+			return Drop
+		}
+		*l = source{}
+		if int8(p.Layer) == s.current {
+			s.stop()
+		}
 	}
-	if layer != s.current.Spatial {
+	place := l.observe(s.active, p)
+	if len(p.Payload) == 0 { // padding uses up a number, no more
+		return Drop
+	}
+	if place == restarted && int8(p.Layer) == s.current {
+		s.stop()
+	}
+
+	if int8(p.Layer) != s.current {
+		if s.mayStart(place, p) {
+			s.start(p)
+			return Switch
+		}
+		return Drop
+	}
+	if place == nextFrame || place == nextFrameAfterGap {
+		if s.target.Spatial < 0 {
+			s.stop()
+			return Drop
+		}
+		s.temporal.frame(s.kind, p, s.temporalLimit())
+	}
+	if place == late && p.Extended < s.first || !s.temporal.passes(p) {
 		return Drop
 	}
 	return Forward
+}
+
+// tick moves the track's own clock.
+func (s *Selector) tick(now time.Time) {
+	if step := now.Sub(s.now); step > 0 {
+		if !s.now.IsZero() {
+			s.active += min(step, longestStep)
+		}
+		s.now = now
+	}
+}
+
+// mayStart says whether the subscriber may go over to p's layer with p.
+func (s *Selector) mayStart(place place, p *packet.Packet) bool {
+	// A key frame whose first packet comes after others of it, which are gone
+	// by now, could not be completed.
+	if place < nextFrame || !p.Info.Keyframe || !p.Info.FrameStart {
+		return false
+	}
+	layer := int8(p.Layer)
+	if layer > s.target.Spatial {
+		return false
+	}
+	// The packet before an IDR slice may hold its parameter sets.
+	if place == nextFrameAfterGap && (s.kind == codec.H264 || s.kind == codec.H265) {
+		return false
+	}
+	// With nothing on the screen any picture will do.
+	return s.current < 0 || layer == s.wanted()
+}
+
+// start makes p's layer the current one, beginning with p.
+func (s *Selector) start(p *packet.Packet) {
+	s.current = int8(p.Layer)
+	s.first = p.Extended
+	s.temporal = temporal{}
+	s.temporal.frame(s.kind, p, s.temporalLimit())
+}
+
+// stop lets nothing on until a key frame.
+func (s *Selector) stop() { s.current = -1 }
+
+// temporalLimit is the highest temporal layer that may go on now.
+func (s *Selector) temporalLimit() uint8 {
+	if s.current > s.target.Spatial || s.target.Temporal < 0 {
+		return 0
+	}
+	return uint8(min(s.target.Temporal, maxTemporal-1))
+}
+
+// wanted is the layer that comes closest to the target: the target's own, or
+// the largest living one below it if that one is silent. The target must not
+// be paused.
+func (s *Selector) wanted() int8 {
+	top := min(s.target.Spatial, maxLayers-1)
+	for l := top; l >= 0; l-- {
+		if s.alive(l) {
+			return l
+		}
+	}
+	return top
+}
+
+// alive says whether the layer sends, as far as is known.
+func (s *Selector) alive(l int8) bool {
+	return s.layers[l].known && s.active-s.layers[l].seen <= aliveFor
 }

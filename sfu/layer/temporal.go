@@ -1,0 +1,71 @@
+package layer
+
+import (
+	"math/bits"
+
+	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/packet"
+)
+
+// maxTemporal is how many temporal layers a stream may have: three bits of VP9
+// and H.265.
+const maxTemporal = 8
+
+// temporal knows which temporal layers of the current stream go on. A layer
+// is joined when all frames of it that later ones may refer to have gone on.
+type temporal struct {
+	joined uint8              // bit t: temporal layer t goes on
+	since  [maxTemporal]int64 // extended sequence number from which t goes on
+}
+
+// frame decides, at the first packet seen of a frame, which layers go on from
+// here; limit is the highest one wanted.
+func (t *temporal) frame(kind codec.Kind, p *packet.Packet, limit uint8) {
+	wanted := uint8(1)<<(limit+1) - 1
+	id := p.Info.Temporal & (maxTemporal - 1)
+	t.joined &= wanted
+
+	switch {
+	case p.Info.Keyframe:
+		// Whatever follows refers to this frame or later ones only.
+		t.join(wanted, p.Extended)
+	case p.Info.SwitchUp && kind == codec.VP9:
+		// RFC 9628 §4.2, U: later pictures of higher temporal layers depend on
+		// no earlier picture above this one's layer. This one itself may.
+		if t.joined&(1<<id) != 0 {
+			t.join(wanted&^(1<<id-1), p.Extended)
+		}
+	case p.Info.SwitchUp:
+		// RFC 7741 §4.2, Y: this frame depends on base layer frames only.
+		t.join(wanted&(1<<id), p.Extended)
+	}
+
+	if t.joined&(1<<id) == 0 && !p.Info.Discardable {
+		t.leave(id)
+	}
+}
+
+// join adds the layers of the mask that are not joined yet.
+func (t *temporal) join(mask uint8, from int64) {
+	for fresh := mask &^ t.joined; fresh != 0; fresh &= fresh - 1 {
+		t.since[bits.TrailingZeros8(fresh)] = from
+	}
+	t.joined |= mask
+}
+
+// leave gives up layer id and those above it, whose frames may refer to a frame
+// of it that did not go on.
+func (t *temporal) leave(id uint8) {
+	t.joined &= 1<<(id&(maxTemporal-1)) - 1
+}
+
+// passes says whether p's temporal layer goes on, and did so when p was sent.
+func (t *temporal) passes(p *packet.Packet) bool {
+	id := p.Info.Temporal & (maxTemporal - 1)
+	return t.joined&(1<<id) != 0 && p.Extended >= t.since[id]
+}
+
+// highest is the highest temporal layer that goes on, 0 if only the base does.
+func (t *temporal) highest() int8 {
+	return int8(max(bits.Len8(t.joined), 1) - 1)
+}
