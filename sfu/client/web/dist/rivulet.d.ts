@@ -1,0 +1,387 @@
+/**
+ * The interface of rivulet.js, Rivulet's JavaScript SDK.
+ * See docs/protocol.md for the meaning of codes and reasons.
+ */
+
+export declare const PROTOCOL_VERSION = 1;
+
+/** What a track shows; a participant publishes at most one of each. */
+export type Source = "microphone" | "camera" | "screen" | "screen_audio";
+
+/** How much data the participant wants to spend. */
+export type DataMode = "auto" | "low" | "voice";
+
+/** How well a connection does, from best to worst. */
+export type Quality = "excellent" | "good" | "poor" | "lost";
+
+/** One simulcast layer. Sizes in pixels, maxRate in bits per second. */
+export interface LayerInfo {
+  rid: string;
+  width: number;
+  height: number;
+  maxRate?: number;
+}
+
+export interface SlotStateInfo {
+  slot: number;
+  paused?: boolean;
+  width?: number;
+  height?: number;
+  reason: string;
+}
+
+export interface TrackViewInfo {
+  track: string;
+  width?: number;
+  height?: number;
+  priority?: number;
+}
+
+/** The listener of one event type of a map. */
+export type Listener<D> = (event: CustomEvent<D>) => void;
+
+export declare class TypedTarget<M> extends EventTarget {
+  /**
+   * Listens to an event and answers a function that ends it.
+   */
+  on<K extends keyof M & string>(type: K, listener: Listener<M[K]>): () => void;
+  /** Dispatches an event with its detail. */
+  protected emit<K extends keyof M & string>(type: K, detail: M[K]): void;
+}
+
+export declare class CallError extends Error {
+  constructor(code: string, message: string);
+  /** A code of the server's closed list (docs/protocol.md), or one of the
+   * SDK's own: "network", "no_webrtc", "aborted", "closed", "media". */
+  readonly code: string;
+}
+
+/** Which device to open; ids are those of enumerateDevices. */
+export interface CaptureOptions {
+  deviceId?: string;
+  /** Wanted size of the camera's picture in pixels. */
+  width?: number;
+  height?: number;
+}
+
+/** Opens the microphone: one channel, with echo cancellation. Error codes: see captureError. */
+export declare function captureMicrophone(options?: CaptureOptions): Promise<MediaStreamTrack>;
+
+/** Opens the camera, 1280x720 at 30 pictures a second unless asked otherwise. */
+export declare function captureCamera(options?: CaptureOptions): Promise<MediaStreamTrack>;
+
+/** Asks for a screen or window, with its sound where the browser offers that. */
+export declare function captureScreen(): Promise<{
+  video: MediaStreamTrack;
+  audio?: MediaStreamTrack;
+}>;
+
+/**
+ * Tells apart why a device did not open: denied (by the person or a policy),
+ * no_device, device_busy, insecure (the page is not on HTTPS or localhost).
+ */
+export declare function captureError(error: unknown): CallError;
+
+/** A track of one's own. */
+export declare class LocalTrack {
+  private constructor();
+  readonly source: Source;
+  readonly track: MediaStreamTrack;
+  /** The SDK opened the device and stops it. */
+  readonly owned: boolean;
+  /** The server's id, once it is published. */
+  id?: string;
+  muted: boolean;
+  /** Frees the device if the SDK opened it. */
+  release(): void;
+}
+
+/** A track of another participant. */
+export declare class RemoteTrack {
+  private constructor();
+  readonly participant: Participant;
+  readonly id: string;
+  readonly source: Source;
+  muted: boolean;
+  /** Size of the source in pixels, 0 when unknown. */
+  width: number;
+  height: number;
+  layers: LayerInfo[];
+  /** The slot that carries this track now, if any. */
+  slot?: number;
+  /** What is received and why not more; undefined until the server tells. */
+  state?: SlotStateInfo;
+  get video(): boolean;
+}
+
+/** A member of the room other than oneself, or oneself as others see it. */
+export declare class Participant {
+  private constructor();
+  readonly local: boolean;
+  readonly id: string;
+  readonly identity: string;
+  readonly name: string;
+  readonly tracks: Map<string, RemoteTrack>;
+  quality: Quality;
+  /** 0 (silent) to 127 (loudest). */
+  level: number;
+  get speaking(): boolean;
+  /** The track of a source, if it is published. */
+  track(source: Source): RemoteTrack | undefined;
+}
+
+/** Settings of the transport; the defaults suit everybody, tests narrow them. */
+export interface RTCOptions {
+  /** "relay" sends everything through the TURN relay. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Keeps only the TURN addresses of this transport. */
+  turnTransport?: "udp" | "tcp";
+  /** Keeps only the server's candidates of this transport. */
+  candidates?: "udp" | "tcp";
+  /** Prefers a video codec by its name, such as "vp8" or "av1". */
+  videoCodec?: string;
+}
+
+/** A slot with the section that receives it. */
+export interface Slot {
+  readonly slot: number;
+  readonly video: boolean;
+  readonly transceiver: RTCRtpTransceiver;
+  readonly stream: MediaStream;
+}
+
+export interface ConnectOptions {
+  /** Where the server listens; by default /v1/ws on the page's own host. */
+  url?: string;
+  /** The room's name, 1 to 64 bytes. */
+  room: string;
+  /** The access token, or a function that fetches a fresh one for each join. */
+  token?: string | (() => string | Promise<string>);
+  /** The name shown to others, at most 64 bytes; a name in the token wins. */
+  name?: string;
+  /**
+   * Who one is, to a server that needs no tokens; otherwise the token says it.
+   * Joining with the same identity again replaces the older session.
+   */
+  identity?: string;
+  /** What is on from the start. */
+  publish?: Partial<Record<Source, MediaStreamTrack | {
+    track: MediaStreamTrack;
+    muted?: boolean;
+  }>>;
+  dataMode?: DataMode;
+  /** How many streams can be received at once; 3 and 9 (4 on a phone) by default. */
+  slots?: {
+    audio?: number;
+    video?: number;
+  };
+  /** Names the software to the server, for statistics. */
+  client?: string;
+  /** Play the sound of the call; true by default. */
+  playAudio?: boolean;
+  /** Receive no pictures while the page is hidden; true by default. */
+  pauseWhenHidden?: boolean;
+  /** Milliseconds between statistics events; 1000 by default, 0 for none. */
+  statisticsInterval?: number;
+  rtc?: RTCOptions;
+  /** Aborts joining. */
+  signal?: AbortSignal;
+}
+
+/** The events of a call that the server causes. */
+export interface RosterEvents {
+  participantjoined: {
+    participant: Participant;
+  };
+  participantleft: {
+    participant: Participant;
+    reason: string;
+  };
+  trackpublished: {
+    participant: Participant;
+    track: RemoteTrack;
+  };
+  trackunpublished: {
+    participant: Participant;
+    track: RemoteTrack;
+  };
+  /** A track was muted, unmuted, or changed its size or layers. */
+  trackchanged: {
+    participant: Participant;
+    track: RemoteTrack;
+  };
+  /** Tracks gained or lost a slot. */
+  slotschanged: {
+    tracks: RemoteTrack[];
+  };
+  /** What is received of a track and why not more. */
+  slotstate: {
+    track: RemoteTrack;
+    state: SlotStateInfo;
+  };
+  /** Everybody who speaks now, loudest first. */
+  speakers: {
+    speakers: {
+      participant: Participant;
+      level: number;
+    }[];
+  };
+  quality: {
+    participant: Participant;
+    quality: Quality;
+  };
+}
+
+/** How often things happened; a test can assert that nobody renegotiates. */
+export interface Counters {
+  /** SDP texts made or applied: 2 for a join, 2 for an ICE restart. */
+  sdp: number;
+  messagesSent: number;
+  messagesReceived: number;
+  /** Connections taken up again. */
+  resumes: number;
+  iceRestarts: number;
+  /** Joins after the first one. */
+  rejoins: number;
+}
+
+/** What one video slot receives. */
+export interface ReceivedVideo {
+  slot: number;
+  track?: string;
+  participant?: string;
+  /** Size of the picture as decoded, in pixels. */
+  width: number;
+  height: number;
+  framesPerSecond: number;
+  framesDecoded: number;
+  freezes: number;
+  /** Bits per second of RTP payload. */
+  rate: number;
+}
+
+/** What one layer sends. */
+export interface SentVideo {
+  source: "camera" | "screen";
+  rid: string;
+  width: number;
+  height: number;
+  framesPerSecond: number;
+  rate: number;
+  /** Why the browser sends less than asked: "none", "cpu", "bandwidth", "other". */
+  limited: string;
+}
+
+/** Statistics of a call; rates are means over the last interval. */
+export interface Statistics {
+  /** Bytes of IP packets since the call began, across reconnections. */
+  bytesSent: number;
+  bytesReceived: number;
+  /** Bits per second on the wire. */
+  sendRate: number;
+  receiveRate: number;
+  /** Round trip of the media path in milliseconds, 0 when unknown. */
+  roundTrip: number;
+  /** Share of received packets lost in the last interval, 0 to 1. */
+  loss: number;
+  audio: {
+    packetsReceived: number;
+    /** Share of concealed samples in the last interval, 0 to 1. */
+    concealed: number;
+    /** Mean delay of the jitter buffer in milliseconds. */
+    bufferDelay: number;
+    /** Energy played since the beginning (WebRTC statistics, totalAudioEnergy). */
+    energy: number;
+  };
+  received: ReceivedVideo[];
+  sent: SentVideo[];
+  /** The path in use: "udp", "tcp", "relay/udp", "relay/tcp", or "" before there is one. */
+  path: string;
+}
+
+export declare const VERSION = "0.1.0";
+
+/** connecting until media flows the first time; closed is final. */
+export type CallState = "connecting" | "connected" | "reconnecting" | "closed";
+
+export interface CallEvents extends RosterEvents {
+  state: {
+    state: CallState;
+    before: CallState;
+  };
+  closed: {
+    code: string;
+    message: string;
+  };
+  /** Something of one's own was published, muted or ended. */
+  localchanged: {
+    source: Source;
+    track?: LocalTrack;
+  };
+  statistics: Statistics;
+  /** The browser plays no sound before a click: call startAudio from one. */
+  audioblocked: undefined;
+}
+
+/** Joins a room. Errors: CallError with a code of docs/protocol.md or of the SDK. */
+export declare function connect(options: ConnectOptions): Promise<Call>;
+
+export declare class Call extends TypedTarget<CallEvents> {
+  private constructor();
+  readonly room: string;
+  /** Oneself as others see it; undefined until joined. */
+  local?: Participant;
+  /** Milliseconds from connect to each stage of the first join, 0 before. */
+  readonly timings: {
+    joined: number;
+    connected: number;
+  };
+  readonly counters: Counters;
+  dataMode: DataMode;
+  get state(): CallState;
+  /** The members of the room, oneself not among them. */
+  get participants(): ReadonlyMap<string, Participant>;
+  /** What one publishes, by source. */
+  get tracks(): ReadonlyMap<Source, LocalTrack>;
+  /** The slots with their receivers; changes only when the call rejoins. */
+  get slots(): ReadonlyMap<number, Slot>;
+  /** The connection, for statistics and tests. It is another one after a rejoin. */
+  get pc(): RTCPeerConnection | undefined;
+  /** The latest statistics. */
+  get statistics(): Statistics;
+  /** Round trip of the signalling in milliseconds, 0 when unknown. */
+  get signallingRoundTrip(): number;
+  /**
+   * Publishes a track, or opens the source's usual device when none is given.
+   * A track already published from this source is replaced.
+   */
+  publish(source: Source, track?: MediaStreamTrack, options?: {
+    muted?: boolean;
+  }): Promise<LocalTrack>;
+  /** Ends what is published from a source. */
+  unpublish(source: Source): Promise<void>;
+  /** Silences or blanks what is published from a source, or ends that. */
+  mute(source: Source, muted: boolean): Promise<void>;
+  /** Changes how much data the call may use, both ways. */
+  setDataMode(mode: DataMode): Promise<void>;
+  /** Shows a track in a video element; size and visibility become the view. */
+  attach(track: RemoteTrack, element: HTMLVideoElement): void;
+  /** Ends attach. */
+  detach(element: HTMLVideoElement): void;
+  /** Gives tracks precedence over all others. */
+  pin(...tracks: RemoteTrack[]): void;
+  /** Says by hand what is wanted, instead of what attached elements show; undefined undoes it. */
+  view(tracks: TrackViewInfo[] | undefined): void;
+  /** Plays the call's sound after the browser refused to; call it from a click. */
+  startAudio(): Promise<void>;
+  /** Chooses the loudspeaker by device id, where the browser can. */
+  setAudioOutput(deviceId: string): Promise<void>;
+  /** Renews ICE, as after a network change. */
+  restartICE(): Promise<void>;
+  /** Breaks the signalling connection as the network might; for tests. */
+  interruptSignalling(): void;
+  /** Leaves the room. */
+  leave(): Promise<void>;
+}
+
+export {};

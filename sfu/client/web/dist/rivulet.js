@@ -1,0 +1,1822 @@
+// src/audio.ts
+var AudioOutput = class {
+  constructor(blocked) {
+    this.blocked = blocked;
+  }
+  blocked;
+  elements = [];
+  device = "";
+  /** Plays these slots instead of the earlier ones. */
+  play(slots) {
+    this.stop();
+    for (const slot of slots) {
+      if (slot.video) continue;
+      const element = new Audio();
+      element.autoplay = true;
+      element.srcObject = slot.stream;
+      if (this.device) element.setSinkId?.(this.device).catch(() => void 0);
+      this.elements.push(element);
+    }
+    void this.start();
+  }
+  /** Starts playback; after a refusal call it from a click. */
+  async start() {
+    const results = await Promise.allSettled(this.elements.map((element) => element.play()));
+    const refused = results.some(
+      (result) => result.status === "rejected" && result.reason?.name === "NotAllowedError"
+    );
+    if (refused) this.blocked();
+  }
+  /** Chooses the loudspeaker by its device id, where the browser can. */
+  async use(device2) {
+    this.device = device2;
+    await Promise.all(this.elements.map((element) => element.setSinkId?.(device2)));
+  }
+  stop() {
+    for (const element of this.elements) {
+      element.pause();
+      element.srcObject = null;
+    }
+    this.elements = [];
+  }
+};
+
+// src/backoff.ts
+var Backoff = class {
+  /** Limits in milliseconds. */
+  constructor(first2 = 200, limit = 5e3) {
+    this.first = first2;
+    this.limit = limit;
+  }
+  first;
+  limit;
+  attempt = 0;
+  /** Answers the next wait in milliseconds: half to all of the doubled step. */
+  next() {
+    const step = Math.min(this.limit, this.first * 2 ** Math.min(this.attempt, 10));
+    this.attempt++;
+    return step * (0.5 + Math.random() / 2);
+  }
+  /** Begins again at the first step, after a success. */
+  reset() {
+    this.attempt = 0;
+  }
+};
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", end);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    globalThis.addEventListener?.("online", end);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+  });
+}
+
+// src/elements.ts
+var SETTLE = 120;
+var STEP = 32;
+var FRESH = 200;
+var Elements = class {
+  constructor(slotOf, expected, sendView, pauseHidden) {
+    this.slotOf = slotOf;
+    this.expected = expected;
+    this.sendView = sendView;
+    this.pauseHidden = pauseHidden;
+    this.resize = new ResizeObserver(() => this.schedule());
+    this.intersection = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const attachment = this.attachments.get(entry.target);
+        if (attachment) attachment.visible = entry.isIntersecting;
+      }
+      this.schedule();
+    });
+    document.addEventListener("visibilitychange", this.onVisibility);
+    document.addEventListener("enterpictureinpicture", this.onVisibility, true);
+    document.addEventListener("leavepictureinpicture", this.onVisibility, true);
+  }
+  slotOf;
+  expected;
+  sendView;
+  pauseHidden;
+  attachments = /* @__PURE__ */ new Map();
+  pinned = /* @__PURE__ */ new Set();
+  manual;
+  timer;
+  sent = "";
+  resize;
+  intersection;
+  onVisibility = () => this.schedule();
+  /** Shows a track in an element from now on, whatever slot carries it. */
+  attach(track, element) {
+    this.detach(element);
+    element.muted = true;
+    element.autoplay = true;
+    element.playsInline = true;
+    const attachment = { track, element, visible: true };
+    this.attachments.set(element, attachment);
+    this.resize.observe(element);
+    this.intersection.observe(element);
+    this.refresh(track);
+    this.watch(attachment);
+    this.schedule();
+  }
+  /** Ends attach. */
+  detach(element) {
+    const attachment = this.attachments.get(element);
+    if (!attachment) return;
+    this.attachments.delete(element);
+    this.resize.unobserve(element);
+    this.intersection.unobserve(element);
+    if (attachment.frames !== void 0) element.cancelVideoFrameCallback?.(attachment.frames);
+    element.srcObject = null;
+    delete element.dataset.stale;
+    this.schedule();
+  }
+  /** Detaches every element of a track. */
+  forget(track) {
+    for (const attachment of [...this.attachments.values()]) {
+      if (attachment.track === track) this.detach(attachment.element);
+    }
+  }
+  /** Gives the elements of a track the stream of the slot it now has. */
+  refresh(track) {
+    const stream = this.slotOf(track.slot)?.stream ?? null;
+    for (const attachment of this.attachments.values()) {
+      if (attachment.track !== track || attachment.element.srcObject === stream) continue;
+      attachment.element.srcObject = stream;
+      if (stream) attachment.element.play().catch(() => void 0);
+    }
+  }
+  /** Tracks that matter more than others whatever their size. */
+  pin(tracks) {
+    this.pinned = new Set(tracks);
+    this.schedule();
+  }
+  /** Replaces the automatic view; undefined returns to it. */
+  setView(tracks) {
+    this.manual = tracks;
+    this.schedule();
+  }
+  /** Sends the view even if it has not changed: the session is new. */
+  resend() {
+    if (this.sent === "") return;
+    this.sent = "";
+    this.schedule();
+  }
+  close() {
+    clearTimeout(this.timer);
+    this.resize.disconnect();
+    this.intersection.disconnect();
+    document.removeEventListener("visibilitychange", this.onVisibility);
+    document.removeEventListener("enterpictureinpicture", this.onVisibility, true);
+    document.removeEventListener("leavepictureinpicture", this.onVisibility, true);
+    for (const element of [...this.attachments.keys()]) this.detach(element);
+    clearTimeout(this.timer);
+  }
+  schedule() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const tracks = this.manual ?? this.visible();
+      const text = JSON.stringify(tracks);
+      if (text === this.sent) return;
+      this.sent = text;
+      this.sendView(tracks);
+    }, SETTLE);
+  }
+  visible() {
+    const views = /* @__PURE__ */ new Map();
+    const hidden = this.pauseHidden && document.visibilityState === "hidden";
+    for (const { track, element, visible } of this.attachments.values()) {
+      const floating = document.pictureInPictureElement === element;
+      if ((hidden || !visible) && !floating) continue;
+      const box = element.getBoundingClientRect();
+      if (box.width < 2 || box.height < 2) continue;
+      const ratio2 = globalThis.devicePixelRatio || 1;
+      const width = Math.min(8192, Math.ceil(box.width * ratio2 / STEP) * STEP);
+      const height = Math.min(8192, Math.ceil(box.height * ratio2 / STEP) * STEP);
+      const known = views.get(track.id);
+      if (known && known.width >= width) continue;
+      views.set(track.id, { track: track.id, width, height, priority: this.priority(track, box) });
+    }
+    return [...views.values()].slice(0, 64);
+  }
+  /** 9 pinned, 8 a screen, else 1 to 6 by the share of the window it fills. */
+  priority(track, box) {
+    if (this.pinned.has(track.id)) return 9;
+    if (track.source === "screen") return 8;
+    const share = box.width * box.height / Math.max(1, globalThis.innerWidth * globalThis.innerHeight);
+    return Math.max(1, Math.min(6, Math.ceil(share * 6)));
+  }
+  /**
+   * Marks an element whose picture belongs to another source. The message
+   * that says who is in a slot travels on TCP and may come after the media;
+   * until it is acknowledged each packet names its source, so the picture is
+   * hidden (data-stale) rather than shown under the wrong name.
+   */
+  watch(attachment) {
+    const { element, track } = attachment;
+    if (!element.requestVideoFrameCallback) return;
+    attachment.frames = element.requestVideoFrameCallback(() => {
+      const slot = this.slotOf(track.slot);
+      const expected = slot && this.expected(slot.slot);
+      const stale = slot !== void 0 && expected !== void 0 && namesAnother(slot.transceiver.receiver, expected);
+      if (stale) element.dataset.stale = "";
+      else delete element.dataset.stale;
+      if (this.attachments.get(element) === attachment) this.watch(attachment);
+    });
+  }
+};
+function namesAnother(receiver, expected) {
+  const named = receiver.getContributingSources().filter((entry) => entry.source > 0 && entry.source <= 65535);
+  if (named.length === 0) return false;
+  const newest = named.reduce((a, b) => b.timestamp > a.timestamp ? b : a);
+  if (newest.source === expected) return false;
+  const latest = Math.max(...receiver.getSynchronizationSources().map((entry) => entry.timestamp), newest.timestamp);
+  return latest - newest.timestamp < FRESH;
+}
+
+// src/errors.ts
+var CallError = class extends Error {
+  /** A code of the server's closed list (docs/protocol.md), or one of the
+   * SDK's own: "network", "no_webrtc", "aborted", "closed", "media". */
+  code;
+  constructor(code, message) {
+    super(message);
+    this.name = "CallError";
+    this.code = code;
+  }
+};
+var RETRYABLE = /* @__PURE__ */ new Set(["network", "rate_limited", "server_full", "internal", "draining", "connection_lost"]);
+function mayRetry(error) {
+  return error instanceof CallError && RETRYABLE.has(error.code);
+}
+function asCallError(error, code = "media") {
+  if (error instanceof CallError) return error;
+  return new CallError(code, error instanceof Error ? error.message : String(error));
+}
+
+// src/events.ts
+var TypedTarget = class extends EventTarget {
+  /**
+   * Listens to an event and answers a function that ends it.
+   */
+  on(type, listener) {
+    this.addEventListener(type, listener);
+    return () => this.removeEventListener(type, listener);
+  }
+  /** Dispatches an event with its detail. */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+};
+
+// src/local.ts
+var LocalTrack = class {
+  constructor(source, track, muted, owned) {
+    this.source = source;
+    this.track = track;
+    this.owned = owned;
+    this.muted = muted;
+    track.enabled = !muted;
+  }
+  source;
+  track;
+  owned;
+  /** The server's id, once it is published. */
+  id;
+  muted;
+  /** Frees the device if the SDK opened it. */
+  release() {
+    if (this.owned) this.track.stop();
+  }
+};
+
+// src/options.ts
+function defaultURL() {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
+}
+function isPhone() {
+  return matchMedia("(pointer: coarse)").matches && Math.min(screen.width, screen.height) < 600;
+}
+
+// src/participants.ts
+var RemoteTrack = class {
+  constructor(participant, info) {
+    this.participant = participant;
+    this.id = info.id;
+    this.source = info.source;
+    this.update(info);
+  }
+  participant;
+  id;
+  source;
+  muted = false;
+  /** Size of the source in pixels, 0 when unknown. */
+  width = 0;
+  height = 0;
+  layers = [];
+  /** The slot that carries this track now, if any. */
+  slot;
+  /** What is received and why not more; undefined until the server tells. */
+  state;
+  get video() {
+    return this.source === "camera" || this.source === "screen";
+  }
+  /** @internal */
+  update(info) {
+    this.muted = info.muted ?? false;
+    this.width = info.width ?? 0;
+    this.height = info.height ?? 0;
+    this.layers = info.layers ?? [];
+  }
+};
+var Participant = class {
+  constructor(info, local) {
+    this.local = local;
+    this.id = info.id;
+    this.identity = info.identity;
+    this.name = info.name || info.identity;
+    for (const track of info.tracks ?? []) this.tracks.set(track.id, new RemoteTrack(this, track));
+  }
+  local;
+  id;
+  identity;
+  name;
+  tracks = /* @__PURE__ */ new Map();
+  quality = "good";
+  /** 0 (silent) to 127 (loudest). */
+  level = 0;
+  get speaking() {
+    return this.level > 0;
+  }
+  /** The track of a source, if it is published. */
+  track(source) {
+    for (const track of this.tracks.values()) if (track.source === source) return track;
+    return void 0;
+  }
+};
+var Roster = class {
+  participants = /* @__PURE__ */ new Map();
+  assignments = /* @__PURE__ */ new Map();
+  /** Finds a track of anyone. */
+  track(id) {
+    if (id === void 0 || id === "") return void 0;
+    for (const participant of this.participants.values()) {
+      const track = participant.tracks.get(id);
+      if (track) return track;
+    }
+    return void 0;
+  }
+  /** Adds a member; its tracks take the slots that already name them. */
+  add(info) {
+    const participant = new Participant(info, false);
+    this.participants.set(participant.id, participant);
+    for (const track of participant.tracks.values()) this.link(track);
+    return participant;
+  }
+  /** Adds a track, or updates it if it is known. */
+  publish(participant, info) {
+    const known = participant.tracks.get(info.id);
+    if (known) {
+      known.update(info);
+      return { track: known, fresh: false };
+    }
+    const track = new RemoteTrack(participant, info);
+    participant.tracks.set(track.id, track);
+    this.link(track);
+    return { track, fresh: true };
+  }
+  /** Takes in what slots carry; answers the tracks that gained or lost one. */
+  assign(changes) {
+    const touched = /* @__PURE__ */ new Set();
+    for (const change of changes) {
+      const before = this.track(this.assignments.get(change.slot)?.track);
+      if (before && before.id !== change.track && before.slot === change.slot) {
+        before.slot = void 0;
+        before.state = void 0;
+        touched.add(before);
+      }
+      if (change.track) this.assignments.set(change.slot, change);
+      else this.assignments.delete(change.slot);
+    }
+    for (const change of changes) {
+      const track = this.track(change.track);
+      if (!track || track.slot === change.slot) continue;
+      track.slot = change.slot;
+      track.state = void 0;
+      touched.add(track);
+    }
+    return touched;
+  }
+  /** Forgets everybody. */
+  clear() {
+    this.participants.clear();
+    this.assignments.clear();
+  }
+  link(track) {
+    for (const assignment of this.assignments.values()) {
+      if (assignment.track === track.id) track.slot = assignment.slot;
+    }
+  }
+};
+
+// src/protocol.ts
+var PROTOCOL_VERSION = 1;
+var SOURCES = ["microphone", "camera", "screen", "screen_audio"];
+
+// src/capture.ts
+async function captureMicrophone(options = {}) {
+  return first(
+    open({
+      audio: {
+        ...device(options),
+        channelCount: 1,
+        echoCancellation: true,
+        noiseSuppression: true,
+        autoGainControl: true
+      }
+    }),
+    "audio"
+  );
+}
+async function captureCamera(options = {}) {
+  const track = await first(
+    open({
+      video: {
+        ...device(options),
+        width: { ideal: options.width ?? 1280 },
+        height: { ideal: options.height ?? 720 },
+        frameRate: { ideal: 30, max: 30 },
+        ...options.deviceId ? {} : { facingMode: "user" }
+      }
+    }),
+    "video"
+  );
+  track.contentHint = "motion";
+  return track;
+}
+async function captureScreen() {
+  try {
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 30 } }, audio: true });
+    const video = stream.getVideoTracks()[0];
+    video.contentHint = "detail";
+    return { video, audio: stream.getAudioTracks()[0] };
+  } catch (error) {
+    throw captureError(error);
+  }
+}
+function capture(source) {
+  if (source === "microphone") return captureMicrophone();
+  if (source === "camera") return captureCamera();
+  if (source === "screen") return captureScreen().then(({ video }) => video);
+  return Promise.reject(new CallError("media", "screen sound comes with the screen: pass its track"));
+}
+function captureError(error) {
+  if (error instanceof CallError) return error;
+  const name = error instanceof Error ? error.name : "";
+  const message = error instanceof Error ? error.message : String(error);
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new CallError("denied", message);
+    case "NotFoundError":
+    case "OverconstrainedError":
+    case "DevicesNotFoundError":
+      return new CallError("no_device", message);
+    case "NotReadableError":
+    case "AbortError":
+      return new CallError("device_busy", message);
+  }
+  return new CallError("media", message);
+}
+function device(options) {
+  return options.deviceId ? { deviceId: { exact: options.deviceId } } : {};
+}
+async function open(constraints) {
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new CallError("insecure", "browsers open devices only on pages from HTTPS or localhost");
+  }
+  try {
+    return await navigator.mediaDevices.getUserMedia(constraints);
+  } catch (error) {
+    throw captureError(error);
+  }
+}
+async function first(stream, kind) {
+  const track = (await stream).getTracks().find((one) => one.kind === kind);
+  if (!track) throw new CallError("no_device", `no ${kind} came from the device`);
+  return track;
+}
+
+// src/layers.ts
+var CAMERA_RIDS = ["q", "h", "f"];
+var THREE_LAYERS = 960 * 540;
+var TWO_LAYERS = 480 * 270;
+function rateFor(width, height) {
+  const rate = 15e4 * Math.pow(width * height / (320 * 180), 0.75);
+  return Math.round(Math.min(3e6, Math.max(6e4, rate)) / 1e3) * 1e3;
+}
+function cameraLayers(width, height, mode) {
+  const pixels = width * height;
+  const count = pixels >= THREE_LAYERS ? 3 : pixels >= TWO_LAYERS ? 2 : 1;
+  const sent = mode === "low" ? 1 : count;
+  const encodings = [];
+  const layers = [];
+  CAMERA_RIDS.forEach((rid, index) => {
+    const active = index < sent && mode !== "voice";
+    const scale = index < count ? 2 ** (count - 1 - index) : 1;
+    const layer = { width: Math.floor(width / scale), height: Math.floor(height / scale) };
+    const maxBitrate = rateFor(layer.width, layer.height);
+    encodings.push({ rid, active, scaleResolutionDownBy: scale, maxBitrate });
+    if (index < sent) layers.push({ rid, ...layer, maxRate: maxBitrate });
+  });
+  return { encodings, layers };
+}
+var SCREEN_RATE = 25e5;
+
+// src/sdp.ts
+function mids(sdp) {
+  return [...sdp.matchAll(/^a=mid:(\S+)/gm)].map((match) => match[1]);
+}
+function keepCandidates(sdp, transport) {
+  return sdp.split("\r\n").filter((line) => !line.startsWith("a=candidate:") || line.split(" ")[2]?.toLowerCase() === transport).join("\r\n");
+}
+function keepTurn(servers, transport) {
+  const kept = [];
+  for (const server of servers) {
+    const urls = (Array.isArray(server.urls) ? server.urls : [server.urls]).filter((url) => {
+      if (!/^turns?:/i.test(url)) return false;
+      const named = /[?&]transport=(\w+)/i.exec(url)?.[1]?.toLowerCase();
+      return (named ?? (/^turns:/i.test(url) ? "tcp" : "udp")) === transport;
+    });
+    if (urls.length > 0) kept.push({ ...server, urls });
+  }
+  return kept;
+}
+
+// src/media.ts
+var Media = class {
+  /** Makes the connection with its sections. Error code no_webrtc. */
+  constructor(rtc, audioSlots, videoSlots, countSDP) {
+    this.rtc = rtc;
+    this.countSDP = countSDP;
+    if (typeof RTCPeerConnection === "undefined") {
+      throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
+    }
+    this.pc = new RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      iceTransportPolicy: rtc.iceTransportPolicy ?? "all"
+    });
+    this.addSection("microphone", "audio");
+    this.addSection(
+      "camera",
+      "video",
+      CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) }))
+    );
+    this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
+    this.addSection("screen_audio", "audio");
+    for (let i = 0; i < audioSlots; i++) this.pc.addTransceiver("audio", { direction: "recvonly" });
+    for (let i = 0; i < videoSlots; i++) {
+      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
+      this.prefer(transceiver, "receiver");
+      wantDescriptor(transceiver);
+    }
+  }
+  rtc;
+  countSDP;
+  pc;
+  /** The slots by number; filled by accept. */
+  slots = /* @__PURE__ */ new Map();
+  sections = /* @__PURE__ */ new Map();
+  pending;
+  /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
+  async offer(iceRestart = false) {
+    this.pending = await this.pc.createOffer({ iceRestart });
+    this.countSDP();
+    const sdp = this.pending.sdp ?? "";
+    const names = mids(sdp);
+    return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
+  }
+  /** Applies the pending offer and its answer. */
+  async accept(answer, servers, slots) {
+    const offer = this.pending;
+    if (!offer) throw new CallError("media", "there is no offer to answer");
+    this.pending = void 0;
+    this.countSDP();
+    if (servers) {
+      let iceServers = servers;
+      if (this.rtc.turnTransport) iceServers = keepTurn(iceServers, this.rtc.turnTransport);
+      this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+    }
+    await this.pc.setLocalDescription(offer);
+    const sdp = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    if (slots) this.fillSlots(slots);
+  }
+  /** Says whether packets can flow. */
+  get connected() {
+    const state = this.pc.iceConnectionState;
+    return (state === "connected" || state === "completed") && this.pc.connectionState !== "failed";
+  }
+  /**
+   * Puts a track on the section of its source and sets its encodings. Answers
+   * what to tell the server.
+   */
+  async send(source, sending, mode) {
+    const { sender } = this.section(source);
+    const info = await this.encode(source, sending, mode);
+    if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
+    return info;
+  }
+  /**
+   * Sets the encodings of a source: layers by its size, nothing while it is
+   * muted, since silence and black pictures cost data too.
+   */
+  async encode(source, sending, mode) {
+    const { sender } = this.section(source);
+    const info = { source, muted: isMuted(source, sending, mode) };
+    const parameters = sender.getParameters();
+    if (source === "microphone" || source === "screen_audio") {
+      for (const encoding of parameters.encodings) encoding.active = !info.muted;
+    } else {
+      const { width = 0, height = 0 } = sending.track.getSettings();
+      Object.assign(info, { width, height });
+      if (source === "screen") {
+        const low = mode === "low";
+        for (const encoding of parameters.encodings) {
+          encoding.active = !info.muted;
+          encoding.maxBitrate = low ? 3e5 : SCREEN_RATE;
+          encoding.maxFramerate = low ? 5 : 30;
+        }
+        const layer = { rid: "f", width, height, maxRate: low ? 3e5 : SCREEN_RATE };
+        if (width > 0 && height > 0) info.layers = [layer];
+      } else {
+        const { encodings, layers } = cameraLayers(width || 640, height || 360, mode);
+        for (const encoding of parameters.encodings) {
+          const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
+            active: true,
+            maxBitrate: rateFor(width, height)
+          };
+          Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
+        }
+        info.layers = layers;
+      }
+    }
+    await sender.setParameters(parameters);
+    return info;
+  }
+  /** Takes the track off its section. */
+  async stop(source) {
+    await this.section(source).sender.replaceTrack(null);
+  }
+  /** Closes the connection. */
+  close() {
+    this.pc.close();
+  }
+  section(source) {
+    return this.sections.get(source);
+  }
+  addSection(source, kind, sendEncodings) {
+    const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
+    if (kind === "video") this.prefer(transceiver, "sender");
+    this.sections.set(source, transceiver);
+  }
+  prefer(transceiver, side) {
+    const name = this.rtc.videoCodec?.toLowerCase();
+    if (!name || !transceiver.setCodecPreferences) return;
+    const codecs = (side === "sender" ? RTCRtpSender : RTCRtpReceiver).getCapabilities("video")?.codecs ?? [];
+    const first2 = codecs.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`);
+    if (first2.length > 0) {
+      transceiver.setCodecPreferences([...first2, ...codecs.filter((codec) => !first2.includes(codec))]);
+    }
+  }
+  fillSlots(slots) {
+    this.slots.clear();
+    for (const { slot, mid, video = false } of slots) {
+      const transceiver = this.pc.getTransceivers().find((t) => t.mid === mid);
+      if (!transceiver) continue;
+      const stream = new MediaStream([transceiver.receiver.track]);
+      this.slots.set(slot, { slot, video, transceiver, stream });
+    }
+  }
+};
+function isMuted(source, sending, mode) {
+  return sending.muted || mode === "voice" && (source === "camera" || source === "screen");
+}
+function wantDescriptor(transceiver) {
+  const extended = transceiver;
+  const list = extended.getHeaderExtensionsToNegotiate?.();
+  if (!list || !extended.setHeaderExtensionsToNegotiate) return;
+  for (const extension of list) {
+    if (extension.uri.includes("dependency-descriptor")) extension.direction = "sendrecv";
+  }
+  try {
+    extended.setHeaderExtensionsToNegotiate(list);
+  } catch {
+  }
+}
+
+// src/publications.ts
+var Publications = class {
+  constructor(session, mode, changed) {
+    this.session = session;
+    this.mode = mode;
+    this.changed = changed;
+  }
+  session;
+  mode;
+  changed;
+  tracks = /* @__PURE__ */ new Map();
+  queue = Promise.resolve();
+  /** Remembers a track without telling anybody, as before a join. */
+  adopt(local) {
+    this.tracks.set(local.source, local);
+    local.track.addEventListener("ended", () => {
+      if (this.tracks.get(local.source) === local) void this.unpublish(local.source);
+    });
+  }
+  async publish(source, track, muted) {
+    const local = new LocalTrack(source, track ?? await capture(source), muted, !track);
+    const before = this.tracks.get(source);
+    if (before && before.track !== local.track) before.release();
+    this.adopt(local);
+    try {
+      await this.announce(local);
+    } catch (error) {
+      if (this.tracks.get(source) === local) await this.unpublish(source);
+      throw error;
+    }
+    this.changed(source, local);
+    return local;
+  }
+  async unpublish(source) {
+    const local = this.tracks.get(source);
+    if (!local) return;
+    this.tracks.delete(source);
+    local.release();
+    this.changed(source);
+    await this.withdraw(source);
+  }
+  async mute(source, muted) {
+    const local = this.tracks.get(source);
+    if (!local) return;
+    local.muted = muted;
+    await this.applyMute(local);
+    this.changed(source, local);
+  }
+  /** The data mode changed: pictures are sent anew, smaller or not at all. */
+  async modeChanged() {
+    for (const local of this.tracks.values()) {
+      if (local.source !== "camera" && local.source !== "screen") continue;
+      await this.announce(local);
+      await this.applyMute(local);
+    }
+  }
+  /** What a join that begins now tells. */
+  snapshot() {
+    return new Map([...this.tracks].map(([source, local]) => [source, { local, muted: local.muted }]));
+  }
+  /** A join told this and got these ids; what changed meanwhile is told now. */
+  reconcile(told, ids) {
+    for (const info of ids) {
+      const local = this.tracks.get(info.source);
+      if (local) local.id = info.id;
+    }
+    for (const [source, { local, muted }] of told) {
+      const now = this.tracks.get(source);
+      if (!now) void this.withdraw(source);
+      else if (now === local && now.muted !== muted) void this.applyMute(now);
+    }
+    for (const [source, local] of this.tracks) {
+      if (told.get(source)?.local !== local) this.announce(local).catch(() => void 0);
+    }
+  }
+  /** Frees all devices that the SDK opened. */
+  close() {
+    for (const local of this.tracks.values()) local.release();
+  }
+  /** Sends a command; between two sessions it is dropped, since a join tells everything. */
+  async command(command) {
+    const session = this.session();
+    if (!session) return void 0;
+    try {
+      return await session.signalling.request(command);
+    } catch (error) {
+      if (error instanceof CallError && error.code === "session_ended") return void 0;
+      throw error;
+    }
+  }
+  async announce(local) {
+    const { source } = local;
+    const info = await this.enqueue(
+      async (session) => this.tracks.get(source) === local ? session.media.send(source, local, this.mode()) : void 0
+    );
+    if (!info) return;
+    const reply = await this.command({ type: "publish", ...info });
+    if (reply) local.id = reply.track.id;
+  }
+  async withdraw(source) {
+    await this.enqueue((session) => this.tracks.has(source) ? Promise.resolve() : session.media.stop(source));
+    if (this.tracks.has(source)) return;
+    await this.command({ type: "unpublish", source }).catch(() => void 0);
+  }
+  async applyMute(local) {
+    const muted = isMuted(local.source, local, this.mode());
+    local.track.enabled = !muted;
+    await this.enqueue((session) => session.media.encode(local.source, local, this.mode()));
+    await this.command({ type: "mute", source: local.source, muted });
+  }
+  /** Media changes happen one after the other; a closed connection ends them quietly. */
+  enqueue(act) {
+    const run = async () => {
+      const session = this.session();
+      if (!session) return void 0;
+      try {
+        return await act(session);
+      } catch (error) {
+        if (this.session() !== session) return void 0;
+        throw asCallError(error);
+      }
+    };
+    const result = this.queue.then(run, run);
+    this.queue = result.catch(() => void 0);
+    return result;
+  }
+};
+
+// src/reduce.ts
+function reduce(context, event, effects) {
+  const { roster, local } = context;
+  const find = (id) => id === local?.id ? local : roster.participants.get(id);
+  switch (event.type) {
+    case "participant_joined": {
+      const { id } = event.participant;
+      if (id === local?.id || roster.participants.has(id)) return;
+      const participant = roster.add(event.participant);
+      effects.emit("participantjoined", { participant });
+      return;
+    }
+    case "participant_left": {
+      const participant = roster.participants.get(event.participant);
+      if (!participant) return;
+      for (const track of participant.tracks.values()) effects.removed(track);
+      roster.participants.delete(participant.id);
+      effects.emit("participantleft", { participant, reason: event.reason });
+      return;
+    }
+    case "track_published": {
+      const participant = find(event.participant);
+      if (!participant || participant === local) return;
+      const { track, fresh } = roster.publish(participant, event.track);
+      effects.emit(fresh ? "trackpublished" : "trackchanged", { participant, track });
+      return;
+    }
+    case "track_unpublished": {
+      const participant = roster.participants.get(event.participant);
+      const track = participant?.tracks.get(event.track);
+      if (!participant || !track) return;
+      participant.tracks.delete(track.id);
+      effects.removed(track);
+      effects.emit("trackunpublished", { participant, track });
+      return;
+    }
+    case "track_muted": {
+      const participant = roster.participants.get(event.participant);
+      const track = participant?.tracks.get(event.track);
+      if (!participant || !track) return;
+      track.muted = event.muted;
+      effects.emit("trackchanged", { participant, track });
+      return;
+    }
+    case "slots": {
+      const changes = event.slots ?? [];
+      const tracks = [...roster.assign(changes)];
+      for (const track of tracks) effects.touched(track);
+      for (const { slot, track, source } of changes) if (track && source) effects.acknowledge(slot, source);
+      if (tracks.length > 0) effects.emit("slotschanged", { tracks });
+      return;
+    }
+    case "slot_states":
+      for (const state of event.states ?? []) {
+        const track = roster.track(roster.assignments.get(state.slot)?.track);
+        if (!track) continue;
+        track.state = state;
+        effects.emit("slotstate", { track, state });
+      }
+      return;
+    case "speakers": {
+      for (const participant of [...roster.participants.values(), local]) if (participant) participant.level = 0;
+      const speakers = [];
+      for (const { participant: id, level } of event.speakers ?? []) {
+        const participant = find(id);
+        if (!participant) continue;
+        participant.level = Math.max(1, level);
+        speakers.push({ participant, level });
+      }
+      effects.emit("speakers", { speakers });
+      return;
+    }
+    case "quality":
+      for (const { participant: id, quality } of event.participants ?? []) {
+        const participant = find(id);
+        if (!participant) continue;
+        participant.quality = quality;
+        effects.emit("quality", { participant, quality });
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+// src/signalling.ts
+var OPEN_TIMEOUT = 15e3;
+var SILENCE_TIMEOUT = 1e4;
+var LEAVE_TIMEOUT = 500;
+var Signalling = class {
+  constructor(url, handlers) {
+    this.url = url;
+    this.handlers = handlers;
+  }
+  url;
+  handlers;
+  /** Round trip of the last ping in milliseconds, 0 before the first. */
+  roundTrip = 0;
+  socket;
+  joined;
+  ready = false;
+  ended = false;
+  lastEvent = 0;
+  nextID = 1;
+  pending = /* @__PURE__ */ new Map();
+  early = [];
+  abort = new AbortController();
+  pingTimer;
+  lastHeard = 0;
+  /** Says whether commands go out at once. */
+  get open() {
+    return this.ready && this.socket?.readyState === WebSocket.OPEN;
+  }
+  /** Opens the socket. Error code network. */
+  connect() {
+    return new Promise((resolve, reject) => {
+      let socket;
+      try {
+        socket = new WebSocket(this.url);
+      } catch (cause) {
+        reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
+        return;
+      }
+      const fail = (why) => {
+        clearTimeout(timer);
+        socket.onopen = socket.onerror = socket.onclose = null;
+        socket.close();
+        reject(new CallError("network", why));
+      };
+      const timer = setTimeout(() => fail("the server did not answer in time"), OPEN_TIMEOUT);
+      socket.onerror = socket.onclose = () => fail("the server could not be reached");
+      socket.onopen = () => {
+        clearTimeout(timer);
+        if (this.ended) return fail("the call was left");
+        socket.onerror = null;
+        socket.onmessage = (message) => this.receive(socket, message.data);
+        socket.onclose = () => this.broken(socket);
+        this.socket = socket;
+        this.lastHeard = performance.now();
+        resolve();
+      };
+    });
+  }
+  /** Joins on the open socket. Errors: a refusal's code, or network. */
+  async join(command) {
+    const reply = await this.send(command);
+    this.joined = reply;
+    this.ready = true;
+    this.lastEvent = reply.sequence;
+    this.startPing(reply.pingSeconds);
+    return reply;
+  }
+  /**
+   * Hands on the events that came with the join's reply. Called once by the
+   * owner when it has taken in that reply, since events build upon it.
+   */
+  begin() {
+    const early = this.early;
+    this.early = [];
+    this.begun = true;
+    for (const { seq, event } of early) this.deliver(seq, event);
+  }
+  begun = false;
+  /**
+   * Sends a command and answers its reply. While the connection is broken the
+   * command waits for the resume. Error code session_ended when the session
+   * ends first, otherwise the refusal's.
+   */
+  request(command) {
+    return this.send(command);
+  }
+  /** Leaves and closes. Ends within half a second whatever the network does. */
+  async leave() {
+    if (this.open) {
+      const reply = this.send({ type: "leave" }).catch(() => void 0);
+      this.ended = true;
+      await Promise.race([reply, new Promise((resolve) => setTimeout(resolve, LEAVE_TIMEOUT))]);
+    }
+    this.end();
+  }
+  /** Closes without a word. */
+  end() {
+    this.ended = true;
+    this.ready = false;
+    this.abort.abort();
+    clearInterval(this.pingTimer);
+    const socket = this.socket;
+    this.socket = void 0;
+    if (socket) {
+      socket.onmessage = socket.onclose = socket.onerror = null;
+      socket.close();
+    }
+    this.rejectAll(new CallError("session_ended", "the session has ended"));
+  }
+  /** Closes the socket as if the network had; for tests. */
+  interrupt() {
+    const socket = this.socket;
+    if (!socket) return;
+    socket.close();
+    this.broken(socket);
+  }
+  send(command) {
+    if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
+    const id = String(this.nextID++);
+    const { type, ...fields } = command;
+    const text = JSON.stringify({ type, id, ...fields });
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { text, resolve, reject });
+      const opening = type === "join" || type === "resume";
+      if (opening || this.open) this.write(text);
+    });
+  }
+  write(text) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.socket.send(text);
+    this.handlers.message("sent");
+  }
+  receive(socket, data) {
+    if (socket !== this.socket || typeof data !== "string") return;
+    this.lastHeard = performance.now();
+    this.handlers.message("received");
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (typeof message.seq === "number") {
+      if (!this.begun) this.early.push({ seq: message.seq, event: message });
+      else this.deliver(message.seq, message);
+      return;
+    }
+    if (message.re === void 0) return;
+    const pending = this.pending.get(message.re);
+    if (!pending) return;
+    this.pending.delete(message.re);
+    if (message.type === "error") pending.reject(new CallError(message.code, message.message));
+    else pending.resolve(message);
+  }
+  deliver(seq, event) {
+    if (seq <= this.lastEvent || this.ended) return;
+    if (seq > this.lastEvent + 1) {
+      this.interrupt();
+      return;
+    }
+    this.lastEvent = seq;
+    if (event.type === "closed") this.end();
+    this.handlers.event(event);
+  }
+  broken(socket) {
+    if (socket !== this.socket) return;
+    socket.onmessage = socket.onclose = null;
+    this.socket = void 0;
+    if (this.ended) return;
+    clearInterval(this.pingTimer);
+    if (!this.joined) {
+      this.ended = true;
+      this.rejectAll(new CallError("network", "the connection to the server broke while joining"));
+      return;
+    }
+    if (!this.ready) return;
+    this.ready = false;
+    this.handlers.lost();
+    void this.resume();
+  }
+  async resume() {
+    const backoff = new Backoff();
+    while (!this.ended) {
+      await pause(backoff.next(), this.abort.signal);
+      if (this.ended) return;
+      const waiting = [...this.pending];
+      try {
+        await this.connect();
+        const reply = await this.resumeOnce();
+        this.ready = true;
+        this.startPing(this.joined.pingSeconds);
+        for (const [id, { text }] of waiting) if (this.pending.has(id)) this.write(text);
+        this.handlers.resumed(reply);
+        return;
+      } catch (error) {
+        if (this.ended) return;
+        const code = error instanceof CallError ? error.code : "network";
+        if (code === "network" || code === "rate_limited" || code === "internal") {
+          this.drop();
+          continue;
+        }
+        this.end();
+        this.handlers.gone(error);
+        return;
+      }
+    }
+  }
+  /** Sends resume; unlike other commands it dies with its socket. */
+  resumeOnce() {
+    const socket = this.socket;
+    if (!socket) return Promise.reject(new CallError("network", "the connection broke while resuming"));
+    const id = String(this.nextID);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => socket.close(), OPEN_TIMEOUT);
+      const settle = (act) => {
+        clearTimeout(timer);
+        this.pending.delete(id);
+        act();
+      };
+      socket.onclose = () => {
+        if (this.socket === socket) this.socket = void 0;
+        settle(() => reject(new CallError("network", "the connection broke while resuming")));
+      };
+      this.send({
+        type: "resume",
+        version: PROTOCOL_VERSION,
+        token: this.joined.resume,
+        after: this.lastEvent
+      }).then(
+        (reply) => settle(() => {
+          socket.onclose = () => this.broken(socket);
+          resolve(reply);
+        }),
+        (error) => settle(() => reject(error))
+      );
+    });
+  }
+  drop() {
+    const socket = this.socket;
+    this.socket = void 0;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+  startPing(seconds) {
+    clearInterval(this.pingTimer);
+    const interval = Math.min(60, Math.max(1, seconds || 15)) * 1e3;
+    this.pingTimer = setInterval(() => {
+      const sent = performance.now();
+      const socket = this.socket;
+      this.request({ type: "ping" }).then(
+        () => this.roundTrip = performance.now() - sent,
+        () => void 0
+      );
+      setTimeout(() => {
+        if (this.socket === socket && this.open && this.lastHeard < sent) this.interrupt();
+      }, SILENCE_TIMEOUT);
+    }, interval);
+  }
+  rejectAll(error) {
+    const all = [...this.pending.values()];
+    this.pending.clear();
+    for (const pending of all) pending.reject(error);
+  }
+};
+
+// src/session.ts
+var DISCONNECTED_PATIENCE = 2e3;
+var RESTART_PATIENCE = 1e4;
+var RESTART_ATTEMPTS = 3;
+var Session = class {
+  /** Error code no_webrtc. */
+  constructor(settings, handlers) {
+    this.settings = settings;
+    this.handlers = handlers;
+    const { counters } = settings;
+    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
+    this.signalling = new Signalling(settings.url, {
+      event: (event) => handlers.event(event),
+      lost: () => handlers.changed(),
+      resumed: () => {
+        counters.resumes++;
+        handlers.changed();
+        if (this.restartWanted || !this.media.connected) void this.restart();
+      },
+      gone: (error) => this.fail(error),
+      message: (direction) => {
+        if (direction === "sent") counters.messagesSent++;
+        else counters.messagesReceived++;
+      }
+    });
+  }
+  settings;
+  handlers;
+  signalling;
+  media;
+  joined;
+  ended = false;
+  restarting = false;
+  restartWanted = false;
+  attempts = 0;
+  timer;
+  /** Says whether commands and packets both flow. */
+  get healthy() {
+    return this.signalling.open && this.media.connected;
+  }
+  /**
+   * Joins: the socket opens while the offer is made, then one round trip.
+   * Errors: a refusal's code, network, media.
+   */
+  async join(command, token, sending, mode) {
+    const opened = this.signalling.connect();
+    opened.catch(() => void 0);
+    try {
+      const publish = [];
+      for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
+      const { sdp, send } = await this.media.offer();
+      const secret = await token();
+      await opened;
+      const reply = await this.signalling.join({
+        type: "join",
+        ...command,
+        ...secret ? { token: secret } : {},
+        offer: sdp,
+        send,
+        publish,
+        dataMode: mode
+      });
+      if (!reply.answer) throw new CallError("media", "the server answered without media");
+      this.joined = reply;
+      const pc = this.media.pc;
+      pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
+      await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
+      if (this.ended) throw new CallError("network", "the connection broke while joining");
+      return reply;
+    } catch (error) {
+      this.close();
+      throw asCallError(error);
+    }
+  }
+  /** The network may have changed: finds a new path unless the old one works. */
+  networkChanged() {
+    if (!this.ended && this.joined && !this.media.connected) void this.restart();
+  }
+  /** Renews ICE now. */
+  async restart() {
+    if (this.restarting || this.ended) return;
+    this.restartWanted = !this.signalling.open;
+    if (this.restartWanted) return;
+    clearTimeout(this.timer);
+    this.restarting = true;
+    this.settings.counters.iceRestarts++;
+    try {
+      const { sdp } = await this.media.offer(true);
+      const reply = await this.signalling.request({ type: "restart", offer: sdp });
+      if (this.ended) return;
+      await this.media.accept(reply.answer, reply.iceServers);
+    } catch (error) {
+      this.fail(asCallError(error));
+      return;
+    } finally {
+      this.restarting = false;
+    }
+    this.timer = setTimeout(() => this.restartEnded(), RESTART_PATIENCE);
+  }
+  /** Leaves the room and closes. */
+  async leave() {
+    const left = this.signalling.leave();
+    this.closeMedia();
+    await left;
+  }
+  /** Closes without a word to the server. */
+  close() {
+    this.signalling.end();
+    this.closeMedia();
+  }
+  closeMedia() {
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.media.pc.oniceconnectionstatechange = this.media.pc.onconnectionstatechange = null;
+    this.media.close();
+  }
+  pathChanged() {
+    if (this.ended) return;
+    const { pc } = this.media;
+    if (this.media.connected) {
+      clearTimeout(this.timer);
+      this.attempts = 0;
+    } else if (pc.iceConnectionState === "failed") {
+      this.restartEnded();
+    } else if (pc.iceConnectionState === "disconnected") {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.networkChanged(), DISCONNECTED_PATIENCE);
+    } else if (pc.connectionState === "failed") {
+      this.fail(new CallError("connection_lost", "the encrypted media connection failed"));
+    }
+    this.handlers.changed();
+  }
+  restartEnded() {
+    if (this.ended || this.media.connected || this.restarting) return;
+    if (this.attempts++ < RESTART_ATTEMPTS) void this.restart();
+    else this.fail(new CallError("connection_lost", "no path for media was found"));
+  }
+  fail(error) {
+    if (this.ended) return;
+    this.ended = true;
+    this.handlers.gone(error);
+  }
+};
+
+// src/statistics.ts
+var HEADERS = { udp4: 28, udp6: 48, tcp4: 42, tcp6: 62 };
+var Meter = class {
+  latest = empty();
+  carried = { sent: 0, received: 0 };
+  current = { sent: 0, received: 0 };
+  before = /* @__PURE__ */ new Map();
+  at = 0;
+  /** The connection was replaced: its bytes stay counted. */
+  carry() {
+    this.carried.sent += this.current.sent;
+    this.carried.received += this.current.received;
+    this.current = { sent: 0, received: 0 };
+    this.before.clear();
+    this.at = 0;
+  }
+  /** Reads the connection; answers what was found, with rates since the last reading. */
+  async read(pc, slots, roster) {
+    const report = await pc.getStats();
+    const entries = /* @__PURE__ */ new Map();
+    report.forEach((entry) => entries.set(entry.id, entry));
+    const now = performance.now();
+    const seconds = this.at > 0 ? (now - this.at) / 1e3 : 0;
+    const result = empty();
+    const totals = this.transport(entries, result);
+    if (seconds > 0) {
+      result.sendRate = Math.max(0, (totals.sent - this.current.sent) * 8 / seconds);
+      result.receiveRate = Math.max(0, (totals.received - this.current.received) * 8 / seconds);
+    }
+    this.current = totals;
+    result.bytesSent = this.carried.sent + totals.sent;
+    result.bytesReceived = this.carried.received + totals.received;
+    this.audio(entries, result);
+    this.video(entries, result, seconds, slots, roster);
+    this.before = entries;
+    this.at = now;
+    this.latest = result;
+    return result;
+  }
+  transport(entries, result) {
+    const totals = { sent: 0, received: 0 };
+    for (const entry of entries.values()) {
+      if (entry.type !== "transport") continue;
+      const pair = entries.get(String(entry.selectedCandidatePairId));
+      const local = pair && entries.get(String(pair.localCandidateId));
+      const remote = pair && entries.get(String(pair.remoteCandidateId));
+      let header = HEADERS.udp4;
+      if (local) {
+        const relayed = local.candidateType === "relay";
+        const protocol = String(relayed && local.relayProtocol || local.protocol || "udp");
+        const tcp = protocol !== "udp";
+        const six = String((relayed ? void 0 : remote?.address) ?? local.address ?? "").includes(":");
+        header = tcp ? six ? HEADERS.tcp6 : HEADERS.tcp4 : six ? HEADERS.udp6 : HEADERS.udp4;
+        if (relayed) header += 4;
+        result.path = relayed ? `relay/${tcp ? "tcp" : "udp"}` : protocol;
+        result.roundTrip = number(pair.currentRoundTripTime) * 1e3;
+      }
+      totals.sent += number(entry.bytesSent) + number(entry.packetsSent) * header;
+      totals.received += number(entry.bytesReceived) + number(entry.packetsReceived) * header;
+    }
+    return totals;
+  }
+  audio(entries, result) {
+    const sum = { packets: 0, lost: 0, samples: 0, concealed: 0, delay: 0, emitted: 0 };
+    for (const entry of entries.values()) {
+      if (entry.type !== "inbound-rtp") continue;
+      sum.packets += this.since(entry, "packetsReceived");
+      sum.lost += Math.max(0, this.since(entry, "packetsLost"));
+      if (entry.kind !== "audio") continue;
+      sum.samples += this.since(entry, "totalSamplesReceived");
+      sum.concealed += Math.max(0, this.since(entry, "concealedSamples") - this.since(entry, "silentConcealedSamples"));
+      sum.delay += this.since(entry, "jitterBufferDelay");
+      sum.emitted += this.since(entry, "jitterBufferEmittedCount");
+      result.audio.packetsReceived += number(entry.packetsReceived);
+      result.audio.energy += number(entry.totalAudioEnergy);
+    }
+    result.loss = ratio(sum.lost, sum.packets + sum.lost);
+    result.audio.concealed = ratio(sum.concealed, sum.samples);
+    result.audio.bufferDelay = ratio(sum.delay, sum.emitted) * 1e3;
+  }
+  video(entries, result, seconds, slots, roster) {
+    const byMID = new Map([...slots.values()].map((slot) => [slot.transceiver.mid, slot.slot]));
+    for (const entry of entries.values()) {
+      if (entry.kind !== "video") continue;
+      if (entry.type === "inbound-rtp") {
+        const slot = byMID.get(String(entry.mid));
+        if (slot === void 0) continue;
+        const assignment = roster.assignments.get(slot);
+        result.received.push({
+          slot,
+          track: assignment?.track,
+          participant: assignment?.participant,
+          width: number(entry.frameWidth),
+          height: number(entry.frameHeight),
+          framesPerSecond: number(entry.framesPerSecond),
+          framesDecoded: number(entry.framesDecoded),
+          freezes: number(entry.freezeCount),
+          rate: ratio(this.since(entry, "bytesReceived") * 8, seconds)
+        });
+      } else if (entry.type === "outbound-rtp" && number(entry.bytesSent) > 0) {
+        result.sent.push({
+          source: entry.mid === this.cameraMID ? "camera" : "screen",
+          rid: String(entry.rid ?? ""),
+          width: number(entry.frameWidth),
+          height: number(entry.frameHeight),
+          framesPerSecond: number(entry.framesPerSecond),
+          rate: ratio(this.since(entry, "bytesSent") * 8, seconds),
+          limited: String(entry.qualityLimitationReason ?? "none")
+        });
+      }
+    }
+    result.received.sort((a, b) => a.slot - b.slot);
+  }
+  /** The mid of the camera's section: the second of the offer. */
+  cameraMID = "1";
+  since(entry, field) {
+    return number(entry[field]) - number(this.before.get(entry.id)?.[field]);
+  }
+};
+function empty() {
+  return {
+    bytesSent: 0,
+    bytesReceived: 0,
+    sendRate: 0,
+    receiveRate: 0,
+    roundTrip: 0,
+    loss: 0,
+    audio: { packetsReceived: 0, concealed: 0, bufferDelay: 0, energy: 0 },
+    received: [],
+    sent: [],
+    path: ""
+  };
+}
+function number(value) {
+  return typeof value === "number" && Number.isFinite(value) ? value : 0;
+}
+function ratio(part, whole) {
+  return whole > 0 ? part / whole : 0;
+}
+
+// src/call.ts
+var VERSION = "0.1.0";
+async function connect(options) {
+  const call = new Call(options);
+  await call.start();
+  return call;
+}
+var Call = class extends TypedTarget {
+  /** @internal Use connect. */
+  constructor(options) {
+    super();
+    this.options = options;
+    this.room = options.room;
+    this.dataMode = options.dataMode ?? "auto";
+    this.audio = new AudioOutput(() => this.emit("audioblocked", void 0));
+    this.elements = new Elements(
+      (slot) => slot === void 0 ? void 0 : this.session?.media.slots.get(slot),
+      (slot) => this.roster.assignments.get(slot)?.source,
+      (tracks) => void this.tell({ type: "view", tracks }),
+      options.pauseWhenHidden ?? true
+    );
+    this.publications = new Publications(
+      () => this.session,
+      () => this.dataMode,
+      (source, track) => this.emit("localchanged", { source, track })
+    );
+    for (const [source, given] of Object.entries(options.publish ?? {})) {
+      if (!given) continue;
+      const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
+      this.publications.adopt(new LocalTrack(source, track, muted ?? false, false));
+    }
+    options.signal?.addEventListener("abort", () => {
+      if (this.timings.joined === 0) this.finish("aborted", "joining was cancelled");
+    });
+  }
+  options;
+  room;
+  /** Oneself as others see it; undefined until joined. */
+  local;
+  /** Milliseconds from connect to each stage of the first join, 0 before. */
+  timings = { joined: 0, connected: 0 };
+  counters = {
+    sdp: 0,
+    messagesSent: 0,
+    messagesReceived: 0,
+    resumes: 0,
+    iceRestarts: 0,
+    rejoins: 0
+  };
+  dataMode;
+  session;
+  current = "connecting";
+  roster = new Roster();
+  publications;
+  elements;
+  audio;
+  meter = new Meter();
+  abort = new AbortController();
+  started = performance.now();
+  timer;
+  onOnline = () => this.session?.networkChanged();
+  onHide = () => void this.leave();
+  get state() {
+    return this.current;
+  }
+  /** The members of the room, oneself not among them. */
+  get participants() {
+    return this.roster.participants;
+  }
+  /** What one publishes, by source. */
+  get tracks() {
+    return this.publications.tracks;
+  }
+  /** The slots with their receivers; changes only when the call rejoins. */
+  get slots() {
+    return this.session?.media.slots ?? /* @__PURE__ */ new Map();
+  }
+  /** The connection, for statistics and tests. It is another one after a rejoin. */
+  get pc() {
+    return this.session?.media.pc;
+  }
+  /** The latest statistics. */
+  get statistics() {
+    return this.meter.latest;
+  }
+  /** Round trip of the signalling in milliseconds, 0 when unknown. */
+  get signallingRoundTrip() {
+    return this.session?.signalling.roundTrip ?? 0;
+  }
+  /** @internal */
+  async start() {
+    try {
+      if (this.options.signal?.aborted) throw new CallError("aborted", "joining was cancelled");
+      await this.join();
+    } catch (error) {
+      const refusal = asCallError(error);
+      this.finish(refusal.code, refusal.message);
+      throw refusal;
+    }
+    this.timings.joined = performance.now() - this.started;
+    const interval = this.options.statisticsInterval ?? 1e3;
+    if (interval > 0) this.timer = setInterval(() => void this.measure(), interval);
+    globalThis.addEventListener("online", this.onOnline);
+    globalThis.addEventListener("pagehide", this.onHide);
+  }
+  /**
+   * Publishes a track, or opens the source's usual device when none is given.
+   * A track already published from this source is replaced.
+   */
+  async publish(source, track, options = {}) {
+    if (this.current === "closed") throw new CallError("closed", "the call has ended");
+    return this.publications.publish(source, track, options.muted ?? false);
+  }
+  /** Ends what is published from a source. */
+  unpublish(source) {
+    return this.publications.unpublish(source);
+  }
+  /** Silences or blanks what is published from a source, or ends that. */
+  mute(source, muted) {
+    return this.publications.mute(source, muted);
+  }
+  /** Changes how much data the call may use, both ways. */
+  async setDataMode(mode) {
+    if (mode === this.dataMode) return;
+    this.dataMode = mode;
+    this.tell({ type: "data_mode", mode });
+    await this.publications.modeChanged();
+  }
+  /** Shows a track in a video element; size and visibility become the view. */
+  attach(track, element) {
+    this.elements.attach(track, element);
+  }
+  /** Ends attach. */
+  detach(element) {
+    this.elements.detach(element);
+  }
+  /** Gives tracks precedence over all others. */
+  pin(...tracks) {
+    this.elements.pin(tracks.map((track) => track.id));
+  }
+  /** Says by hand what is wanted, instead of what attached elements show; undefined undoes it. */
+  view(tracks) {
+    this.elements.setView(tracks);
+  }
+  /** Plays the call's sound after the browser refused to; call it from a click. */
+  startAudio() {
+    return this.audio.start();
+  }
+  /** Chooses the loudspeaker by device id, where the browser can. */
+  setAudioOutput(deviceId) {
+    return this.audio.use(deviceId);
+  }
+  /** Renews ICE, as after a network change. */
+  async restartICE() {
+    await this.session?.restart();
+  }
+  /** Breaks the signalling connection as the network might; for tests. */
+  interruptSignalling() {
+    this.session?.signalling.interrupt();
+  }
+  /** Leaves the room. */
+  async leave() {
+    if (this.current === "closed") return;
+    const session = this.session;
+    this.session = void 0;
+    const left = session?.leave();
+    this.finish("left", "the call was left");
+    await left;
+  }
+  async join() {
+    const session = new Session(
+      {
+        url: this.options.url ?? defaultURL(),
+        rtc: this.options.rtc ?? {},
+        audioSlots: this.options.slots?.audio ?? 3,
+        videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
+        counters: this.counters
+      },
+      {
+        event: (event) => this.session === session && this.receive(event),
+        changed: () => this.session === session && this.update(),
+        gone: (error) => this.session === session && void this.rejoin(error)
+      }
+    );
+    const stop = () => session.close();
+    this.abort.signal.addEventListener("abort", stop);
+    const told = this.publications.snapshot();
+    const mode = this.dataMode;
+    let reply;
+    try {
+      reply = await session.join(
+        {
+          version: PROTOCOL_VERSION,
+          room: this.room,
+          name: this.options.name,
+          identity: this.options.identity,
+          client: this.options.client ?? `web/${VERSION}`
+        },
+        async () => typeof this.options.token === "function" ? this.options.token() : this.options.token,
+        this.publications.tracks,
+        mode
+      );
+    } finally {
+      this.abort.signal.removeEventListener("abort", stop);
+    }
+    if (this.ended) {
+      void session.leave();
+      throw new CallError("aborted", "the call was left");
+    }
+    this.session = session;
+    this.enter(reply);
+    session.signalling.begin();
+    this.publications.reconcile(told, reply.tracks ?? []);
+    if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
+    this.update();
+  }
+  /** Takes in the snapshot of the room that a join brings. */
+  enter(reply) {
+    const before = new Map(this.roster.participants);
+    this.roster.clear();
+    this.local = new Participant(
+      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks },
+      true
+    );
+    for (const participant of before.values()) {
+      for (const track of participant.tracks.values()) this.elements.forget(track);
+      this.emit("participantleft", { participant, reason: "left" });
+    }
+    for (const info of reply.participants ?? []) {
+      if (info.id === reply.participant) {
+        this.local = new Participant(info, true);
+        continue;
+      }
+      this.emit("participantjoined", { participant: this.roster.add(info) });
+    }
+    if (this.options.playAudio ?? true) this.audio.play(this.slots.values());
+    this.receive({ type: "slots", slots: reply.assignments ?? [] });
+    this.elements.resend();
+  }
+  async rejoin(cause) {
+    const session = this.session;
+    this.session = void 0;
+    if (!session || this.ended) return;
+    void session.leave();
+    this.meter.carry();
+    this.update();
+    const backoff = new Backoff();
+    let error = cause;
+    for (; ; ) {
+      await pause(backoff.next(), this.abort.signal);
+      if (this.ended) return;
+      this.counters.rejoins++;
+      try {
+        await this.join();
+        return;
+      } catch (failure) {
+        error = asCallError(failure);
+        if (this.ended) return;
+        const fresh = error.code === "token_expired" && typeof this.options.token === "function";
+        if (!mayRetry(error) && !fresh) break;
+      }
+    }
+    this.finish(error.code, error.message);
+  }
+  receive(event) {
+    if (event.type === "closed") {
+      if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
+      else this.finish(event.code, event.message);
+      return;
+    }
+    const context = { roster: this.roster, local: this.local };
+    reduce(context, event, {
+      emit: (type, detail) => this.emit(type, detail),
+      touched: (track) => this.elements.refresh(track),
+      removed: (track) => this.elements.forget(track),
+      acknowledge: (slot, source) => this.tell({ type: "ack", slot, source })
+    });
+  }
+  /** Sends a command whose refusal nobody can act upon. */
+  tell(command) {
+    this.publications.command(command).catch(() => void 0);
+  }
+  async measure() {
+    const { session } = this;
+    if (!session) return;
+    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster).catch(() => void 0);
+    if (statistics && this.session === session) this.emit("statistics", statistics);
+  }
+  get ended() {
+    return this.current === "closed";
+  }
+  update() {
+    if (this.current === "closed") return;
+    if (this.session?.healthy) {
+      if (this.timings.connected === 0) this.timings.connected = performance.now() - this.started;
+      this.become("connected");
+    } else {
+      this.become(this.timings.connected > 0 ? "reconnecting" : "connecting");
+    }
+  }
+  become(state) {
+    const before = this.current;
+    if (before === state) return;
+    this.current = state;
+    this.emit("state", { state, before });
+  }
+  finish(code, message) {
+    if (this.current === "closed") return;
+    this.become("closed");
+    this.abort.abort();
+    clearInterval(this.timer);
+    globalThis.removeEventListener("online", this.onOnline);
+    globalThis.removeEventListener("pagehide", this.onHide);
+    this.session?.close();
+    this.session = void 0;
+    this.elements.close();
+    this.audio.stop();
+    this.publications.close();
+    this.emit("closed", { code, message });
+  }
+};
+export {
+  Call,
+  CallError,
+  LocalTrack,
+  PROTOCOL_VERSION,
+  Participant,
+  RemoteTrack,
+  TypedTarget,
+  VERSION,
+  captureCamera,
+  captureError,
+  captureMicrophone,
+  captureScreen,
+  connect
+};

@@ -1,0 +1,381 @@
+/**
+ * A call: joins a room, stays in it whatever the network does, and tells what
+ * happens there. All else in this folder is a part of it.
+ */
+import { AudioOutput } from "./audio";
+import { Backoff, pause } from "./backoff";
+import { Elements } from "./elements";
+import { asCallError, CallError, mayRetry } from "./errors";
+import { TypedTarget } from "./events";
+import { LocalTrack } from "./local";
+import type { Slot } from "./media";
+import { type ConnectOptions, defaultURL, isPhone } from "./options";
+import { Participant, type RemoteTrack, Roster } from "./participants";
+import type { Command, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
+import { PROTOCOL_VERSION } from "./protocol";
+import { Publications } from "./publications";
+import { reduce, type RosterEvents } from "./reduce";
+import { type Counters, Session } from "./session";
+import { Meter, type Statistics } from "./statistics";
+
+export const VERSION = "0.1.0";
+
+/** connecting until media flows the first time; closed is final. */
+export type CallState = "connecting" | "connected" | "reconnecting" | "closed";
+
+export interface CallEvents extends RosterEvents {
+  state: { state: CallState; before: CallState };
+  closed: { code: string; message: string };
+  /** Something of one's own was published, muted or ended. */
+  localchanged: { source: Source; track?: LocalTrack };
+  statistics: Statistics;
+  /** The browser plays no sound before a click: call startAudio from one. */
+  audioblocked: undefined;
+}
+
+/** Joins a room. Errors: CallError with a code of docs/protocol.md or of the SDK. */
+export async function connect(options: ConnectOptions): Promise<Call> {
+  const call = new Call(options);
+  await call.start();
+  return call;
+}
+
+export class Call extends TypedTarget<CallEvents> {
+  readonly room: string;
+  /** Oneself as others see it; undefined until joined. */
+  local?: Participant;
+  /** Milliseconds from connect to each stage of the first join, 0 before. */
+  readonly timings = { joined: 0, connected: 0 };
+  readonly counters: Counters = {
+    sdp: 0,
+    messagesSent: 0,
+    messagesReceived: 0,
+    resumes: 0,
+    iceRestarts: 0,
+    rejoins: 0,
+  };
+  dataMode: DataMode;
+
+  private session?: Session;
+  private current: CallState = "connecting";
+  private readonly roster = new Roster();
+  private readonly publications: Publications;
+  private readonly elements: Elements;
+  private readonly audio: AudioOutput;
+  private readonly meter = new Meter();
+  private readonly abort = new AbortController();
+  private readonly started = performance.now();
+  private timer?: ReturnType<typeof setInterval>;
+  private readonly onOnline = () => this.session?.networkChanged();
+  private readonly onHide = () => void this.leave();
+
+  /** @internal Use connect. */
+  constructor(private readonly options: ConnectOptions) {
+    super();
+    this.room = options.room;
+    this.dataMode = options.dataMode ?? "auto";
+    this.audio = new AudioOutput(() => this.emit("audioblocked", undefined));
+    this.elements = new Elements(
+      (slot) => (slot === undefined ? undefined : this.session?.media.slots.get(slot)),
+      (slot) => this.roster.assignments.get(slot)?.source,
+      (tracks) => void this.tell({ type: "view", tracks }),
+      options.pauseWhenHidden ?? true,
+    );
+    this.publications = new Publications(
+      () => this.session,
+      () => this.dataMode,
+      (source, track) => this.emit("localchanged", { source, track }),
+    );
+    for (const [source, given] of Object.entries(options.publish ?? {})) {
+      if (!given) continue;
+      const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
+      this.publications.adopt(new LocalTrack(source as Source, track, muted ?? false, false));
+    }
+    options.signal?.addEventListener("abort", () => {
+      if (this.timings.joined === 0) this.finish("aborted", "joining was cancelled");
+    });
+  }
+
+  get state(): CallState {
+    return this.current;
+  }
+  /** The members of the room, oneself not among them. */
+  get participants(): ReadonlyMap<string, Participant> {
+    return this.roster.participants;
+  }
+  /** What one publishes, by source. */
+  get tracks(): ReadonlyMap<Source, LocalTrack> {
+    return this.publications.tracks;
+  }
+  /** The slots with their receivers; changes only when the call rejoins. */
+  get slots(): ReadonlyMap<number, Slot> {
+    return this.session?.media.slots ?? new Map();
+  }
+  /** The connection, for statistics and tests. It is another one after a rejoin. */
+  get pc(): RTCPeerConnection | undefined {
+    return this.session?.media.pc;
+  }
+  /** The latest statistics. */
+  get statistics(): Statistics {
+    return this.meter.latest;
+  }
+  /** Round trip of the signalling in milliseconds, 0 when unknown. */
+  get signallingRoundTrip(): number {
+    return this.session?.signalling.roundTrip ?? 0;
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    try {
+      if (this.options.signal?.aborted) throw new CallError("aborted", "joining was cancelled");
+      await this.join();
+    } catch (error) {
+      const refusal = asCallError(error);
+      this.finish(refusal.code, refusal.message);
+      throw refusal;
+    }
+    this.timings.joined = performance.now() - this.started;
+    const interval = this.options.statisticsInterval ?? 1000;
+    if (interval > 0) this.timer = setInterval(() => void this.measure(), interval);
+    globalThis.addEventListener("online", this.onOnline);
+    globalThis.addEventListener("pagehide", this.onHide);
+  }
+
+  /**
+   * Publishes a track, or opens the source's usual device when none is given.
+   * A track already published from this source is replaced.
+   */
+  async publish(source: Source, track?: MediaStreamTrack, options: { muted?: boolean } = {}): Promise<LocalTrack> {
+    if (this.current === "closed") throw new CallError("closed", "the call has ended");
+    return this.publications.publish(source, track, options.muted ?? false);
+  }
+
+  /** Ends what is published from a source. */
+  unpublish(source: Source): Promise<void> {
+    return this.publications.unpublish(source);
+  }
+
+  /** Silences or blanks what is published from a source, or ends that. */
+  mute(source: Source, muted: boolean): Promise<void> {
+    return this.publications.mute(source, muted);
+  }
+
+  /** Changes how much data the call may use, both ways. */
+  async setDataMode(mode: DataMode): Promise<void> {
+    if (mode === this.dataMode) return;
+    this.dataMode = mode;
+    this.tell({ type: "data_mode", mode });
+    await this.publications.modeChanged();
+  }
+
+  /** Shows a track in a video element; size and visibility become the view. */
+  attach(track: RemoteTrack, element: HTMLVideoElement): void {
+    this.elements.attach(track, element);
+  }
+
+  /** Ends attach. */
+  detach(element: HTMLVideoElement): void {
+    this.elements.detach(element);
+  }
+
+  /** Gives tracks precedence over all others. */
+  pin(...tracks: RemoteTrack[]): void {
+    this.elements.pin(tracks.map((track) => track.id));
+  }
+
+  /** Says by hand what is wanted, instead of what attached elements show; undefined undoes it. */
+  view(tracks: TrackViewInfo[] | undefined): void {
+    this.elements.setView(tracks);
+  }
+
+  /** Plays the call's sound after the browser refused to; call it from a click. */
+  startAudio(): Promise<void> {
+    return this.audio.start();
+  }
+
+  /** Chooses the loudspeaker by device id, where the browser can. */
+  setAudioOutput(deviceId: string): Promise<void> {
+    return this.audio.use(deviceId);
+  }
+
+  /** Renews ICE, as after a network change. */
+  async restartICE(): Promise<void> {
+    await this.session?.restart();
+  }
+
+  /** Breaks the signalling connection as the network might; for tests. */
+  interruptSignalling(): void {
+    this.session?.signalling.interrupt();
+  }
+
+  /** Leaves the room. */
+  async leave(): Promise<void> {
+    if (this.current === "closed") return;
+    const session = this.session;
+    this.session = undefined;
+    const left = session?.leave();
+    this.finish("left", "the call was left");
+    await left;
+  }
+
+  private async join(): Promise<void> {
+    const session: Session = new Session(
+      {
+        url: this.options.url ?? defaultURL(),
+        rtc: this.options.rtc ?? {},
+        audioSlots: this.options.slots?.audio ?? 3,
+        videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
+        counters: this.counters,
+      },
+      {
+        event: (event) => this.session === session && this.receive(event),
+        changed: () => this.session === session && this.update(),
+        gone: (error) => this.session === session && void this.rejoin(error),
+      },
+    );
+    const stop = () => session.close();
+    this.abort.signal.addEventListener("abort", stop);
+    const told = this.publications.snapshot();
+    const mode = this.dataMode;
+    let reply: JoinedReply;
+    try {
+      reply = await session.join(
+        {
+          version: PROTOCOL_VERSION,
+          room: this.room,
+          name: this.options.name,
+          identity: this.options.identity,
+          client: this.options.client ?? `web/${VERSION}`,
+        },
+        async () => (typeof this.options.token === "function" ? this.options.token() : this.options.token),
+        this.publications.tracks,
+        mode,
+      );
+    } finally {
+      this.abort.signal.removeEventListener("abort", stop);
+    }
+    if (this.ended) {
+      void session.leave();
+      throw new CallError("aborted", "the call was left");
+    }
+    this.session = session;
+    this.enter(reply);
+    session.signalling.begin();
+    this.publications.reconcile(told, reply.tracks ?? []);
+    if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
+    this.update();
+  }
+
+  /** Takes in the snapshot of the room that a join brings. */
+  private enter(reply: JoinedReply): void {
+    const before = new Map(this.roster.participants);
+    this.roster.clear();
+    this.local = new Participant(
+      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks },
+      true,
+    );
+    for (const participant of before.values()) {
+      for (const track of participant.tracks.values()) this.elements.forget(track);
+      this.emit("participantleft", { participant, reason: "left" });
+    }
+    for (const info of reply.participants ?? []) {
+      if (info.id === reply.participant) {
+        this.local = new Participant(info, true);
+        continue;
+      }
+      this.emit("participantjoined", { participant: this.roster.add(info) });
+    }
+    if (this.options.playAudio ?? true) this.audio.play(this.slots.values());
+    this.receive({ type: "slots", slots: reply.assignments ?? [] });
+    this.elements.resend();
+  }
+
+  private async rejoin(cause: CallError): Promise<void> {
+    const session = this.session;
+    this.session = undefined;
+    if (!session || this.ended) return;
+    void session.leave();
+    this.meter.carry();
+    this.update();
+    const backoff = new Backoff();
+    let error = cause;
+    for (;;) {
+      await pause(backoff.next(), this.abort.signal);
+      if (this.ended) return;
+      this.counters.rejoins++;
+      try {
+        await this.join();
+        return;
+      } catch (failure) {
+        error = asCallError(failure);
+        if (this.ended) return;
+        const fresh = error.code === "token_expired" && typeof this.options.token === "function";
+        if (!mayRetry(error) && !fresh) break;
+      }
+    }
+    this.finish(error.code, error.message);
+  }
+
+  private receive(event: ServerEvent): void {
+    if (event.type === "closed") {
+      if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
+      else this.finish(event.code, event.message);
+      return;
+    }
+    const context = { roster: this.roster, local: this.local };
+    reduce(context, event, {
+      emit: (type, detail) => this.emit(type, detail as CallEvents[typeof type]),
+      touched: (track) => this.elements.refresh(track),
+      removed: (track) => this.elements.forget(track),
+      acknowledge: (slot, source) => this.tell({ type: "ack", slot, source }),
+    });
+  }
+
+  /** Sends a command whose refusal nobody can act upon. */
+  private tell(command: Command): void {
+    this.publications.command(command).catch(() => undefined);
+  }
+
+  private async measure(): Promise<void> {
+    const { session } = this;
+    if (!session) return;
+    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster).catch(() => undefined);
+    if (statistics && this.session === session) this.emit("statistics", statistics);
+  }
+
+  private get ended(): boolean {
+    return this.current === "closed";
+  }
+
+  private update(): void {
+    if (this.current === "closed") return;
+    if (this.session?.healthy) {
+      if (this.timings.connected === 0) this.timings.connected = performance.now() - this.started;
+      this.become("connected");
+    } else {
+      this.become(this.timings.connected > 0 ? "reconnecting" : "connecting");
+    }
+  }
+
+  private become(state: CallState): void {
+    const before = this.current;
+    if (before === state) return;
+    this.current = state;
+    this.emit("state", { state, before });
+  }
+
+  private finish(code: string, message: string): void {
+    if (this.current === "closed") return;
+    this.become("closed");
+    this.abort.abort();
+    clearInterval(this.timer);
+    globalThis.removeEventListener("online", this.onOnline);
+    globalThis.removeEventListener("pagehide", this.onHide);
+    this.session?.close();
+    this.session = undefined;
+    this.elements.close();
+    this.audio.stop();
+    this.publications.close();
+    this.emit("closed", { code, message });
+  }
+}

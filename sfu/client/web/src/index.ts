@@ -1,0 +1,26 @@
+/**
+ * Rivulet's JavaScript SDK: one ES module.
+ *
+ *     import { connect } from "./rivulet.js";
+ *     const call = await connect({ room: "garden", name: "Ada" });
+ *     call.on("trackpublished", ({ detail: { track } }) => {
+ *       if (track.video) call.attach(track, document.querySelector("video"));
+ *     });
+ *     await call.publish("microphone");
+ */
+export { Call, connect, VERSION } from "./call";
+export type { CallEvents, CallState } from "./call";
+export { captureCamera, captureError, captureMicrophone, captureScreen } from "./capture";
+export type { CaptureOptions } from "./capture";
+export { CallError } from "./errors";
+export { TypedTarget } from "./events";
+export type { Listener } from "./events";
+export { LocalTrack } from "./local";
+export type { RTCOptions, Slot } from "./media";
+export type { ConnectOptions } from "./options";
+export { Participant, RemoteTrack } from "./participants";
+export { PROTOCOL_VERSION } from "./protocol";
+export type { DataMode, LayerInfo, Quality, SlotStateInfo, Source, TrackViewInfo } from "./protocol";
+export type { RosterEvents } from "./reduce";
+export type { Counters } from "./session";
+export type { ReceivedVideo, SentVideo, Statistics } from "./statistics";

@@ -1,0 +1,63 @@
+/**
+ * Which simulcast layers a source of a size sends.
+ *
+ * Browsers silently leave out layers that a small source cannot fill (three
+ * rids on 640x360 send two), so the layers are declared by the source's size:
+ * what is announced is what arrives.
+ */
+import type { DataMode, LayerInfo } from "./protocol";
+
+/** The rids of a camera's section, from small to large. */
+export const CAMERA_RIDS = ["q", "h", "f"] as const;
+
+/** Sources from this size on send three layers (960x540, in pixels). */
+const THREE_LAYERS = 960 * 540;
+/** Sources from this size on send two layers (480x270, in pixels). */
+const TWO_LAYERS = 480 * 270;
+
+/** What one rid of the section shall do. */
+export interface Encoding {
+  rid: string;
+  active: boolean;
+  scaleResolutionDownBy: number;
+  maxBitrate: number; // bits per second
+  maxFramerate?: number;
+}
+
+/**
+ * Answers a sensible rate for a picture of a size, in bits per second: 150
+ * kbit/s at 320x180, growing slower than the number of pixels does (about
+ * 420 at 640x360 and 1200 at 1280x720).
+ */
+export function rateFor(width: number, height: number): number {
+  const rate = 150_000 * Math.pow((width * height) / (320 * 180), 0.75);
+  return Math.round(Math.min(3_000_000, Math.max(60_000, rate)) / 1000) * 1000;
+}
+
+/**
+ * Answers the encodings of a camera of a size and the layers to announce,
+ * from small to large. In the low data mode only the smallest is sent.
+ */
+export function cameraLayers(
+  width: number,
+  height: number,
+  mode: DataMode,
+): { encodings: Encoding[]; layers: LayerInfo[] } {
+  const pixels = width * height;
+  const count = pixels >= THREE_LAYERS ? 3 : pixels >= TWO_LAYERS ? 2 : 1;
+  const sent = mode === "low" ? 1 : count;
+  const encodings: Encoding[] = [];
+  const layers: LayerInfo[] = [];
+  CAMERA_RIDS.forEach((rid, index) => {
+    const active = index < sent && mode !== "voice";
+    const scale = index < count ? 2 ** (count - 1 - index) : 1;
+    const layer = { width: Math.floor(width / scale), height: Math.floor(height / scale) };
+    const maxBitrate = rateFor(layer.width, layer.height);
+    encodings.push({ rid, active, scaleResolutionDownBy: scale, maxBitrate });
+    if (index < sent) layers.push({ rid, ...layer, maxRate: maxBitrate });
+  });
+  return { encodings, layers };
+}
+
+/** The most that a shared screen may use, in bits per second. */
+export const SCREEN_RATE = 2_500_000;

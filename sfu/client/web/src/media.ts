@@ -1,0 +1,224 @@
+/**
+ * The one RTCPeerConnection of a session and its fixed media sections.
+ *
+ * The offer is made once and carries everything for the whole call: four
+ * sections to send on, then the audio slots, then the video slots. What is
+ * published later goes onto its section by replaceTrack, without SDP.
+ */
+import { CallError } from "./errors";
+import { cameraLayers, CAMERA_RIDS, rateFor, SCREEN_RATE } from "./layers";
+import type { DataMode, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
+import { SOURCES } from "./protocol";
+import { keepCandidates, keepTurn, mids } from "./sdp";
+
+/** Settings of the transport; the defaults suit everybody, tests narrow them. */
+export interface RTCOptions {
+  /** "relay" sends everything through the TURN relay. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Keeps only the TURN addresses of this transport. */
+  turnTransport?: "udp" | "tcp";
+  /** Keeps only the server's candidates of this transport. */
+  candidates?: "udp" | "tcp";
+  /** Prefers a video codec by its name, such as "vp8" or "av1". */
+  videoCodec?: string;
+}
+
+/** A slot with the section that receives it. */
+export interface Slot {
+  readonly slot: number;
+  readonly video: boolean;
+  readonly transceiver: RTCRtpTransceiver;
+  readonly stream: MediaStream;
+}
+
+/** What is on a section now. */
+export interface Sending {
+  track: MediaStreamTrack;
+  muted: boolean;
+}
+
+export class Media {
+  readonly pc: RTCPeerConnection;
+  /** The slots by number; filled by accept. */
+  readonly slots = new Map<number, Slot>();
+
+  private readonly sections = new Map<Source, RTCRtpTransceiver>();
+  private pending?: RTCSessionDescriptionInit;
+
+  /** Makes the connection with its sections. Error code no_webrtc. */
+  constructor(
+    private readonly rtc: RTCOptions,
+    audioSlots: number,
+    videoSlots: number,
+    private readonly countSDP: () => void,
+  ) {
+    if (typeof RTCPeerConnection === "undefined") {
+      throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
+    }
+    this.pc = new RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      iceTransportPolicy: rtc.iceTransportPolicy ?? "all",
+    });
+    this.addSection("microphone", "audio");
+    this.addSection(
+      "camera",
+      "video",
+      CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) })),
+    );
+    this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
+    this.addSection("screen_audio", "audio");
+    for (let i = 0; i < audioSlots; i++) this.pc.addTransceiver("audio", { direction: "recvonly" });
+    for (let i = 0; i < videoSlots; i++) {
+      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
+      this.prefer(transceiver, "receiver");
+      wantDescriptor(transceiver);
+    }
+  }
+
+  /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
+  async offer(iceRestart = false): Promise<{ sdp: string; send: { mid: string; source: Source }[] }> {
+    this.pending = await this.pc.createOffer({ iceRestart });
+    this.countSDP();
+    const sdp = this.pending.sdp ?? "";
+    const names = mids(sdp);
+    return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
+  }
+
+  /** Applies the pending offer and its answer. */
+  async accept(answer: string, servers?: ICEServerInfo[], slots?: SlotInfo[]): Promise<void> {
+    const offer = this.pending;
+    if (!offer) throw new CallError("media", "there is no offer to answer");
+    this.pending = undefined;
+    this.countSDP();
+    if (servers) {
+      let iceServers: RTCIceServer[] = servers;
+      if (this.rtc.turnTransport) iceServers = keepTurn(iceServers, this.rtc.turnTransport);
+      this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+    }
+    await this.pc.setLocalDescription(offer);
+    const sdp = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    if (slots) this.fillSlots(slots);
+  }
+
+  /** Says whether packets can flow. */
+  get connected(): boolean {
+    const state = this.pc.iceConnectionState;
+    return (state === "connected" || state === "completed") && this.pc.connectionState !== "failed";
+  }
+
+  /**
+   * Puts a track on the section of its source and sets its encodings. Answers
+   * what to tell the server.
+   */
+  async send(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
+    const { sender } = this.section(source);
+    const info = await this.encode(source, sending, mode);
+    if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
+    return info;
+  }
+
+  /**
+   * Sets the encodings of a source: layers by its size, nothing while it is
+   * muted, since silence and black pictures cost data too.
+   */
+  async encode(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
+    const { sender } = this.section(source);
+    const info: PublishInfo = { source, muted: isMuted(source, sending, mode) };
+    const parameters = sender.getParameters();
+    if (source === "microphone" || source === "screen_audio") {
+      for (const encoding of parameters.encodings) encoding.active = !info.muted;
+    } else {
+      const { width = 0, height = 0 } = sending.track.getSettings();
+      Object.assign(info, { width, height });
+      if (source === "screen") {
+        const low = mode === "low";
+        for (const encoding of parameters.encodings) {
+          encoding.active = !info.muted;
+          encoding.maxBitrate = low ? 300_000 : SCREEN_RATE;
+          encoding.maxFramerate = low ? 5 : 30;
+        }
+        const layer = { rid: "f", width, height, maxRate: low ? 300_000 : SCREEN_RATE };
+        if (width > 0 && height > 0) info.layers = [layer];
+      } else {
+        const { encodings, layers } = cameraLayers(width || 640, height || 360, mode);
+        for (const encoding of parameters.encodings) {
+          const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
+            active: true,
+            maxBitrate: rateFor(width, height),
+          };
+          Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
+        }
+        info.layers = layers;
+      }
+    }
+    await sender.setParameters(parameters);
+    return info;
+  }
+
+  /** Takes the track off its section. */
+  async stop(source: Source): Promise<void> {
+    await this.section(source).sender.replaceTrack(null);
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.pc.close();
+  }
+
+  private section(source: Source): RTCRtpTransceiver {
+    return this.sections.get(source)!;
+  }
+
+  private addSection(source: Source, kind: "audio" | "video", sendEncodings?: RTCRtpEncodingParameters[]): void {
+    const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
+    if (kind === "video") this.prefer(transceiver, "sender");
+    this.sections.set(source, transceiver);
+  }
+
+  private prefer(transceiver: RTCRtpTransceiver, side: "sender" | "receiver"): void {
+    const name = this.rtc.videoCodec?.toLowerCase();
+    if (!name || !transceiver.setCodecPreferences) return;
+    const codecs = (side === "sender" ? RTCRtpSender : RTCRtpReceiver).getCapabilities("video")?.codecs ?? [];
+    const first = codecs.filter((codec) => codec.mimeType.toLowerCase() === `video/${name}`);
+    if (first.length > 0) {
+      transceiver.setCodecPreferences([...first, ...codecs.filter((codec) => !first.includes(codec))]);
+    }
+  }
+
+  private fillSlots(slots: SlotInfo[]): void {
+    this.slots.clear();
+    for (const { slot, mid, video = false } of slots) {
+      const transceiver = this.pc.getTransceivers().find((t) => t.mid === mid);
+      if (!transceiver) continue;
+      const stream = new MediaStream([transceiver.receiver.track]);
+      this.slots.set(slot, { slot, video, transceiver, stream });
+    }
+  }
+}
+
+/** Says whether nothing is to be sent: muted by hand, or video in voice mode. */
+export function isMuted(source: Source, sending: Sending, mode: DataMode): boolean {
+  return sending.muted || (mode === "voice" && (source === "camera" || source === "screen"));
+}
+
+/**
+ * Asks for AV1's dependency descriptor on a receiving section: without it no
+ * frame of a scalable AV1 stream is decoded. Chromium only; others ignore it.
+ */
+function wantDescriptor(transceiver: RTCRtpTransceiver): void {
+  const extended = transceiver as RTCRtpTransceiver & {
+    getHeaderExtensionsToNegotiate?(): { uri: string; direction: string }[];
+    setHeaderExtensionsToNegotiate?(list: { uri: string; direction: string }[]): void;
+  };
+  const list = extended.getHeaderExtensionsToNegotiate?.();
+  if (!list || !extended.setHeaderExtensionsToNegotiate) return;
+  for (const extension of list) {
+    if (extension.uri.includes("dependency-descriptor")) extension.direction = "sendrecv";
+  }
+  try {
+    extended.setHeaderExtensionsToNegotiate(list);
+  } catch {
+    // Not offered, then; everything but scalable AV1 works without it.
+  }
+}

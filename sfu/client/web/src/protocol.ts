@@ -1,0 +1,188 @@
+/**
+ * The wire format of the signalling, version 1: the same names as the Go
+ * package sfu/signal, which is the source of truth. docs/protocol.md explains
+ * every message and field.
+ */
+
+export const PROTOCOL_VERSION = 1;
+
+/** What a track shows; a participant publishes at most one of each. */
+export type Source = "microphone" | "camera" | "screen" | "screen_audio";
+
+/** Sources in the order of the media sections in the offer. */
+export const SOURCES: readonly Source[] = ["microphone", "camera", "screen", "screen_audio"];
+
+/** How much data the participant wants to spend. */
+export type DataMode = "auto" | "low" | "voice";
+
+/** How well a connection does, from best to worst. */
+export type Quality = "excellent" | "good" | "poor" | "lost";
+
+/** One simulcast layer. Sizes in pixels, maxRate in bits per second. */
+export interface LayerInfo {
+  rid: string;
+  width: number;
+  height: number;
+  maxRate?: number;
+}
+
+export interface TrackInfo {
+  id: string;
+  source: Source;
+  muted?: boolean;
+  width?: number;
+  height?: number;
+  layers?: LayerInfo[];
+}
+
+export interface ParticipantInfo {
+  id: string;
+  identity: string;
+  name?: string;
+  tracks?: TrackInfo[] | null;
+}
+
+export interface ICEServerInfo {
+  urls: string[];
+  username?: string;
+  credential?: string;
+}
+
+export interface SlotInfo {
+  slot: number;
+  mid: string;
+  video?: boolean;
+}
+
+export interface Assignment {
+  slot: number;
+  track?: string;
+  participant?: string;
+  source?: number;
+}
+
+export interface SlotStateInfo {
+  slot: number;
+  paused?: boolean;
+  width?: number;
+  height?: number;
+  reason: string;
+}
+
+export interface PublishInfo {
+  source: Source;
+  muted?: boolean;
+  width?: number;
+  height?: number;
+  layers?: LayerInfo[];
+}
+
+export interface TrackViewInfo {
+  track: string;
+  width?: number;
+  height?: number;
+  priority?: number;
+}
+
+/** Commands: what a client sends. `id` is added by the signalling. */
+export interface JoinCommand {
+  type: "join";
+  version: number;
+  room: string;
+  token?: string;
+  name?: string;
+  identity?: string;
+  offer?: string;
+  send?: { mid: string; source: Source }[];
+  publish?: PublishInfo[];
+  dataMode?: DataMode;
+  client?: string;
+}
+export interface ResumeCommand {
+  type: "resume";
+  version: number;
+  token: string;
+  after: number;
+}
+export type Command =
+  | JoinCommand
+  | ResumeCommand
+  | ({ type: "publish" } & PublishInfo)
+  | { type: "unpublish"; source: Source }
+  | { type: "mute"; source: Source; muted: boolean }
+  | { type: "view"; tracks: TrackViewInfo[] }
+  | { type: "restart"; offer: string }
+  | { type: "candidate"; candidate: string; mid?: string }
+  | { type: "data_mode"; mode: DataMode }
+  | { type: "ack"; slot: number; source: number }
+  | { type: "ping" }
+  | { type: "leave" };
+
+/** Replies: each carries the command's id in `re`. */
+export interface JoinedReply {
+  type: "joined";
+  participant: string;
+  identity: string;
+  room: string;
+  resume: string;
+  resumeSeconds: number;
+  answer?: string;
+  iceServers?: ICEServerInfo[];
+  slots?: SlotInfo[];
+  participants: ParticipantInfo[] | null;
+  assignments?: Assignment[];
+  tracks?: TrackInfo[];
+  sequence: number;
+  pingSeconds: number;
+}
+export interface ResumedReply {
+  type: "resumed";
+  participant: string;
+  sequence: number;
+  iceServers?: ICEServerInfo[];
+}
+export interface RestartedReply {
+  type: "restarted";
+  answer: string;
+  iceServers?: ICEServerInfo[];
+}
+export type Reply =
+  | JoinedReply
+  | ResumedReply
+  | RestartedReply
+  | { type: "published"; track: TrackInfo }
+  | { type: "pong" }
+  | { type: "done" };
+
+/** The reply that answers a command type. */
+export type ReplyOf<T extends Command["type"]> = T extends "join"
+  ? JoinedReply
+  : T extends "resume"
+    ? ResumedReply
+    : T extends "restart"
+      ? RestartedReply
+      : T extends "publish"
+        ? Extract<Reply, { type: "published" }>
+        : T extends "ping"
+          ? Extract<Reply, { type: "pong" }>
+          : Extract<Reply, { type: "done" }>;
+
+export interface ErrorReply {
+  type: "error";
+  re?: string;
+  code: string;
+  message: string;
+}
+
+/** Events: numbered by `seq`, 1 upwards without gaps within a session. */
+export type ServerEvent =
+  | { type: "participant_joined"; participant: ParticipantInfo }
+  | { type: "participant_left"; participant: string; reason: string }
+  | { type: "track_published"; participant: string; track: TrackInfo }
+  | { type: "track_unpublished"; participant: string; track: string }
+  | { type: "track_muted"; participant: string; track: string; muted: boolean }
+  | { type: "slots"; slots: Assignment[] | null }
+  | { type: "slot_states"; states: SlotStateInfo[] | null }
+  | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
+  | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
+  | { type: "closed"; code: string; message: string; rejoin: boolean };

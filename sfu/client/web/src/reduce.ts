@@ -1,0 +1,114 @@
+/**
+ * Carries the server's events into the roster and out to the page.
+ */
+import type { Participant, RemoteTrack, Roster } from "./participants";
+import type { Quality, ServerEvent, SlotStateInfo } from "./protocol";
+
+/** The events of a call that the server causes. */
+export interface RosterEvents {
+  participantjoined: { participant: Participant };
+  participantleft: { participant: Participant; reason: string };
+  trackpublished: { participant: Participant; track: RemoteTrack };
+  trackunpublished: { participant: Participant; track: RemoteTrack };
+  /** A track was muted, unmuted, or changed its size or layers. */
+  trackchanged: { participant: Participant; track: RemoteTrack };
+  /** Tracks gained or lost a slot. */
+  slotschanged: { tracks: RemoteTrack[] };
+  /** What is received of a track and why not more. */
+  slotstate: { track: RemoteTrack; state: SlotStateInfo };
+  /** Everybody who speaks now, loudest first. */
+  speakers: { speakers: { participant: Participant; level: number }[] };
+  quality: { participant: Participant; quality: Quality };
+}
+
+export interface Effects {
+  emit<K extends keyof RosterEvents>(type: K, detail: RosterEvents[K]): void;
+  touched(track: RemoteTrack): void;
+  removed(track: RemoteTrack): void;
+  acknowledge(slot: number, source: number): void;
+}
+
+/** Applies one event. Events about members or tracks that are not known are passed over. */
+export function reduce(context: { roster: Roster; local?: Participant }, event: ServerEvent, effects: Effects): void {
+  const { roster, local } = context;
+  const find = (id: string) => (id === local?.id ? local : roster.participants.get(id));
+  switch (event.type) {
+    case "participant_joined": {
+      const { id } = event.participant;
+      if (id === local?.id || roster.participants.has(id)) return;
+      const participant = roster.add(event.participant);
+      effects.emit("participantjoined", { participant });
+      return;
+    }
+    case "participant_left": {
+      const participant = roster.participants.get(event.participant);
+      if (!participant) return;
+      for (const track of participant.tracks.values()) effects.removed(track);
+      roster.participants.delete(participant.id);
+      effects.emit("participantleft", { participant, reason: event.reason });
+      return;
+    }
+    case "track_published": {
+      const participant = find(event.participant);
+      if (!participant || participant === local) return;
+      const { track, fresh } = roster.publish(participant, event.track);
+      effects.emit(fresh ? "trackpublished" : "trackchanged", { participant, track });
+      return;
+    }
+    case "track_unpublished": {
+      const participant = roster.participants.get(event.participant);
+      const track = participant?.tracks.get(event.track);
+      if (!participant || !track) return;
+      participant.tracks.delete(track.id);
+      effects.removed(track);
+      effects.emit("trackunpublished", { participant, track });
+      return;
+    }
+    case "track_muted": {
+      const participant = roster.participants.get(event.participant);
+      const track = participant?.tracks.get(event.track);
+      if (!participant || !track) return;
+      track.muted = event.muted;
+      effects.emit("trackchanged", { participant, track });
+      return;
+    }
+    case "slots": {
+      const changes = event.slots ?? [];
+      const tracks = [...roster.assign(changes)];
+      for (const track of tracks) effects.touched(track);
+      for (const { slot, track, source } of changes) if (track && source) effects.acknowledge(slot, source);
+      if (tracks.length > 0) effects.emit("slotschanged", { tracks });
+      return;
+    }
+    case "slot_states":
+      for (const state of event.states ?? []) {
+        const track = roster.track(roster.assignments.get(state.slot)?.track);
+        if (!track) continue;
+        track.state = state;
+        effects.emit("slotstate", { track, state });
+      }
+      return;
+    case "speakers": {
+      for (const participant of [...roster.participants.values(), local]) if (participant) participant.level = 0;
+      const speakers = [];
+      for (const { participant: id, level } of event.speakers ?? []) {
+        const participant = find(id);
+        if (!participant) continue;
+        participant.level = Math.max(1, level);
+        speakers.push({ participant, level });
+      }
+      effects.emit("speakers", { speakers });
+      return;
+    }
+    case "quality":
+      for (const { participant: id, quality } of event.participants ?? []) {
+        const participant = find(id);
+        if (!participant) continue;
+        participant.quality = quality;
+        effects.emit("quality", { participant, quality });
+      }
+      return;
+    default:
+      return; // A later version's event.
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * One stay in a room: a signalling session and its media connection, from
+ * join until one of them cannot be kept. Mends what can be mended (resume,
+ * ICE restart) and otherwise says that it is gone, whereupon the call joins
+ * anew with a new Session.
+ */
+import { asCallError, CallError } from "./errors";
+import { Media, type RTCOptions, type Sending } from "./media";
+import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
+import { Signalling } from "./signalling";
+
+/** A disconnected path often comes back by itself; so long it may try. */
+const DISCONNECTED_PATIENCE = 2_000; // milliseconds
+/** So long an ICE restart may take, more than a dozen round trips on a thin link. */
+const RESTART_PATIENCE = 10_000; // milliseconds
+/** After so many restarts in vain the session is given up. */
+const RESTART_ATTEMPTS = 3;
+
+/** How often things happened; a test can assert that nobody renegotiates. */
+export interface Counters {
+  /** SDP texts made or applied: 2 for a join, 2 for an ICE restart. */
+  sdp: number;
+  messagesSent: number;
+  messagesReceived: number;
+  /** Connections taken up again. */
+  resumes: number;
+  iceRestarts: number;
+  /** Joins after the first one. */
+  rejoins: number;
+}
+
+export interface SessionSettings {
+  url: string;
+  rtc: RTCOptions;
+  audioSlots: number;
+  videoSlots: number;
+  counters: Counters;
+}
+
+export interface SessionHandlers {
+  event(event: ServerEvent): void;
+  /** Signalling or media went up or down. */
+  changed(): void;
+  /** The session cannot be kept. */
+  gone(error: CallError): void;
+}
+
+export class Session {
+  readonly signalling: Signalling;
+  readonly media: Media;
+  joined?: JoinedReply;
+
+  private ended = false;
+  private restarting = false;
+  private restartWanted = false;
+  private attempts = 0;
+  private timer?: ReturnType<typeof setTimeout>;
+
+  /** Error code no_webrtc. */
+  constructor(
+    private readonly settings: SessionSettings,
+    private readonly handlers: SessionHandlers,
+  ) {
+    const { counters } = settings;
+    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
+    this.signalling = new Signalling(settings.url, {
+      event: (event) => handlers.event(event),
+      lost: () => handlers.changed(),
+      resumed: () => {
+        counters.resumes++;
+        handlers.changed();
+        if (this.restartWanted || !this.media.connected) void this.restart();
+      },
+      gone: (error) => this.fail(error),
+      message: (direction) => {
+        if (direction === "sent") counters.messagesSent++;
+        else counters.messagesReceived++;
+      },
+    });
+  }
+
+  /** Says whether commands and packets both flow. */
+  get healthy(): boolean {
+    return this.signalling.open && this.media.connected;
+  }
+
+  /**
+   * Joins: the socket opens while the offer is made, then one round trip.
+   * Errors: a refusal's code, network, media.
+   */
+  async join(
+    command: Pick<JoinCommand, "room" | "name" | "identity" | "client"> & { version: number },
+    token: () => Promise<string | undefined>,
+    sending: ReadonlyMap<Source, Sending>,
+    mode: DataMode,
+  ): Promise<JoinedReply> {
+    const opened = this.signalling.connect();
+    opened.catch(() => undefined); // Awaited below; the offer may fail first.
+    try {
+      const publish = [];
+      for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
+      const { sdp, send } = await this.media.offer();
+      const secret = await token();
+      await opened;
+      const reply = await this.signalling.join({
+        type: "join",
+        ...command,
+        ...(secret ? { token: secret } : {}),
+        offer: sdp,
+        send,
+        publish,
+        dataMode: mode,
+      });
+      if (!reply.answer) throw new CallError("media", "the server answered without media");
+      this.joined = reply;
+      const pc = this.media.pc;
+      pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
+      await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
+      if (this.ended) throw new CallError("network", "the connection broke while joining");
+      return reply;
+    } catch (error) {
+      this.close();
+      throw asCallError(error);
+    }
+  }
+
+  /** The network may have changed: finds a new path unless the old one works. */
+  networkChanged(): void {
+    if (!this.ended && this.joined && !this.media.connected) void this.restart();
+  }
+
+  /** Renews ICE now. */
+  async restart(): Promise<void> {
+    if (this.restarting || this.ended) return;
+    this.restartWanted = !this.signalling.open;
+    if (this.restartWanted) return; // The resume comes back here.
+    clearTimeout(this.timer);
+    this.restarting = true;
+    this.settings.counters.iceRestarts++;
+    try {
+      const { sdp } = await this.media.offer(true);
+      const reply = await this.signalling.request({ type: "restart", offer: sdp });
+      if (this.ended) return;
+      await this.media.accept(reply.answer, reply.iceServers);
+    } catch (error) {
+      this.fail(asCallError(error));
+      return;
+    } finally {
+      this.restarting = false;
+    }
+    this.timer = setTimeout(() => this.restartEnded(), RESTART_PATIENCE);
+  }
+
+  /** Leaves the room and closes. */
+  async leave(): Promise<void> {
+    const left = this.signalling.leave();
+    this.closeMedia();
+    await left;
+  }
+
+  /** Closes without a word to the server. */
+  close(): void {
+    this.signalling.end();
+    this.closeMedia();
+  }
+
+  private closeMedia(): void {
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.media.pc.oniceconnectionstatechange = this.media.pc.onconnectionstatechange = null;
+    this.media.close();
+  }
+
+  private pathChanged(): void {
+    if (this.ended) return;
+    const { pc } = this.media;
+    if (this.media.connected) {
+      clearTimeout(this.timer);
+      this.attempts = 0;
+    } else if (pc.iceConnectionState === "failed") {
+      this.restartEnded();
+    } else if (pc.iceConnectionState === "disconnected") {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.networkChanged(), DISCONNECTED_PATIENCE);
+    } else if (pc.connectionState === "failed") {
+      // ICE stands but DTLS failed: no restart mends that.
+      this.fail(new CallError("connection_lost", "the encrypted media connection failed"));
+    }
+    this.handlers.changed();
+  }
+
+  private restartEnded(): void {
+    if (this.ended || this.media.connected || this.restarting) return;
+    if (this.attempts++ < RESTART_ATTEMPTS) void this.restart();
+    else this.fail(new CallError("connection_lost", "no path for media was found"));
+  }
+
+  private fail(error: CallError): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.handlers.gone(error);
+  }
+}

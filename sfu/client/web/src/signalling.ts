@@ -1,0 +1,321 @@
+/**
+ * One signalling session: a WebSocket that may break and come back.
+ *
+ * Commands are numbered and kept until they are answered; after a resume the
+ * unanswered ones are sent again with the same id, which the server treats as
+ * the same command. Events are handed on in the order of their numbers, each
+ * once. When a session cannot be resumed it is gone: the owner joins anew
+ * with a new Signalling.
+ */
+import { Backoff, pause } from "./backoff";
+import { CallError } from "./errors";
+import type { Command, ErrorReply, JoinCommand, JoinedReply, Reply, ReplyOf, ResumedReply, ServerEvent } from "./protocol";
+import { PROTOCOL_VERSION } from "./protocol";
+
+/** Opening a socket may take several round trips of two seconds on a thin link. */
+const OPEN_TIMEOUT = 15_000; // milliseconds
+/** Without any message for so long after a ping the connection counts as dead. */
+const SILENCE_TIMEOUT = 10_000; // milliseconds
+/** How long a leave may wait for its reply before the socket is closed anyway. */
+const LEAVE_TIMEOUT = 500; // milliseconds
+
+export interface SignallingHandlers {
+  event(event: ServerEvent): void;
+  /** The connection broke; the session tries to resume. */
+  lost(): void;
+  /** The session is taken up again. */
+  resumed(reply: ResumedReply): void;
+  /** The session cannot be resumed: join anew. */
+  gone(error: CallError): void;
+  /** A message went out or came in; for counters. */
+  message(direction: "sent" | "received"): void;
+}
+
+interface Pending {
+  text: string;
+  resolve(reply: Reply): void;
+  reject(error: CallError): void;
+}
+
+export class Signalling {
+  /** Round trip of the last ping in milliseconds, 0 before the first. */
+  roundTrip = 0;
+
+  private socket?: WebSocket;
+  private joined?: JoinedReply;
+  private ready = false;
+  private ended = false;
+  private lastEvent = 0;
+  private nextID = 1;
+  private readonly pending = new Map<string, Pending>();
+  private early: { seq: number; event: ServerEvent }[] = [];
+  private readonly abort = new AbortController();
+  private pingTimer?: ReturnType<typeof setInterval>;
+  private lastHeard = 0;
+
+  constructor(
+    private readonly url: string,
+    private readonly handlers: SignallingHandlers,
+  ) {}
+
+  /** Says whether commands go out at once. */
+  get open(): boolean {
+    return this.ready && this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Opens the socket. Error code network. */
+  connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let socket: WebSocket;
+      try {
+        socket = new WebSocket(this.url);
+      } catch (cause) {
+        reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
+        return;
+      }
+      const fail = (why: string) => {
+        clearTimeout(timer);
+        socket.onopen = socket.onerror = socket.onclose = null;
+        socket.close();
+        reject(new CallError("network", why));
+      };
+      const timer = setTimeout(() => fail("the server did not answer in time"), OPEN_TIMEOUT);
+      socket.onerror = socket.onclose = () => fail("the server could not be reached");
+      socket.onopen = () => {
+        clearTimeout(timer);
+        if (this.ended) return fail("the call was left");
+        socket.onerror = null;
+        socket.onmessage = (message) => this.receive(socket, message.data);
+        socket.onclose = () => this.broken(socket);
+        this.socket = socket;
+        this.lastHeard = performance.now();
+        resolve();
+      };
+    });
+  }
+
+  /** Joins on the open socket. Errors: a refusal's code, or network. */
+  async join(command: JoinCommand): Promise<JoinedReply> {
+    const reply = (await this.send(command)) as JoinedReply;
+    this.joined = reply;
+    this.ready = true;
+    this.lastEvent = reply.sequence;
+    this.startPing(reply.pingSeconds);
+    return reply;
+  }
+
+  /**
+   * Hands on the events that came with the join's reply. Called once by the
+   * owner when it has taken in that reply, since events build upon it.
+   */
+  begin(): void {
+    const early = this.early;
+    this.early = [];
+    this.begun = true;
+    for (const { seq, event } of early) this.deliver(seq, event);
+  }
+  private begun = false;
+
+  /**
+   * Sends a command and answers its reply. While the connection is broken the
+   * command waits for the resume. Error code session_ended when the session
+   * ends first, otherwise the refusal's.
+   */
+  request<C extends Command>(command: C): Promise<ReplyOf<C["type"]>> {
+    return this.send(command) as Promise<ReplyOf<C["type"]>>;
+  }
+
+  /** Leaves and closes. Ends within half a second whatever the network does. */
+  async leave(): Promise<void> {
+    if (this.open) {
+      const reply = this.send({ type: "leave" }).catch(() => undefined);
+      this.ended = true;
+      await Promise.race([reply, new Promise((resolve) => setTimeout(resolve, LEAVE_TIMEOUT))]);
+    }
+    this.end();
+  }
+
+  /** Closes without a word. */
+  end(): void {
+    this.ended = true;
+    this.ready = false;
+    this.abort.abort();
+    clearInterval(this.pingTimer);
+    const socket = this.socket;
+    this.socket = undefined;
+    if (socket) {
+      socket.onmessage = socket.onclose = socket.onerror = null;
+      socket.close();
+    }
+    this.rejectAll(new CallError("session_ended", "the session has ended"));
+  }
+
+  /** Closes the socket as if the network had; for tests. */
+  interrupt(): void {
+    const socket = this.socket;
+    if (!socket) return;
+    socket.close();
+    this.broken(socket);
+  }
+
+  private send(command: Command): Promise<Reply> {
+    if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
+    const id = String(this.nextID++);
+    const { type, ...fields } = command;
+    const text = JSON.stringify({ type, id, ...fields });
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { text, resolve, reject });
+      const opening = type === "join" || type === "resume";
+      if (opening || this.open) this.write(text);
+    });
+  }
+
+  private write(text: string): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.socket.send(text);
+    this.handlers.message("sent");
+  }
+
+  private receive(socket: WebSocket, data: unknown): void {
+    if (socket !== this.socket || typeof data !== "string") return;
+    this.lastHeard = performance.now();
+    this.handlers.message("received");
+    let message: (Reply | ErrorReply | ServerEvent) & { re?: string; seq?: number };
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return; // Not of this protocol; a later message may be.
+    }
+    if (typeof message.seq === "number") {
+      if (!this.begun) this.early.push({ seq: message.seq, event: message as ServerEvent });
+      else this.deliver(message.seq, message as ServerEvent);
+      return;
+    }
+    if (message.re === undefined) return; // An error that names no command concerns nobody.
+    const pending = this.pending.get(message.re);
+    if (!pending) return;
+    this.pending.delete(message.re);
+    if (message.type === "error") pending.reject(new CallError(message.code, message.message));
+    else pending.resolve(message as Reply);
+  }
+
+  private deliver(seq: number, event: ServerEvent): void {
+    if (seq <= this.lastEvent || this.ended) return;
+    if (seq > this.lastEvent + 1) {
+      this.interrupt(); // One is missing: the resume brings it again.
+      return;
+    }
+    this.lastEvent = seq;
+    if (event.type === "closed") this.end();
+    this.handlers.event(event);
+  }
+
+  private broken(socket: WebSocket): void {
+    if (socket !== this.socket) return;
+    socket.onmessage = socket.onclose = null;
+    this.socket = undefined;
+    if (this.ended) return;
+    clearInterval(this.pingTimer);
+    if (!this.joined) {
+      this.ended = true;
+      this.rejectAll(new CallError("network", "the connection to the server broke while joining"));
+      return;
+    }
+    if (!this.ready) return; // The resume below is already at work and sees its own request fail.
+    this.ready = false;
+    this.handlers.lost();
+    void this.resume();
+  }
+
+  private async resume(): Promise<void> {
+    const backoff = new Backoff();
+    while (!this.ended) {
+      await pause(backoff.next(), this.abort.signal);
+      if (this.ended) return;
+      const waiting = [...this.pending];
+      try {
+        await this.connect();
+        const reply = (await this.resumeOnce()) as ResumedReply;
+        this.ready = true;
+        this.startPing(this.joined!.pingSeconds);
+        for (const [id, { text }] of waiting) if (this.pending.has(id)) this.write(text);
+        this.handlers.resumed(reply);
+        return;
+      } catch (error) {
+        if (this.ended) return;
+        const code = error instanceof CallError ? error.code : "network";
+        if (code === "network" || code === "rate_limited" || code === "internal") {
+          this.drop();
+          continue;
+        }
+        this.end();
+        this.handlers.gone(error as CallError);
+        return;
+      }
+    }
+  }
+
+  /** Sends resume; unlike other commands it dies with its socket. */
+  private resumeOnce(): Promise<Reply> {
+    const socket = this.socket;
+    if (!socket) return Promise.reject(new CallError("network", "the connection broke while resuming"));
+    const id = String(this.nextID);
+    return new Promise<Reply>((resolve, reject) => {
+      const timer = setTimeout(() => socket.close(), OPEN_TIMEOUT);
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        this.pending.delete(id);
+        act();
+      };
+      socket.onclose = () => {
+        if (this.socket === socket) this.socket = undefined;
+        settle(() => reject(new CallError("network", "the connection broke while resuming")));
+      };
+      this.send({
+        type: "resume",
+        version: PROTOCOL_VERSION,
+        token: this.joined!.resume,
+        after: this.lastEvent,
+      }).then(
+        (reply) =>
+          settle(() => {
+            socket.onclose = () => this.broken(socket);
+            resolve(reply);
+          }),
+        (error) => settle(() => reject(error)),
+      );
+    });
+  }
+
+  private drop(): void {
+    const socket = this.socket;
+    this.socket = undefined;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private startPing(seconds: number): void {
+    clearInterval(this.pingTimer);
+    const interval = Math.min(60, Math.max(1, seconds || 15)) * 1000;
+    this.pingTimer = setInterval(() => {
+      const sent = performance.now();
+      const socket = this.socket;
+      this.request({ type: "ping" }).then(
+        () => (this.roundTrip = performance.now() - sent),
+        () => undefined,
+      );
+      setTimeout(() => {
+        // Any message counts as life; a socket that is silent is given up,
+        // which TCP itself would do only after minutes.
+        if (this.socket === socket && this.open && this.lastHeard < sent) this.interrupt();
+      }, SILENCE_TIMEOUT);
+    }, interval);
+  }
+
+  private rejectAll(error: CallError): void {
+    const all = [...this.pending.values()];
+    this.pending.clear();
+    for (const pending of all) pending.reject(error);
+  }
+}

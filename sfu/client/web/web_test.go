@@ -1,0 +1,106 @@
+package web
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/evanw/esbuild/pkg/api"
+	"github.com/evanw/esbuild/pkg/cli"
+)
+
+// TestBundleIsFresh rebuilds the module as the go:generate line of web.go does
+// and compares: the committed file cannot be older than its sources.
+func TestBundleIsFresh(t *testing.T) {
+	source, err := os.ReadFile("web.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^//go:generate go tool esbuild (.*)$`).FindSubmatch(source)
+	if line == nil {
+		t.Fatal("web.go has no go:generate line for esbuild")
+	}
+	options, err := cli.ParseBuildOptions(strings.Fields(string(line[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Write = false
+	options.LogLevel = api.LogLevelSilent
+	result := api.Build(options)
+	for _, message := range result.Errors {
+		t.Errorf("esbuild: %s", message.Text)
+	}
+	if len(result.OutputFiles) != 1 {
+		t.Fatalf("esbuild wrote %d files, want 1", len(result.OutputFiles))
+	}
+	committed, err := fs.ReadFile(Files(), "rivulet.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(committed) != string(result.OutputFiles[0].Contents) {
+		t.Error("dist/rivulet.js is older than src: run `go generate ./sfu/client/web` and commit the result")
+	}
+}
+
+// TestDeclarationsAreComplete holds rivulet.d.ts against the exports of
+// index.ts and the public members of Call.
+func TestDeclarationsAreComplete(t *testing.T) {
+	declared, err := fs.ReadFile(Files(), "rivulet.d.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(filepath.Join("src", "index.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exports := 0
+	for _, list := range regexp.MustCompile(`(?m)^export (?:type )?\{([^}]*)\}`).FindAllSubmatch(index, -1) {
+		for name := range strings.SplitSeq(string(list[1]), ",") {
+			name = strings.TrimSpace(name)
+			exports++
+			pattern := regexp.MustCompile(`(?m)^export (?:declare )?(?:class|interface|type|const|function) ` + regexp.QuoteMeta(name) + `\b`)
+			if !pattern.Match(declared) {
+				t.Errorf("rivulet.d.ts does not declare %s", name)
+			}
+		}
+	}
+	if exports < 10 {
+		t.Fatalf("found %d exports in index.ts: the test no longer reads it rightly", exports)
+	}
+	for _, member := range publicMembers(t, "call.ts", "Call") {
+		pattern := regexp.MustCompile(`(?m)^  (?:readonly |get )?` + regexp.QuoteMeta(member) + `\??[:(<]`)
+		if !pattern.Match(classBody(t, declared, "Call")) {
+			t.Errorf("rivulet.d.ts: class Call lacks %s", member)
+		}
+	}
+}
+
+// publicMembers answers the names of what a class of a source file shows.
+func publicMembers(t *testing.T, file, class string) []string {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("src", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := regexp.MustCompile(`(?s)/\*\* @internal[^\n]*\*/\n[^\n]*`).ReplaceAll(classBody(t, source, class), nil)
+	var names []string
+	for _, match := range regexp.MustCompile(`(?m)^  (?:readonly |async |get )?(\w+)\??[:(<]`).FindAllSubmatch(body, -1) {
+		names = append(names, string(match[1]))
+	}
+	if len(names) < 10 {
+		t.Fatalf("found only %v in class %s: the test no longer reads it rightly", names, class)
+	}
+	return names
+}
+
+func classBody(t *testing.T, source []byte, class string) []byte {
+	t.Helper()
+	match := regexp.MustCompile(`(?ms)^export (?:declare )?class ` + class + `\b.*?^\}`).Find(source)
+	if match == nil {
+		t.Fatalf("class %s not found", class)
+	}
+	return match
+}
