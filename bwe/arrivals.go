@@ -6,8 +6,12 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
-// keptArrivals is how many packets the delivery rate may be measured over.
-const keptArrivals = 128
+const (
+	// keptArrivals is how many packets the delivery rate may be measured over,
+	// busyPackets how many it takes at least.
+	keptArrivals = 128
+	busyPackets  = 5
+)
 
 // arrival is one packet that came, as the delivery rate needs it.
 type arrival struct {
@@ -74,8 +78,8 @@ type delivery struct {
 
 // busy measures the delivery rate over the newest packets that all waited
 // longer than over: then the bottleneck never idled, and what came out is what
-// it carries. It looks back span, or less when there were busy packets for
-// less, but at least four packets.
+// it carries. It looks back span and at least busyPackets, or a third of that
+// when it was not busy for longer.
 func (a *arrivals) busy(over, span int64) delivery {
 	k := a.kept()
 	if k == 0 {
@@ -92,12 +96,12 @@ func (a *arrivals) busy(over, span int64) delivery {
 		// The first packet of the run may have found the queue empty: what
 		// follows it was served back to back.
 		first = p
-		if p.wait <= over || newest.at-p.at >= span {
+		if p.wait <= over || n >= busyPackets-1 && newest.at-p.at >= span {
 			n++
 			break
 		}
 	}
-	if n < 5 || newest.at-first.at < span/3 {
+	if n < busyPackets || n < keptArrivals/2 && newest.at-first.at < span/3 {
 		return delivery{}
 	}
 	d := time.Duration(newest.at - first.at)

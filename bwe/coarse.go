@@ -23,7 +23,7 @@ type coarse struct {
 }
 
 const (
-	coarseReports   = 2                      // before packet reports are given up
+	coarseReports   = 2                      // in the first second, before packet reports are given up
 	coarseLossLow   = 0.02                   // below it the rate rises
 	coarseLossHigh  = 0.1                    // above it the rate is cut
 	coarseRise      = 0.06                   // per second
@@ -56,7 +56,7 @@ func (c *Controller) OnReceiverReport(now time.Time, lossFraction float64, rtt t
 	switch {
 	case k.on:
 		k.step(c, t, lossFraction)
-	case k.reports >= coarseReports && c.firstSent != 0:
+	case c.firstSent != 0 && (k.reports >= coarseReports || t-c.firstSent > int64(time.Second)):
 		k.on = true
 		c.blackout = false
 		k.rate, k.loss, k.last = c.capacity, lossFraction, t

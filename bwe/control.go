@@ -27,6 +27,9 @@ const (
 	// emptyEvery is how often the queue must be seen empty, so that a
 	// standing queue does not become the base delay.
 	emptyEvery = 8 * time.Second
+	// firstWindow is what may be sent of video before the first report: a
+	// train of five packets measures, and delays voice by a second at 50 kbit/s.
+	firstWindow = 6000
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -122,6 +125,9 @@ func (c *Controller) grow(now, dt int64) {
 		g = growthFirst * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
 		g = min(g, max(0.08, min(growthMost, 0.06/(response*response))))
+		if c.test.near(c.capacity) {
+			g = growthFirst
+		}
 	} else {
 		g = max(0.1, min(growthStartup, 0.3/response))
 	}
@@ -140,11 +146,12 @@ func (c *Controller) unstick(now int64) {
 		c.stuckSince = 0
 		return
 	}
-	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 {
-		c.stuckSince, c.stuckQueue = now, c.queue
+	flying := c.history.flying()
+	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 || flying < c.stuckFlying*85/100 {
+		c.stuckSince, c.stuckQueue, c.stuckFlying = now, c.queue, flying
 		return
 	}
-	if now-c.stuckSince > max(int64(2*time.Second), 6*int64(c.response())) {
+	if now-c.stuckSince > max(int64(2*time.Second), 6*int64(c.response()), 2*c.rtt) {
 		c.delays.adopt(c.queue)
 		c.stuckSince = 0
 		c.queue, c.ahead = 0, 0
@@ -256,8 +263,11 @@ func (c *Controller) state(factor float64, reason string) (State, string) {
 // window is how much may be unacknowledged: what the path holds at the
 // estimate until a report of it is back, and some for jitter.
 func (c *Controller) window() units.Size {
-	if c.coarse.on || c.lastFeedback == 0 {
+	if c.coarse.on {
 		return c.decision.Target.In(2*time.Second) + 6000
+	}
+	if c.lastFeedback == 0 && !c.blackout {
+		return firstWindow
 	}
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
 	w := c.capacity.In(c.response()+slack) + 4800

@@ -47,19 +47,21 @@ type Controller struct {
 	controlled   int64
 	firstSent    int64
 
-	queue      int64 // least wait in the bottleneck, lately
-	ahead      int64 // what it will be for a packet sent now
-	goal       int64 // what it may be
-	quietSince int64 // no queue since then
-	emptied    int64 // the queue was last seen empty
-	draining   int64 // a forced drain ends then; 0 when none
-	stuckSince int64 // our cut does not drain the queue since then
-	stuckQueue int64
-	blackout   bool
-	marked     int64 // last cut for ECN
-	marks      int64 // congestion marks since
-	remb       units.Rate
-	rembAt     int64
+	queue       int64 // least wait in the bottleneck, lately
+	ahead       int64 // what it will be for a packet sent now
+	goal        int64 // what it may be
+	quietSince  int64 // no queue since then
+	emptied     int64 // the queue was last seen empty
+	draining    int64 // a forced drain ends then; 0 when none
+	stuckSince  int64 // our cut does not drain the queue since then
+	stuckQueue  int64
+	stuckFlying int64
+	overflowed  int64 // last cut for loss in a full queue
+	blackout    bool
+	marked      int64 // last cut for ECN
+	marks       int64 // congestion marks since
+	remb        units.Rate
+	rembAt      int64
 
 	stats Stats
 }

@@ -10,48 +10,56 @@ import (
 type lossTest struct {
 	active bool
 	cap    units.Rate
-	saved  units.Rate
 	share  float64 // that raised the suspicion
-	from   int64   // packets sent before say nothing: their epoch is skipped
-	ready  bool    // that epoch is over
-	// After loss was found to be ours the rate is held until then.
+	from   int64   // packets sent before say nothing
+	ready  bool    // those are over
+	enough int64   // reports in which the link would have lost three times
+
+	// After loss was found to be ours the rate is held until then, and from
+	// then on raised slowly while it is near the limit found.
 	until int64
 	hold  time.Duration
+	limit units.Rate
 }
 
 const (
 	holdFirst   = 10 * time.Second
 	holdLongest = 2 * time.Minute
+	// testLeast and testMost bound the reports a test waits for, testLongest
+	// its time.
+	testLeast   = 30
+	testMost    = 400
+	testLongest = 5 * time.Second
+	// testCut is how far below what arrives a test sends: a policer passes
+	// that without loss.
+	testCut = 0.95
 )
 
 // holds says that growth must wait: a test runs, or found a limit.
 func (t *lossTest) holds(now int64) bool { return t.active || now < t.until }
+
+// near says that a rate is near a limit that showed itself only by loss.
+func (t *lossTest) near(r units.Rate) bool { return t.limit > 0 && r < t.limit.Scale(1.25) }
 
 // judgeLoss closes an epoch of loss when it is due and acts on it.
 func (c *Controller) judgeLoss(now int64) {
 	if c.queue > c.goal {
 		c.losses.queued = true
 	}
-	if c.test.active && !c.test.ready {
-		if now < c.test.from {
-			return
-		}
-		c.test.ready = true
-		c.losses.skip(now)
-		return
-	}
-	before := c.losses.link
-	v, share := c.losses.judge(now)
-	if v == epochOpen {
-		return
-	}
 	if c.test.active {
-		c.endTest(now, share, before)
+		c.runTest(now)
 		return
 	}
+	v, share := c.losses.judge(now)
 	switch v {
 	case epochOverflow:
-		c.capacity = c.capacity.Scale(max(0.7, 1-(share-c.losses.link)/2))
+		if now-c.overflowed < c.rtt {
+			return // what was lost before the last cut came to bear
+		}
+		c.overflowed = now
+		// Not below what the bottleneck let through while it was full.
+		cut := c.capacity.Scale(max(0.7, 1-(share-c.losses.link)/2))
+		c.capacity = min(c.capacity, max(cut, c.arriving.rate()))
 		c.learned = true
 		c.stats.Cuts++
 	case epochSuspect:
@@ -67,26 +75,50 @@ func (c *Controller) beginTest(now int64, share float64) {
 		return
 	}
 	c.test.active, c.test.ready = true, false
-	c.test.saved, c.test.share = c.capacity, share
-	c.test.cap = max(c.capacity.Scale(0.7), min(got.Scale(0.95), c.capacity.Scale(0.9)))
+	c.test.share = share
+	c.test.cap = min(got.Scale(testCut), c.capacity.Scale(testCut))
 	c.test.from = now + int64(c.response())
+	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
 	c.probe.stop()
 }
 
-// endTest decides: loss that stayed although less was sent is the link's own.
-func (c *Controller) endTest(now int64, share, link float64) {
-	c.test.active = false
-	c.losses.suspect = 0
-	if share-link >= (c.test.share-link)/2 {
-		c.losses.link = min(0.6, (share+c.test.share)/2)
-		c.test.hold = 0
+// runTest ends a test as soon as it can tell: loss that stays although less
+// is sent is the link's own, loss that ends was ours.
+func (c *Controller) runTest(now int64) {
+	if !c.test.ready {
+		if now >= c.test.from {
+			c.test.ready = true
+			c.losses.skip(now)
+		}
 		return
 	}
-	c.capacity = min(c.capacity, c.test.cap)
-	c.learned = true
-	c.stats.Cuts++
-	c.test.hold = min(max(holdFirst, 2*c.test.hold), holdLongest)
-	c.test.until = now + int64(c.test.hold)
+	l := &c.losses
+	n := l.got + l.missed
+	share := float64(l.missed) / float64(max(n, 1))
+	half := l.link + (c.test.share-l.link)/2
+	late := now-l.since > int64(testLongest)
+	switch {
+	case n >= testLeast && l.bursts >= 3 && share >= half:
+		l.link = min(0.6, (share+c.test.share)/2)
+		c.test = lossTest{}
+	case n >= c.test.enough || late && n >= testLeast:
+		if share >= half {
+			c.test = lossTest{} // stays, but too little was seen to learn from
+			break
+		}
+		c.capacity = min(c.capacity, c.test.cap)
+		c.learned = true
+		c.stats.Cuts++
+		hold := min(max(holdFirst, 2*c.test.hold), holdLongest)
+		c.test = lossTest{until: now + int64(hold), hold: hold, limit: c.test.cap}
+		c.quietSince = c.test.until
+	case late:
+		c.test = lossTest{} // too little is sent to tell
+	default:
+		return
+	}
+	l.suspect = 0
+	l.skip(now)
 }
 
 // silentAt is when silence becomes a blackout; 0 when nothing is awaited.

@@ -8,6 +8,8 @@ const (
 	// lossEpochLongest and lossEpochShortest bound its time, nanoseconds.
 	lossEpochLongest  = 3e9
 	lossEpochShortest = 0.3e9
+	// lossLeak is how fast loss is taken for the link's own without a test.
+	lossLeak = 0.03
 )
 
 // losses splits loss into the link's own, which is there at any rate, and
@@ -27,6 +29,7 @@ type losses struct {
 
 	link    float64 // share the link loses by itself
 	recent  float64 // share lost lately, whoever's fault
+	rate    float64 // loss bursts a packet, lately
 	suspect int     // epochs in a row with more than the link's own
 	epochs  int64
 }
@@ -79,8 +82,10 @@ func (l *losses) judge(now int64) (v verdict, share float64) {
 	}
 	share = float64(l.missed) / float64(n)
 	l.recent += (share - l.recent) * 0.3
+	rate := float64(l.bursts) / float64(n)
+	l.rate += (rate - l.rate) * 0.1
 	if l.epochs == 0 {
-		l.recent = share
+		l.recent, l.rate = share, rate
 	}
 	l.epochs++
 	bursts, queued := l.bursts, l.queued
@@ -100,13 +105,15 @@ func (l *losses) judge(now int64) (v verdict, share float64) {
 			// The link's own loss is forgotten within a few epochs when it ends.
 			l.link += (share - l.link) * 0.1
 		} else {
-			l.link += (share - l.link) * 0.05
+			l.link += (share - l.link) * lossLeak
 		}
 		return epochClean, share
 	case queued:
 		l.suspect = 0
 		return epochOverflow, share
 	}
+	// Rare bursts are too few for a test to tell; they are learnt slowly.
+	l.link += (min(share, 0.5) - l.link) * lossLeak
 	l.suspect++
 	return epochSuspect, share
 }

@@ -82,8 +82,9 @@ func (c *Controller) noteRTT(now, rtt int64) {
 	} else {
 		c.rtt += (rtt - c.rtt) / 8
 	}
-	// A minimum over ten seconds is enough: it only sizes time constants.
-	if c.minRTT == 0 || rtt <= c.minRTT || now-c.minRTTAt > int64(10*time.Second) {
+	// The minimum of ten seconds is enough, for it only sizes time constants;
+	// but a standing queue must not become part of it.
+	if c.minRTT == 0 || rtt <= c.minRTT || now-c.minRTTAt > int64(10*time.Second) && c.queue <= c.slack() {
 		c.minRTT, c.minRTTAt = rtt, now
 	}
 }

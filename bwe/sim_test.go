@@ -318,6 +318,9 @@ func (p *path) transmit(d bwe.Decision) {
 	now := p.clock(p.now)
 	p.pacer.SetRate(now, d.Pacing)
 	for {
+		if p.bwe.Stats().InFlight > p.bwe.Decision().Window && p.pacer.Waiting(pacing.Voice) == 0 {
+			return // video waits for reports
+		}
 		it, ok := p.pacer.Pop(now)
 		if !ok {
 			return
