@@ -21,6 +21,10 @@
 // the bubble), and after [Network.Close] nothing is left running. Outside a
 // bubble the same network runs in real time.
 //
+// A pion client in a bubble: SetNet(host), UDP4 only (pion dials active ICE-TCP
+// candidates with net.Dialer, past its own Net), multicast DNS off, no STUN URL;
+// TURN works over both UDP and TCP. Close everything before the bubble ends.
+//
 // Differences from a real network, chosen for smallness: stream
 // acknowledgements take no time and no bytes, no ICMP reaches a socket, and
 // datagrams are never fragmented.
