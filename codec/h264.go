@@ -31,9 +31,6 @@ func inspectH264(payload []byte, marker bool) (Info, bool) {
 		return Info{}, false
 	}
 	info := Info{FrameEnd: marker}
-	// §5.3: nal_ref_idc 00 marks what no other picture refers to; in an
-	// aggregate it is the maximum of the units inside.
-	info.Discardable = payload[0]&0x60 == 0
 	switch kind := payload[0] & 0x1f; kind {
 	case h264STAPA:
 		if !info.readSTAPA(payload[1:]) {
@@ -43,16 +40,25 @@ func inspectH264(payload []byte, marker bool) (Info, bool) {
 		if len(payload) < 3 {
 			return Info{}, false
 		}
+		info.Discardable = unreferenced(payload[0], payload[1]&0x1f)
 		if payload[1]&0x80 != 0 { // S
 			info.noteH264(payload[1]&0x1f, payload[2:])
 		}
 	case 0, h264STAPB, h264MTAP16, h264MTAP24, h264FUB, 30, 31:
 		return Info{}, false
 	default:
+		info.Discardable = unreferenced(payload[0], kind)
 		info.noteH264(kind, payload[1:])
 	}
 	info.SwitchUp = info.Keyframe
 	return info, true
+}
+
+// unreferenced says whether a slice belongs to a picture that no other refers
+// to: nal_ref_idc 00 (ITU-T H.264 §7.4.1). Other units have 00 as well, and it
+// tells nothing there.
+func unreferenced(header, kind byte) bool {
+	return header&0x60 == 0 && kind == h264Slice
 }
 
 // readSTAPA walks the units of a single-time aggregate (RFC 6184 §5.7.1): a
@@ -78,6 +84,7 @@ func (i *Info) noteH264(kind byte, body []byte) {
 	switch kind {
 	case h264SPS:
 		i.Keyframe = true
+		i.Parameters = true
 		i.FrameStart = true
 	case h264AUD, h264SEI, h264PPS:
 		i.FrameStart = true

@@ -76,6 +76,7 @@ func (i *Info) noteH265(kind byte, body []byte) {
 	switch {
 	case kind == h265VPS || kind == h265SPS:
 		i.Keyframe = true
+		i.Parameters = true
 		i.FrameStart = true
 	case kind > h265SPS && kind <= h265AUD || kind == h265SEI:
 		i.FrameStart = true
@@ -88,11 +89,9 @@ func (i *Info) noteH265(kind byte, body []byte) {
 }
 
 // noteH265Sublayer reads what the type says of the temporal sub-layer (ITU-T
-// H.265 §7.4.2.2): TSA (2, 3) and STSA (4, 5) pictures may be switched up to,
-// and even types below 16 are not referred to in their own sub-layer.
+// H.265 §7.4.2.2): TSA (2, 3) and STSA (4, 5) pictures may be switched up to.
 func (i *Info) noteH265Sublayer(kind byte) {
 	if kind >= 2 && kind <= 5 {
 		i.SwitchUp = true
 	}
-	_ = kind
 }

@@ -230,8 +230,8 @@ func (s *Selector) mayStart(place place, p *packet.Packet) bool {
 	if layer > s.target.Spatial {
 		return false
 	}
-	// The packet before an IDR slice may hold its parameter sets.
-	if place == nextFrameAfterGap && (s.kind == codec.H264 || s.kind == codec.H265) {
+	// The lost packet before an IDR slice may hold its parameter sets.
+	if place == nextFrameAfterGap && !p.Info.Parameters && (s.kind == codec.H264 || s.kind == codec.H265) {
 		return false
 	}
 	// With nothing on the screen any picture will do.

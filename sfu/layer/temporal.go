@@ -14,8 +14,14 @@ const maxTemporal = 8
 // temporal knows which temporal layers of the current stream go on. A layer
 // is joined when all frames of it that later ones may refer to have gone on.
 type temporal struct {
-	joined uint8              // bit t: temporal layer t goes on
-	since  [maxTemporal]int64 // extended sequence number from which t goes on
+	joined uint8               // bit t: temporal layer t goes on
+	since  [maxTemporal]moment // when t was joined
+}
+
+// moment is a frame as its first packet seen tells.
+type moment struct {
+	extended  int64
+	timestamp uint32
 }
 
 // frame decides, at the first packet seen of a frame, which layers go on from
@@ -28,16 +34,19 @@ func (t *temporal) frame(kind codec.Kind, p *packet.Packet, limit uint8) {
 	switch {
 	case p.Info.Keyframe:
 		// Whatever follows refers to this frame or later ones only.
-		t.join(wanted, p.Extended)
+		t.join(wanted, p)
 	case p.Info.SwitchUp && kind == codec.VP9:
 		// RFC 9628 §4.2, U: later pictures of higher temporal layers depend on
 		// no earlier picture above this one's layer. This one itself may.
 		if t.joined&(1<<id) != 0 {
-			t.join(wanted&^(1<<id-1), p.Extended)
+			t.join(wanted&^(1<<id-1), p)
 		}
 	case p.Info.SwitchUp:
 		// RFC 7741 §4.2, Y: this frame depends on base layer frames only.
-		t.join(wanted&(1<<id), p.Extended)
+		t.join(wanted&(1<<id), p)
+	case t.joined&(1<<id-1) != 1<<id-1:
+		// It may refer to a frame of a layer below that did not go on.
+		t.joined &^= 1 << id
 	}
 
 	if t.joined&(1<<id) == 0 && !p.Info.Discardable {
@@ -45,10 +54,10 @@ func (t *temporal) frame(kind codec.Kind, p *packet.Packet, limit uint8) {
 	}
 }
 
-// join adds the layers of the mask that are not joined yet.
-func (t *temporal) join(mask uint8, from int64) {
+// join adds the layers of the mask that are not joined yet, from p's frame on.
+func (t *temporal) join(mask uint8, p *packet.Packet) {
 	for fresh := mask &^ t.joined; fresh != 0; fresh &= fresh - 1 {
-		t.since[bits.TrailingZeros8(fresh)] = from
+		t.since[bits.TrailingZeros8(fresh)] = moment{p.Extended, p.Timestamp}
 	}
 	t.joined |= mask
 }
@@ -60,9 +69,11 @@ func (t *temporal) leave(id uint8) {
 }
 
 // passes says whether p's temporal layer goes on, and did so when p was sent.
+// The first packet of the frame that joined the layer may come late.
 func (t *temporal) passes(p *packet.Packet) bool {
 	id := p.Info.Temporal & (maxTemporal - 1)
-	return t.joined&(1<<id) != 0 && p.Extended >= t.since[id]
+	from := &t.since[id]
+	return t.joined&(1<<id) != 0 && (p.Extended >= from.extended || p.Timestamp == from.timestamp)
 }
 
 // highest is the highest temporal layer that goes on, 0 if only the base does.
