@@ -19,7 +19,7 @@ type arrival struct {
 	at     int64 // receiver's clock, never less than that of the one before
 	wait   int64
 	bytes  int64 // received up to and with this packet
-	size   int64
+	sent   int64 // and sent
 }
 
 // arrivals keeps the newest packets that came, in order of sending.
@@ -31,7 +31,8 @@ type arrivals struct {
 
 func (a *arrivals) reset() { *a = arrivals{} }
 
-func (a *arrivals) add(sentAt, at, wait int64, size int32) {
+func (a *arrivals) add(p *sent, at, wait int64) {
+	sentAt, size := p.at, int64(p.size)
 	if a.n > 0 {
 		last := a.nth(0)
 		if sentAt < last.sentAt {
@@ -39,8 +40,8 @@ func (a *arrivals) add(sentAt, at, wait int64, size int32) {
 		}
 		at = max(at, last.at)
 	}
-	a.bytes += int64(size)
-	a.ring[a.n%keptArrivals] = arrival{sentAt: sentAt, at: at, wait: wait, bytes: a.bytes, size: int64(size)}
+	a.bytes += size
+	a.ring[a.n%keptArrivals] = arrival{sentAt: sentAt, at: at, wait: wait, bytes: a.bytes, sent: p.through}
 	a.n++
 }
 
@@ -71,8 +72,9 @@ func (a *arrivals) leastWait(span int64) int64 {
 // delivery is a rate measured while the bottleneck was busy throughout.
 type delivery struct {
 	rate units.Rate    // at which packets came out
-	sent units.Rate    // at which the same packets went in
+	with units.Rate    // the same with those that were lost on the way
 	span time.Duration // how long it was watched
+	fed  time.Duration // how long it took to send the same packets
 	ok   bool
 }
 
@@ -108,8 +110,9 @@ func (a *arrivals) busy(over, span int64) delivery {
 	b := units.Size(newest.bytes - first.bytes)
 	return delivery{
 		rate: b.Over(d),
-		sent: b.Over(time.Duration(max(newest.sentAt-first.sentAt, 1))),
+		with: units.Size(newest.sent - first.sent).Over(d),
 		span: d,
+		fed:  time.Duration(newest.sentAt - first.sentAt),
 		ok:   d > 0,
 	}
 }

@@ -11,6 +11,8 @@ const (
 	// queueGoal is the queue that a saturated path is held at: enough to see
 	// that it is busy, too little to be heard.
 	queueGoal = 10 * time.Millisecond
+	// fullQueue above the goal is enough for loss to be overflow.
+	fullQueue = 60 * time.Millisecond
 	// drainTime is how fast a queue above the goal is worked off.
 	drainTime = 250 * time.Millisecond
 	// deepestCut bounds how far the target falls below the capacity to drain.
@@ -53,14 +55,16 @@ func (c *Controller) look(now int64) {
 	packet := int64(c.packetTime())
 	noise := int64(c.delays.noise)
 	least := c.arrivals.leastWait(max(int64(60*time.Millisecond), packet*11/5, 3*noise))
-	c.delays.watch(least)
 	c.delays.release(least)
 	c.queue = max(0, least)
-	c.goal = int64(queueGoal) + packet*15/100 + noise*3/2
+	some := int64(queueGoal) + packet*15/100 + noise/2
+	floor := c.delays.settle(least)
+	c.goal = floor + some
+	c.quiet = c.queue <= floor+some/2
 	if c.queue <= c.slack() {
 		c.emptied = now
 	}
-	if c.queue > c.goal/2 {
+	if !c.quiet {
 		c.quietSince = now
 	}
 	// While the bottleneck is busy what is under way adds to its queue, and
@@ -76,25 +80,32 @@ func (c *Controller) look(now int64) {
 
 // slack is the wait that may be no queue at all.
 func (c *Controller) slack() int64 {
-	return max(int64(3*time.Millisecond), int64(c.delays.noise), int64(c.packetTime())/10)
+	return max(int64(3*time.Millisecond), int64(2*c.delays.noise), int64(c.packetTime())/10)
 }
 
 // measure takes the delivery rate of a busy bottleneck for the capacity.
 func (c *Controller) measure(now int64) {
-	if a := c.arriving.rate(); a > c.proven {
-		c.proven = a
-	}
+	got := c.arriving.rate()
+	c.proven = max(c.proven, got)
+	c.peak = max(got, c.peak)
 	span := max(int64(200*time.Millisecond), 4*int64(c.packetTime()), 8*int64(c.delays.noise))
 	d := c.arrivals.busy(c.slack(), min(span, int64(3*time.Second)))
 	if !d.ok {
 		return
 	}
-	rate := d.rate.Scale(1 / (1 - min(c.losses.link, 0.9)))
+	// A packet lost behind the bottleneck was carried by it; one that a full
+	// queue did not take was not.
+	rate := d.rate
+	if !c.full() {
+		own := rate.Scale(1 / (1 - min(c.losses.link, 0.9)))
+		rate = max(rate, min(d.with, max(own, c.capacity)))
+	}
 	switch {
 	case rate < c.capacity:
 		// Only a queue that grows, or drains faster than we feed it, proves
 		// that the path carries no more; with neither, the wait is not ours.
-		if d.sent.Scale(0.99) <= d.rate && d.rate <= d.sent.Scale(1.02) {
+		shift := d.span - d.fed
+		if min := time.Millisecond + time.Duration(3*c.delays.noise); c.quiet || -min < shift && shift < min {
 			return
 		}
 		weight := 0.25
@@ -111,10 +122,13 @@ func (c *Controller) measure(now int64) {
 	}
 }
 
+// full says that the queue is so long that loss may be its overflow.
+func (c *Controller) full() bool { return c.queue > c.goal+int64(fullQueue) }
+
 // grow raises the capacity while the path is quiet and what we send tests it.
 func (c *Controller) grow(now, dt int64) {
 	sent := c.sending.rate()
-	if c.queue > c.goal/2 || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
+	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
 		c.probe.active() || sent < c.capacity.Scale(used) {
 		return
 	}
@@ -254,7 +268,7 @@ func (c *Controller) state(factor float64, reason string) (State, string) {
 		return Track, "held below a limit without a queue"
 	case c.sending.rate() < c.capacity.Scale(used):
 		return AppLimited, "less is sent than allowed"
-	case c.queue > c.goal/2:
+	case !c.quiet:
 		return Track, "at the capacity measured"
 	}
 	return Track, "no queue, rising"

@@ -37,6 +37,7 @@ type Controller struct {
 	// when the bottleneck is busy, raised step by step when it is not.
 	capacity units.Rate
 	learned  bool       // the path's limit was met once; startup is over
+	peak     units.Rate // the most that arrived over a second, forgotten slowly
 	proven   units.Rate // the most that was seen to arrive or a probe showed
 
 	rtt, minRTT  int64
@@ -50,7 +51,8 @@ type Controller struct {
 	queue       int64 // least wait in the bottleneck, lately
 	ahead       int64 // what it will be for a packet sent now
 	goal        int64 // what it may be
-	quietSince  int64 // no queue since then
+	quiet       bool  // there is no queue to speak of
+	quietSince  int64 // and was none since then
 	emptied     int64 // the queue was last seen empty
 	draining    int64 // a forced drain ends then; 0 when none
 	stuckSince  int64 // our cut does not drain the queue since then

@@ -16,6 +16,8 @@ const (
 	never      = math.MaxInt64
 	// maxShift is the jump of one-way delay that means another clock or path.
 	maxShift = 20 * time.Second
+	// mostNoise keeps one delay spike from passing for jitter.
+	mostNoise = float64(40 * time.Millisecond)
 )
 
 // delays turns send and arrival times into the wait in the bottleneck. The
@@ -30,11 +32,22 @@ type delays struct {
 	// offset is a standing queue that is not ours (RFC 6817 calls it the
 	// latecomer's advantage seen from the other side): our cut does not drain it.
 	offset int64
-	// noise is how far the least wait of one window lies from the line
-	// through its two predecessors, smoothed: jitter that is no queue.
-	noise      float64
-	prev       [2]int64
-	prevFilled int
+	// noise is the jitter that is no queue: how far a wait, less what our own
+	// packets before it explain, lies from the line through the two before,
+	// smoothed.
+	noise float64
+	// level is the least wait, smoothed over a few reports; calm the least of
+	// that in each bucket: what jitter leaves of a wait when there is no queue.
+	level     float64
+	calm      [3]float64
+	spread    float64 // how far least waits lie from a line, like noise
+	leasts    [2]float64
+	leastSeen int
+	own       float64 // wait that our own packets cause
+	ownAt     int64
+	ownSize   int32
+	rest      [2]float64
+	restSeen  int
 }
 
 func (d *delays) reset(now int64) {
@@ -44,6 +57,9 @@ func (d *delays) reset(now int64) {
 			d.base[c][b] = never
 		}
 		d.low[c] = never
+	}
+	for b := range d.calm {
+		d.calm[b] = never
 	}
 }
 
@@ -98,23 +114,45 @@ func (d *delays) least(class int, perClass int64) int64 {
 // rotate begins a new bucket and forgets the oldest.
 func (d *delays) rotate() {
 	d.bucket = (d.bucket + 1) % 3
+	d.calm[d.bucket] = never
 	for c := range d.base {
 		d.base[c][d.bucket] = never
 		d.low[c] = min(d.base[c][0], d.base[c][1], d.base[c][2])
 	}
 }
 
-// watch follows the noise of the windows' least waits.
-func (d *delays) watch(least int64) {
-	if d.prevFilled == 2 {
-		bend := math.Abs(float64(least - 2*d.prev[1] + d.prev[0]))
-		// White noise of mean deviation m bends by 2.45 m.
-		bend = min(bend/2.45, float64(40*time.Millisecond))
-		d.noise += (bend - d.noise) * 0.06
+// watch follows the jitter. perByte is what a byte takes at the estimate, in
+// nanoseconds.
+func (d *delays) watch(sentAt, wait int64, size int32, perByte float64) {
+	d.own = max(0, d.own+float64(d.ownSize)*perByte-float64(sentAt-d.ownAt))
+	d.ownAt, d.ownSize = sentAt, size
+	rest := float64(wait) - d.own
+	if d.restSeen < 2 {
+		d.restSeen++
 	} else {
-		d.prevFilled++
+		// White noise of mean deviation m bends by 2.45 m.
+		bend := min(math.Abs(rest-2*d.rest[1]+d.rest[0])/2.45, mostNoise)
+		d.noise += (bend - d.noise) / 40
 	}
-	d.prev[0], d.prev[1] = d.prev[1], least
+	d.rest[0], d.rest[1] = d.rest[1], rest
+}
+
+// settle takes the least wait of one report and answers how much of such a
+// wait is jitter: what there was at the calmest and twice the spread since,
+// but no more than the noise of single packets explains.
+func (d *delays) settle(least int64) int64 {
+	v := float64(least)
+	if d.leastSeen < 2 {
+		d.leastSeen++
+	} else {
+		bend := min(math.Abs(v-2*d.leasts[1]+d.leasts[0])/2.45, mostNoise)
+		d.spread += (bend - d.spread) * 0.06
+	}
+	d.leasts[0], d.leasts[1] = d.leasts[1], v
+	d.level += (v - d.level) * 0.3
+	d.calm[d.bucket] = min(d.calm[d.bucket], d.level)
+	calm := min(d.calm[0], d.calm[1], d.calm[2])
+	return int64(min(max(0, calm)+2*d.spread, 3*d.noise))
 }
 
 // adopt takes a wait for the path's own from now on.

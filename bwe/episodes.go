@@ -23,7 +23,8 @@ type lossTest struct {
 }
 
 const (
-	holdFirst   = 10 * time.Second
+	holdOnce    = 2 * time.Second
+	holdAgain   = 10 * time.Second
 	holdLongest = 2 * time.Minute
 	// testLeast and testMost bound the reports a test waits for, testLongest
 	// its time.
@@ -38,12 +39,22 @@ const (
 // holds says that growth must wait: a test runs, or found a limit.
 func (t *lossTest) holds(now int64) bool { return t.active || now < t.until }
 
+// held answers what is to be known after loss was found to be ours. Once may
+// have been chance, so the hold is short; the same limit again is a policer.
+func (t *lossTest) held(now int64) lossTest {
+	hold := holdOnce
+	if t.limit > 0 && t.cap > t.limit.Scale(0.8) && t.cap < t.limit.Scale(1.2) {
+		hold = min(max(holdAgain, 2*t.hold), holdLongest)
+	}
+	return lossTest{until: now + int64(hold), hold: hold, limit: t.cap}
+}
+
 // near says that a rate is near a limit that showed itself only by loss.
-func (t *lossTest) near(r units.Rate) bool { return t.limit > 0 && r < t.limit.Scale(1.25) }
+func (t *lossTest) near(r units.Rate) bool { return t.hold >= holdAgain && r < t.limit.Scale(1.25) }
 
 // judgeLoss closes an epoch of loss when it is due and acts on it.
 func (c *Controller) judgeLoss(now int64) {
-	if c.queue > c.goal {
+	if c.full() {
 		c.losses.queued = true
 	}
 	if c.test.active {
@@ -51,6 +62,9 @@ func (c *Controller) judgeLoss(now int64) {
 		return
 	}
 	v, share := c.losses.judge(now)
+	if v != epochOpen {
+		c.peak = c.peak.Scale(0.97)
+	}
 	switch v {
 	case epochOverflow:
 		if now-c.overflowed < c.rtt {
@@ -70,13 +84,12 @@ func (c *Controller) judgeLoss(now int64) {
 }
 
 func (c *Controller) beginTest(now int64, share float64) {
-	got := c.arriving.rate()
-	if got == 0 {
+	if c.peak == 0 {
 		return
 	}
 	c.test.active, c.test.ready = true, false
 	c.test.share = share
-	c.test.cap = min(got.Scale(testCut), c.capacity.Scale(testCut))
+	c.test.cap = min(c.peak, c.capacity).Scale(testCut)
 	c.test.from = now + int64(c.response())
 	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
 	c.probe.stop()
@@ -98,8 +111,8 @@ func (c *Controller) runTest(now int64) {
 	half := l.link + (c.test.share-l.link)/2
 	late := now-l.since > int64(testLongest)
 	switch {
-	case n >= testLeast && l.bursts >= 3 && share >= half:
-		l.link = min(0.6, (share+c.test.share)/2)
+	case n >= max(testLeast, c.test.enough/3) && l.bursts >= 3 && share >= half:
+		l.link = min(0.6, share, c.test.share)
 		c.test = lossTest{}
 	case n >= c.test.enough || late && n >= testLeast:
 		if share >= half {
@@ -109,9 +122,8 @@ func (c *Controller) runTest(now int64) {
 		c.capacity = min(c.capacity, c.test.cap)
 		c.learned = true
 		c.stats.Cuts++
-		hold := min(max(holdFirst, 2*c.test.hold), holdLongest)
-		c.test = lossTest{until: now + int64(hold), hold: hold, limit: c.test.cap}
-		c.quietSince = c.test.until
+		c.test = c.test.held(now)
+		c.quietSince = now
 	case late:
 		c.test = lossTest{} // too little is sent to tell
 	default:
@@ -180,7 +192,7 @@ func (c *Controller) maybeProbe(now int64) {
 	if want == 0 || c.probe.active() || now < c.probe.next || c.lastFeedback == 0 || c.blackout || c.coarse.on {
 		return
 	}
-	if c.queue > c.goal/2 || c.losses.suspect > 0 || c.test.holds(now) ||
+	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) ||
 		now-c.lastFeedback > 2*int64(c.response()) {
 		return
 	}

@@ -69,8 +69,9 @@ func (c *Controller) arrive(now int64, p *sent, at, perClass int64) {
 	if !c.arrivalOK {
 		c.arrivalOK, c.arrival0 = true, at
 	}
+	c.delays.watch(p.at, wait, p.size, float64(perClass)/sizeClass)
 	c.arriving.add(max(0, at-c.arrival0), int64(p.size))
-	c.arrivals.add(p.at, at, wait, p.size)
+	c.arrivals.add(p, at, wait)
 	c.probe.onReport(p, true, at, wait)
 }
 
