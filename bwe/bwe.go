@@ -55,8 +55,8 @@ type SentPacket struct {
 	Kind Kind
 	// Probe is the Probe.ID it belongs to; 0 means none.
 	Probe uint16
-	// AppLimited says that the sender had nothing more to send: what these
-	// packets deliver is no measure of the path.
+	// AppLimited says that the sender had nothing more to send. It is a hint:
+	// the controller measures itself how much of the target is used.
 	AppLimited bool
 }
 

@@ -46,6 +46,9 @@ func (c *Controller) control(now int64) {
 	c.heedMarks(now)
 	c.grow(now, dt)
 	c.unstick(now)
+	if c.probe.sending && c.queue > c.goal+int64(c.cfg.ProbeQueue) {
+		c.probe.finishSending() // it has found the limit already
+	}
 	c.finishProbeIfReported(now)
 	c.capacity = c.bound(c.capacity)
 }
@@ -60,8 +63,9 @@ func (c *Controller) look(now int64) {
 	some := int64(queueGoal) + packet*15/100 + noise/2
 	floor := c.delays.settle(least)
 	c.goal = floor + some
-	c.quiet = c.queue <= floor+some/2
-	if c.queue <= c.slack() {
+	c.calm = floor + some/2
+	c.quiet = c.queue <= c.calm
+	if c.queue <= max(int64(3*time.Millisecond), packet/10) {
 		c.emptied = now
 	}
 	if !c.quiet {
@@ -80,7 +84,7 @@ func (c *Controller) look(now int64) {
 
 // slack is the wait that may be no queue at all.
 func (c *Controller) slack() int64 {
-	return max(int64(3*time.Millisecond), int64(2*c.delays.noise), int64(c.packetTime())/10)
+	return max(int64(3*time.Millisecond), c.delays.jitter(), int64(c.packetTime())/10)
 }
 
 // measure takes the delivery rate of a busy bottleneck for the capacity.
@@ -105,11 +109,13 @@ func (c *Controller) measure(now int64) {
 		// Only a queue that grows, or drains faster than we feed it, proves
 		// that the path carries no more; with neither, the wait is not ours.
 		shift := d.span - d.fed
-		if min := time.Millisecond + time.Duration(3*c.delays.noise); c.quiet || -min < shift && shift < min {
+		noise := int64(c.delays.noise)
+		clear := time.Millisecond + time.Duration(3*noise)
+		if c.queue < min(c.goal, c.calm+2*noise) || -clear < shift && shift < clear {
 			return
 		}
 		weight := 0.25
-		if rate < c.capacity.Scale(0.85) && c.queue > c.goal {
+		if rate < c.capacity.Scale(0.85) && c.queue > c.goal+3*noise {
 			weight = 0.7
 			c.stats.Cuts++
 		}
@@ -194,7 +200,12 @@ func (c *Controller) bound(r units.Rate) units.Rate {
 // factor is how much of the capacity may be offered while a queue drains.
 func (c *Controller) factor(now int64) float64 {
 	f := 1.0
-	if over := c.ahead - c.goal; over > 0 {
+	over := c.ahead - c.goal
+	if c.sending.rate() < c.capacity.Scale(used) {
+		// Sending less than allowed, a wait is rather jitter than our queue.
+		over -= int64(3 * c.delays.noise)
+	}
+	if over > 0 {
 		f = max(deepestCut, 1-float64(over)/float64(int64(drainTime)+int64(c.packetTime())))
 	}
 	// A standing queue below the goal is emptied now and then.
@@ -261,8 +272,8 @@ func (c *Controller) state(factor float64, reason string) (State, string) {
 	case c.delays.offset > 0:
 		return Compete, "a queue that is not ours"
 	case !c.learned && c.lastFeedback == 0:
-		return Startup, "initial rate"
-	case !c.learned:
+		return Startup, reason
+	case !c.learned && c.wanted() > 0:
 		return Startup, "no limit met yet"
 	case c.test.holds(c.now):
 		return Track, "held below a limit without a queue"

@@ -51,7 +51,8 @@ type Controller struct {
 	queue       int64 // least wait in the bottleneck, lately
 	ahead       int64 // what it will be for a packet sent now
 	goal        int64 // what it may be
-	quiet       bool  // there is no queue to speak of
+	calm        int64 // up to here it is no queue to speak of
+	quiet       bool  // there is none
 	quietSince  int64 // and was none since then
 	emptied     int64 // the queue was last seen empty
 	draining    int64 // a forced drain ends then; 0 when none

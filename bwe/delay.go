@@ -35,18 +35,22 @@ type delays struct {
 	// noise is the jitter that is no queue: how far a wait, less what our own
 	// packets before it explain, lies from the line through the two before,
 	// smoothed.
-	noise float64
+	noise  float64
+	square float64
 	// level is the least wait, smoothed over a few reports; calm the least of
 	// that in each bucket: what jitter leaves of a wait when there is no queue.
-	level     float64
-	calm      [3]float64
+	level float64
+	calm  [3]float64
+	// mean and usual are the same for single packets.
+	mean      float64
+	usual     [3]float64
 	spread    float64 // how far least waits lie from a line, like noise
 	leasts    [2]float64
 	leastSeen int
 	own       float64 // wait that our own packets cause
 	ownAt     int64
 	ownSize   int32
-	rest      [2]float64
+	rest      [2][2]float64
 	restSeen  int
 }
 
@@ -59,7 +63,7 @@ func (d *delays) reset(now int64) {
 		d.low[c] = never
 	}
 	for b := range d.calm {
-		d.calm[b] = never
+		d.calm[b], d.usual[b] = never, never
 	}
 }
 
@@ -114,7 +118,7 @@ func (d *delays) least(class int, perClass int64) int64 {
 // rotate begins a new bucket and forgets the oldest.
 func (d *delays) rotate() {
 	d.bucket = (d.bucket + 1) % 3
-	d.calm[d.bucket] = never
+	d.calm[d.bucket], d.usual[d.bucket] = never, never
 	for c := range d.base {
 		d.base[c][d.bucket] = never
 		d.low[c] = min(d.base[c][0], d.base[c][1], d.base[c][2])
@@ -126,15 +130,31 @@ func (d *delays) rotate() {
 func (d *delays) watch(sentAt, wait int64, size int32, perByte float64) {
 	d.own = max(0, d.own+float64(d.ownSize)*perByte-float64(sentAt-d.ownAt))
 	d.ownAt, d.ownSize = sentAt, size
-	rest := float64(wait) - d.own
+	w := float64(wait)
+	v := [2]float64{w, w - d.own}
 	if d.restSeen < 2 {
 		d.restSeen++
 	} else {
-		// White noise of mean deviation m bends by 2.45 m.
-		bend := min(math.Abs(rest-2*d.rest[1]+d.rest[0])/2.45, mostNoise)
-		d.noise += (bend - d.noise) / 40
+		// The estimate may be far below what the path carries, and then our
+		// packets cause no wait: the straighter of the two lines is right.
+		bend := float64(mostNoise)
+		for i := range v {
+			// White noise of deviation m bends by 2.45 m.
+			bend = min(bend, math.Abs(v[i]-2*d.rest[1][i]+d.rest[0][i])/2.45)
+		}
+		d.square += (bend*bend - d.square) / 40
+		d.noise = math.Sqrt(d.square)
 	}
-	d.rest[0], d.rest[1] = d.rest[1], rest
+	d.rest[0], d.rest[1] = d.rest[1], v
+	d.mean += (float64(wait) - d.mean) / 12
+	d.usual[d.bucket] = min(d.usual[d.bucket], d.mean)
+}
+
+// jitter is the wait beyond which a packet was held up by a queue: more than
+// is usual at the calmest, but no more than the noise explains.
+func (d *delays) jitter() int64 {
+	usual := min(d.usual[0], d.usual[1], d.usual[2])
+	return int64(min(max(0, usual)+d.noise, 6*d.noise))
 }
 
 // settle takes the least wait of one report and answers how much of such a
@@ -152,7 +172,7 @@ func (d *delays) settle(least int64) int64 {
 	d.level += (v - d.level) * 0.3
 	d.calm[d.bucket] = min(d.calm[d.bucket], d.level)
 	calm := min(d.calm[0], d.calm[1], d.calm[2])
-	return int64(min(max(0, calm)+2*d.spread, 3*d.noise))
+	return int64(min(max(0, calm)+2*d.spread, 2*d.noise))
 }
 
 // adopt takes a wait for the path's own from now on.

@@ -29,7 +29,6 @@ type sent struct {
 	size     int32
 	probe    uint16
 	fate     fate
-	voice    bool
 }
 
 // history remembers what was sent until it is reported or overwritten.
@@ -40,11 +39,12 @@ type history struct {
 	through int64      // bytes sent
 	done    int64      // bytes sent up to and with the packet settled
 	oldest  int64      // at: of the first packet sent after settled; 0 when none
-	largest units.Size // largest packet lately
+	largest units.Size // largest packet so far
+	barrier int64      // nothing up to it is known any more
 }
 
 func newHistory() history {
-	return history{ring: make([]sent, minHistory), newest: -1, settled: -1}
+	return history{ring: make([]sent, minHistory), newest: -1, settled: -1, barrier: -1}
 }
 
 // add remembers one packet; false when its sequence does not rise.
@@ -70,7 +70,6 @@ func (h *history) add(now int64, p SentPacket) bool {
 		through:  h.through,
 		size:     int32(p.Size),
 		probe:    p.Probe,
-		voice:    p.Kind == Voice,
 	}
 	if p.Size > h.largest {
 		h.largest = p.Size
@@ -80,7 +79,7 @@ func (h *history) add(now int64, p SentPacket) bool {
 
 // find answers the packet of a sequence, or nil when it is not known.
 func (h *history) find(sequence int64) *sent {
-	if sequence < 0 || sequence > h.newest {
+	if sequence <= h.barrier || sequence > h.newest {
 		return nil
 	}
 	if p := h.slot(sequence); p.size > 0 && p.sequence == sequence {
@@ -106,8 +105,9 @@ func (h *history) settle(p *sent) {
 	}
 }
 
-// abandon counts everything sent so far as no longer under way.
+// abandon forgets everything sent so far: reports of it are of another path.
 func (h *history) abandon() {
+	h.barrier = h.newest
 	h.settled, h.done, h.oldest = h.newest, h.through, 0
 }
 

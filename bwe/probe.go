@@ -8,7 +8,7 @@ import (
 
 const (
 	probeFirstWait   = 1500 * time.Millisecond // after a probe that found nothing
-	probeLongestWait = 30 * time.Second
+	probeLongestWait = 10 * time.Second
 	probeShare       = 0.9  // delivered/sent at and above which a probe got through
 	probeLeast       = 1000 // bytes: fewer measure nothing
 	probeLongest     = 150 * time.Millisecond
@@ -150,9 +150,11 @@ func (p *probing) outcome(link float64, noise time.Duration) outcome {
 		return outcome{rate: min(in, out).Scale(1 - share), ok: true}
 	}
 	// Jitter stretches a short cluster without being a bottleneck.
-	slack := noise / 2
-	through := float64(sentSpan) >= probeShare*float64(gotSpan-slack)
-	return outcome{rate: min(in, out), through: through, ok: true}
+	slack := min(2*noise, sentSpan/4)
+	if float64(sentSpan) >= probeShare*float64(gotSpan-slack) {
+		return outcome{rate: in, through: true, ok: true}
+	}
+	return outcome{rate: min(in, out), ok: true}
 }
 
 // failedNow backs off after a probe that found nothing.

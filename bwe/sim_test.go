@@ -17,13 +17,14 @@ import (
 // a better one.
 type link struct {
 	rate   func(at time.Duration) units.Rate
-	delay  time.Duration // one way
-	queue  time.Duration // tail drop
-	loss   float64       // after the bottleneck
-	burst  float64       // chance to stay in a loss burst; 0 is independent loss
-	jitter time.Duration // standard deviation, added without reordering
-	slot   time.Duration // deliveries wait for the next multiple
-	bucket units.Size    // >0: a policer of this depth; queue and rate do not delay
+	delay  time.Duration                        // one way
+	queue  time.Duration                        // tail drop
+	loss   float64                              // after the bottleneck
+	burst  float64                              // chance to stay in a loss burst; 0 is independent loss
+	jitter time.Duration                        // standard deviation, added without reordering
+	slot   time.Duration                        // deliveries wait for the next multiple
+	detour func(at time.Duration) time.Duration // more delay
+	bucket units.Size                           // >0: a policer of this depth; queue and rate do not delay
 
 	free    time.Duration // bottleneck is busy until then
 	last    time.Duration
@@ -96,6 +97,9 @@ func (l *link) send(now time.Duration, size units.Size) (time.Duration, bool) {
 		l.deliver += size
 	}
 	at := l.free + l.delay
+	if l.detour != nil {
+		at += l.detour(now)
+	}
 	if l.jitter > 0 {
 		at += time.Duration(min(3, max(-3, l.random.NormFloat64()))*float64(l.jitter)) + 3*l.jitter
 	}
