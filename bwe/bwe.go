@@ -133,8 +133,9 @@ func (s State) String() string {
 }
 
 // Probe asks the sender to send Size bytes, media or padding, spaced at Rate
-// and marked with ID. The zero Probe asks for nothing. The same probe stays in
-// the Decision until its packets were sent or it is given up.
+// and marked with ID, in at least five packets where that can be had: it is
+// their spacing that is measured. The zero Probe asks for nothing. The same
+// probe stays in the Decision until its packets were sent or it is given up.
 type Probe struct {
 	ID   uint16
 	Rate units.Rate
@@ -152,7 +153,8 @@ type Decision struct {
 	Padding units.Rate
 	// Probe asks for a cluster of packets; the zero value asks for nothing.
 	Probe Probe
-	// Window is how many bytes may be unacknowledged before video should wait.
+	// Window is how many bytes may be unacknowledged before video should wait
+	// (see Full): the path may have gone silent, or never have been measured.
 	Window units.Size
 	// State is what the controller is doing.
 	State State

@@ -11,25 +11,26 @@ import (
 // (RFC 3550 §6.4.1), and perhaps the receiver's own estimate (REMB). The rule
 // is additive increase and cuts by loss, as in RFC 8698 without delay signals.
 type coarse struct {
-	on      bool
-	never   bool // packet reports came: this mode is over for good
-	reports int
-	rate    units.Rate
-	loss    float64
-	rtt     int64
-	least   int64 // least round trip
-	last    int64
-	reason  string
+	on     bool
+	never  bool // packet reports came: this mode is over for good
+	rate   units.Rate
+	loss   float64
+	rtt    int64
+	least  int64 // least round trip
+	last   int64
+	cut    int64 // last time the rate was cut
+	reason string
 }
 
 const (
-	coarseReports   = 2                      // in the first second, before packet reports are given up
+	coarseAfter     = time.Second            // of sending without packet reports
 	coarseLossLow   = 0.02                   // below it the rate rises
 	coarseLossHigh  = 0.1                    // above it the rate is cut
 	coarseRise      = 0.06                   // per second
 	coarseQueue     = 150 * time.Millisecond // of round trip above the least: cut
 	coarseSilence   = 15 * time.Second       // without reports: fall to the floor
-	coarseRoundTrip = 10 * time.Second       // more than this is no round trip
+	coarseCutEvery  = 500 * time.Millisecond
+	coarseRoundTrip = 10 * time.Second // more than this is no round trip
 )
 
 // OnReceiverReport is told of an RTCP receiver report: the share of packets
@@ -52,11 +53,10 @@ func (c *Controller) OnReceiverReport(now time.Time, lossFraction float64, rtt t
 			k.least = k.rtt
 		}
 	}
-	k.reports++
 	switch {
 	case k.on:
 		k.step(c, t, lossFraction)
-	case c.firstSent != 0 && (k.reports >= coarseReports || t-c.firstSent > int64(time.Second)):
+	case c.firstSent != 0 && t-c.firstSent > int64(coarseAfter):
 		k.on = true
 		c.blackout = false
 		k.rate, k.loss, k.last = c.capacity, lossFraction, t
@@ -73,11 +73,15 @@ func (k *coarse) step(c *Controller, now int64, loss float64) {
 	delayed := k.least > 0 && k.rtt-k.least > int64(coarseQueue)
 	sent := c.sending.rate()
 	switch {
+	case (loss > coarseLossHigh || delayed) && now-k.cut < int64(coarseCutEvery):
+		// One report speaks of every stream; it is one cut.
 	case loss > coarseLossHigh:
+		k.cut = now
 		k.rate = k.rate.Scale(1 - loss/2)
 		k.reason = "receiver reports only: loss"
 		c.stats.Cuts++
 	case delayed:
+		k.cut = now
 		k.rate = k.rate.Scale(0.85)
 		k.reason = "receiver reports only: delay"
 		c.stats.Cuts++

@@ -203,6 +203,10 @@ func (c *Controller) Next() time.Time {
 	return c.epoch.Add(time.Duration(min(next, farFuture)))
 }
 
+// Full says that as much is unacknowledged as the Window allows: video,
+// retransmissions and padding should wait, voice need not.
+func (c *Controller) Full() bool { return units.Size(c.history.flying()) > c.decision.Window }
+
 // State is what the controller is doing.
 func (c *Controller) State() State { return c.decision.State }
 

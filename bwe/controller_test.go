@@ -183,10 +183,9 @@ func TestRouteChangeForgets(t *testing.T) {
 
 func TestCongestionMarksCut(t *testing.T) {
 	c := newController(t)
-	now := at(0)
 	var d bwe.Decision
 	for i := range int64(100) {
-		now = at(time.Duration(i) * 20 * time.Millisecond)
+		now := at(time.Duration(i) * 20 * time.Millisecond)
 		c.OnSent(now, bwe.SentPacket{Sequence: i, Size: 750})
 		if i > 5 {
 			r := bwe.PacketReport{Sequence: i - 5, Received: true, Arrival: time.Duration(i) * 20 * time.Millisecond}

@@ -225,10 +225,10 @@ func (c *Controller) finishProbe(now int64) {
 		}
 	}
 	p.stop()
-	o := p.outcome(c.losses.link, time.Duration(c.delays.noise))
+	o := p.outcome(c.capacity, c.losses.link, time.Duration(c.delays.noise))
 	if !o.ok {
-		// Nobody sent it, or the reports were lost: try again soon.
-		p.next = now + int64(max(500*time.Millisecond, c.response()))
+		// Nobody sent it, or too few of its packets were reported.
+		p.failedNow(now, max(500*time.Millisecond, c.response()))
 		return
 	}
 	before := c.capacity
@@ -247,5 +247,6 @@ func (c *Controller) finishProbe(now int64) {
 	}
 	c.stats.ProbesFailed++
 	c.learned = true
-	p.failedNow(now)
+	p.failed = true
+	p.failedNow(now, probeFirstWait)
 }

@@ -9,11 +9,15 @@ import (
 const (
 	probeFirstWait   = 1500 * time.Millisecond // after a probe that found nothing
 	probeLongestWait = 10 * time.Second
-	probeShare       = 0.9  // delivered/sent at and above which a probe got through
-	probeLeast       = 1000 // bytes: fewer measure nothing
-	probeLongest     = 150 * time.Millisecond
-	probePackets     = 4 // full packets a probe may hold below thinProbe
-	thinProbe        = 300 * units.Kbps
+	// A pair of packets that arrive together may have met in a radio's slot:
+	// fewer than probeSure raise the estimate by no more than probePair.
+	probeSure    = 3
+	probePair    = 1.5
+	probeShare   = 0.9  // delivered/sent at and above which a probe got through
+	probeLeast   = 1000 // bytes: fewer measure nothing
+	probeLongest = 150 * time.Millisecond
+	probePackets = 4 // full packets a probe may hold below thinProbe
+	thinProbe    = 300 * units.Kbps
 )
 
 // probing runs one probe at a time: a cluster of packets faster than the
@@ -133,12 +137,12 @@ func (p *probing) deadline(response time.Duration) int64 {
 	return 0
 }
 
-// outcome judges the cluster. link is the share that the link loses anyway,
-// noise how far arrival times wander.
-func (p *probing) outcome(link float64, noise time.Duration) outcome {
+// outcome judges the cluster. base is the estimate before, link the share that
+// the link loses anyway, noise how far arrival times wander.
+func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) outcome {
 	sentSpan := time.Duration(p.gotToSet - p.gotFromSet)
 	gotSpan := time.Duration(p.gotTo - p.gotFrom)
-	if p.count < 3 || sentSpan <= 0 {
+	if p.count < 2 || sentSpan <= 0 {
 		return outcome{}
 	}
 	b := units.Size(float64(p.gotBytes) / (1 - min(link, 0.9)))
@@ -152,19 +156,23 @@ func (p *probing) outcome(link float64, noise time.Duration) outcome {
 	// Jitter stretches a short cluster without being a bottleneck.
 	slack := min(2*noise, sentSpan/4)
 	if float64(sentSpan) >= probeShare*float64(gotSpan-slack) {
+		if p.count < probeSure {
+			in = min(in, base.Scale(probePair))
+		}
 		return outcome{rate: in, through: true, ok: true}
+	}
+	if p.count < probeSure && noise > sentSpan/4 {
+		return outcome{} // one gap, and jitter as long
 	}
 	return outcome{rate: min(in, out), ok: true}
 }
 
-// failedNow backs off after a probe that found nothing.
-func (p *probing) failedNow(now int64) {
-	if p.pause < probeFirstWait {
-		p.pause = probeFirstWait
-	}
+// failedNow backs off after a probe that found nothing, or that told nothing:
+// then first is shorter, for it may be told soon.
+func (p *probing) failedNow(now int64, first time.Duration) {
+	p.pause = max(p.pause, first)
 	p.next = now + int64(p.pause)
 	p.pause = min(2*p.pause, probeLongestWait)
-	p.failed = true
 }
 
 // stop ends whatever is under way.

@@ -123,9 +123,16 @@ func TestReturnsQuickly(t *testing.T) {
 // answers when the highest that fits was first sent.
 func climb(t *testing.T, l link, top units.Rate, rates ...units.Rate) (*path, time.Duration) {
 	t.Helper()
+	return climbWith(t, 5, l, top, rates...)
+}
+
+// climbWith is climb with probes in so many packets.
+func climbWith(t *testing.T, cluster units.Size, l link, top units.Rate, rates ...units.Rate) (*path, time.Duration) {
+	t.Helper()
 	l.queue = 300 * time.Millisecond
 	fits := layers(rates...)
 	p := newPath(t, &l, fits, nil)
+	p.cluster = cluster
 	first := time.Hour
 	p.every = func(p *path, d bwe.Decision) {
 		v := fits(p.now, d.Target-voiceRate)
@@ -166,8 +173,24 @@ func TestLayersClimbByProbes(t *testing.T) {
 			t.Errorf("%s: queue %v at the 99th percentile", c.name, q)
 		}
 	}
+	// A sender that has nothing but full packets to probe with climbs too.
+	p, first := climbWith(t, 1, link{rate: steady(2e7), delay: 20 * time.Millisecond}, 3400e3, rates...)
+	if first > 4*time.Second {
+		t.Errorf("with full packets %v was first sent after %v", p.bwe.Decision().Target, first)
+	}
+	// A receiver that is held up for a tenth of every second is not a queue.
+	p, first = climb(t, link{rate: steady(2e7), delay: 5 * time.Millisecond, stall: 100 * time.Millisecond}, 3400e3, rates...)
+	if first > 3*time.Second {
+		t.Errorf("with a receiver that stalls it takes %v", first)
+	}
+	for i, r := range p.targets {
+		if at := time.Duration(i) * 10 * time.Millisecond; at > first && r < 3400e3+voiceRate {
+			t.Errorf("at %v the receiver's stall took the target to %v", at, r)
+			break
+		}
+	}
 	// What fits is all that is sent, and finding out costs little.
-	p, _ := climb(t, link{rate: steady(1e6), delay: 50 * time.Millisecond}, 500e3, rates...)
+	p, _ = climb(t, link{rate: steady(1e6), delay: 50 * time.Millisecond}, 500e3, rates...)
 	if share := float64(p.padding) / float64(p.link.deliver); share > 0.05 {
 		t.Errorf("padding is %.1f %% of what arrived", 100*share)
 	}

@@ -24,6 +24,7 @@ type link struct {
 	jitter time.Duration                        // standard deviation, added without reordering
 	slot   time.Duration                        // deliveries wait for the next multiple
 	detour func(at time.Duration) time.Duration // more delay
+	stall  time.Duration                        // each second begins with so long of nothing
 	bucket units.Size                           // >0: a policer of this depth; queue and rate do not delay
 
 	free    time.Duration // bottleneck is busy until then
@@ -34,8 +35,6 @@ type link struct {
 	random  *rand.Rand
 	waits   []time.Duration
 	from    time.Duration // measured from then
-	sent    units.Size
-	lost    units.Size
 	dropped int
 	offered int
 	deliver units.Size
@@ -102,6 +101,12 @@ func (l *link) send(now time.Duration, size units.Size) (time.Duration, bool) {
 	}
 	if l.jitter > 0 {
 		at += time.Duration(min(3, max(-3, l.random.NormFloat64()))*float64(l.jitter)) + 3*l.jitter
+	}
+	if l.stall > 0 {
+		// A receiver that is not scheduled for a while every second.
+		if phase := at % time.Second; phase < l.stall {
+			at += l.stall - phase
+		}
 	}
 	if l.slot > 0 {
 		at = (at + l.slot - 1) / l.slot * l.slot
@@ -193,6 +198,7 @@ type path struct {
 	padding  units.Size
 	probed   units.Size
 	probeID  uint16
+	cluster  units.Size // packets a probe is sent in
 }
 
 var epoch = time.Unix(1_700_000_000, 0)
@@ -218,7 +224,7 @@ func newPath(t testing.TB, l *link, s source, edit func(*bwe.Config)) *path {
 	if l.random == nil {
 		l.random = rand.New(rand.NewPCG(1, 2))
 	}
-	return &path{t: t, bwe: c, pacer: q, link: l, back: l.delay, source: s, recorder: r, states: map[bwe.State]int{}}
+	return &path{t: t, bwe: c, pacer: q, link: l, back: l.delay, source: s, recorder: r, states: map[bwe.State]int{}, cluster: 5}
 }
 
 func steady(r units.Rate) func(time.Duration) units.Rate {
@@ -309,7 +315,7 @@ func (p *path) produce(d bwe.Decision) {
 			p.probeID, p.probed = d.Probe.ID, 0
 		}
 		for p.pacer.Len() == 0 && p.probed < d.Probe.Size {
-			size := min(max(d.Probe.Size/5, 100), 1200)
+			size := min(max(d.Probe.Size/p.cluster, 100), 1200)
 			p.probed += size
 			p.padding += size
 			p.pacer.Push(now, pacing.Item[struct{}]{Priority: pacing.Padding, Size: size})
@@ -322,9 +328,7 @@ func (p *path) transmit(d bwe.Decision) {
 	now := p.clock(p.now)
 	p.pacer.SetRate(now, d.Pacing)
 	for {
-		if p.bwe.Stats().InFlight > p.bwe.Decision().Window && p.pacer.Waiting(pacing.Voice) == 0 {
-			return // video waits for reports
-		}
+		p.pacer.Hold(p.bwe.Full())
 		it, ok := p.pacer.Pop(now)
 		if !ok {
 			return

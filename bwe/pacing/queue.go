@@ -55,6 +55,7 @@ type Queue[T any] struct {
 	flows    []flow
 	scan     []flowScan
 	drops    uint64
+	held     bool
 }
 
 // New answers an empty queue. onDrop is called for every item that was pushed
@@ -134,7 +135,7 @@ func (q *Queue[T]) Pop(now time.Time) (Item[T], bool) {
 			q.owe(now, cost)
 			return q.take(i), true
 		}
-		if q.rate <= 0 || q.free.Add(min(cost, q.cfg.Burst)).After(now) {
+		if q.held || q.rate <= 0 || q.free.Add(min(cost, q.cfg.Burst)).After(now) {
 			break
 		}
 		q.free = q.free.Add(cost)
@@ -174,13 +175,17 @@ func (q *Queue[T]) SetRate(now time.Time, r units.Rate) {
 	q.trimRetransmissions()
 }
 
+// Hold keeps everything but voice back, or lets it go again: the window of the
+// congestion controller is full. What waits too long meanwhile is dropped as ever.
+func (q *Queue[T]) Hold(held bool) { q.held = held }
+
 // Next is when Pop has something; it may be past. Zero means that nothing
 // waits that time alone would release.
 func (q *Queue[T]) Next() time.Time {
 	if i := q.lists[Voice].head; i != none {
 		return q.nodes[i].at
 	}
-	if q.rate <= 0 {
+	if q.held || q.rate <= 0 {
 		return time.Time{}
 	}
 	for p := Retransmission; p < priorities; p++ {

@@ -276,6 +276,23 @@ func TestZeroRateLetsOnlyVoicePass(t *testing.T) {
 	}
 }
 
+func TestHoldLetsOnlyVoicePass(t *testing.T) {
+	r := newRig(t, nil)
+	r.push(epoch, Video, 1000, 0, 1)
+	r.Hold(true)
+	if _, ok := r.Pop(epoch); ok || !r.Next().IsZero() {
+		t.Fatal("video left while held")
+	}
+	r.push(epoch, Voice, 100, 1, 1)
+	if it, ok := r.Pop(r.Next()); !ok || it.Priority != Voice {
+		t.Fatalf("voice did not pass: %v %v", it, ok)
+	}
+	r.Hold(false)
+	if got, _ := r.drain(t, epoch, epoch.Add(time.Second)); len(got) != 1 {
+		t.Fatalf("popped %v when let go", got)
+	}
+}
+
 func TestRetransmissionsDropOldest(t *testing.T) {
 	r := newRig(t, nil)
 	for range 40 {
