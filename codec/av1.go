@@ -59,35 +59,42 @@ func inspectAV1(payload, descriptor []byte, marker bool) (Info, bool) {
 	if !ok {
 		return Info{}, false
 	}
-	switch kind {
-	case obuSequenceHeader:
-		info.FrameStart = true
-	case obuTemporalDelimiter, obuFrameHeader, obuFrame:
-		info.FrameStart = true
-	}
 	info.Keyframe = newSequence || kind == obuSequenceHeader
-	info.FrameStart = info.FrameStart || newSequence
+	switch kind {
+	case obuTemporalDelimiter, obuSequenceHeader, obuFrameHeader, obuFrame:
+		info.FrameStart = true
+	default: // metadata before a key frame, say
+		info.FrameStart = newSequence
+	}
 	info.SwitchUp = info.Keyframe
 	return info, true
 }
 
-// firstOBU answers the type of the payload's first OBU.
+// firstOBU answers the type of the payload's first OBU. Its element has a length
+// (LEB128) before it unless it is the only one (W=1).
 func firstOBU(payload []byte) (kind byte, ok bool) {
 	rest := payload[1:]
-	if payload[0]>>4&0x03 != 1 { // W=1: the only element has no length
-		for i := 0; ; i++ {
-			if i == 8 || len(rest) == 0 {
-				return 0, false
-			}
-			more := rest[0]&0x80 != 0
-			rest = rest[1:]
-			if !more {
-				break
-			}
+	if payload[0]>>4&0x03 != 1 {
+		size, used := leb128(rest)
+		if used == 0 || size == 0 || size > uint64(len(rest)-used) {
+			return 0, false
 		}
+		rest = rest[used:]
 	}
-	if len(rest) == 0 {
+	if len(rest) == 0 || rest[0]&0x80 != 0 { // obu_forbidden_bit
 		return 0, false
 	}
 	return rest[0] >> 3 & 0x0f, true
+}
+
+// leb128 reads a number of at most eight bytes (AV1 bitstream specification
+// §4.10.5); used is 0 if there is none.
+func leb128(b []byte) (value uint64, used int) {
+	for i := 0; i < len(b) && i < 8; i++ {
+		value |= uint64(b[i]&0x7f) << (7 * i)
+		if b[i]&0x80 == 0 {
+			return value, i + 1
+		}
+	}
+	return 0, 0
 }

@@ -75,7 +75,7 @@ type Info struct {
 	FrameEnd    bool // last packet of a frame (of a layer frame with SVC)
 	SwitchUp    bool // from this frame on, its temporal layer may be joined
 	Discardable bool // no other frame refers to this one
-	Parameters  bool // holds a sequence parameter set (H.264, H.265) or header (AV1)
+	Parameters  bool // holds a sequence parameter set (H.264, H.265)
 	Spatial     uint8
 	Temporal    uint8
 

@@ -27,7 +27,7 @@ const (
 // say FrameStart; the first of them that is seen is the right one. A sequence
 // parameter set or an IDR slice makes a key frame.
 func inspectH264(payload []byte, marker bool) (Info, bool) {
-	if len(payload) < 2 {
+	if len(payload) == 0 {
 		return Info{}, false
 	}
 	info := Info{FrameEnd: marker}
@@ -64,6 +64,9 @@ func unreferenced(header, kind byte) bool {
 // readSTAPA walks the units of a single-time aggregate (RFC 6184 §5.7.1): a
 // 16-bit size before each.
 func (i *Info) readSTAPA(rest []byte) bool {
+	if len(rest) == 0 {
+		return false
+	}
 	for len(rest) > 0 {
 		if len(rest) < 2 {
 			return false

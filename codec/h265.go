@@ -54,6 +54,9 @@ func inspectH265(payload []byte, marker bool) (Info, bool) {
 
 // readH265Aggregate walks the units of an aggregation packet (RFC 7798 §4.4.2).
 func (i *Info) readH265Aggregate(rest []byte) bool {
+	if len(rest) == 0 {
+		return false
+	}
 	for len(rest) > 0 {
 		if len(rest) < 2 {
 			return false
