@@ -1,0 +1,301 @@
+package downlink
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/sfu/allocator"
+	"github.com/rivulet-rtc/rivulet/sfu/layer"
+)
+
+const (
+	// ratesDelay gathers the new rates of all slots into one allocation;
+	// raiseDelay gathers the small steps of a rising estimate.
+	ratesDelay = 50 * time.Millisecond
+	raiseDelay = 200 * time.Millisecond
+	// meterInterval is how often rates are measured and the history expires.
+	meterInterval = 500 * time.Millisecond
+	// historyAge is how long a packet may be asked for again: three round
+	// trips, within these bounds.
+	minHistoryAge = time.Second
+	maxHistoryAge = 4 * time.Second
+	// assumedVoice is the wire rate of a voice that was not measured yet: a
+	// browser's Opus default.
+	assumedVoice = 40 * units.Kbps
+	// voiceMemory is what a voice's rate keeps with each measurement while
+	// less is said: half of it is forgotten in ten seconds, so that a pause in
+	// speech does not give its share to a picture that must give it back.
+	voiceMemory = 0.966
+	// lowDataRate is the most that data mode Low spends.
+	lowDataRate = 300 * units.Kbps
+	// allTemporal stands for every temporal layer of a source whose rates are
+	// not known yet.
+	allTemporal = 7
+)
+
+// assumedRate is the wire rate of a layer that was not measured yet, by its
+// height: about what browsers choose for simulcast.
+func assumedRate(i LayerInfo) units.Rate {
+	switch h := min(i.Width, i.Height); {
+	case h == 0:
+		return 200 * units.Kbps << min(2*max(i.Spatial, 0), 8)
+	case h <= 180:
+		return 150 * units.Kbps
+	case h <= 360:
+		return 500 * units.Kbps
+	case h <= 720:
+		return 1500 * units.Kbps
+	}
+	return 3000 * units.Kbps
+}
+
+// Tick lets time pass: the controller's, the allocation's, the history's. It
+// is called when Next has come; calling it more often does no harm.
+func (d *Downlink) Tick(now time.Time) {
+	d.clock = now
+	d.apply(now, d.bwe.OnTick(now))
+	if due(now, d.meterAt) {
+		d.measure(now)
+	}
+	for i := range d.slots {
+		if s := &d.slots[i]; due(now, s.keyframe.retryAt) {
+			d.wantKeyframe(now, s)
+		}
+	}
+	if due(now, d.allocateAt) {
+		d.allocate(now)
+	}
+}
+
+// allocateSoon has the next Tick after a delay allocate.
+func (d *Downlink) allocateSoon(now time.Time, delay time.Duration) {
+	d.allocateAt = earlier(d.allocateAt, now.Add(delay))
+}
+
+// meterSoon starts the measuring of rates.
+func (d *Downlink) meterSoon(now time.Time) {
+	if d.meterAt.IsZero() {
+		d.meterAt, d.meteredAt = now.Add(meterInterval), now
+	}
+}
+
+// measure takes the rates of voice and retransmission and expires the history.
+func (d *Downlink) measure(now time.Time) {
+	elapsed := now.Sub(d.meteredAt)
+	d.meteredAt, d.meterAt = now, time.Time{}
+	age := min(max(3*d.roundTrip(), minHistoryAge), maxHistoryAge)
+	busy := false
+	for i := range d.slots {
+		s := &d.slots[i]
+		s.history.expire(d.since(now) - age)
+		busy = busy || s.source.ID != 0 || s.history.any
+		if s.cfg.Kind == Audio && s.source.ID != 0 {
+			was := s.voice
+			s.voice = max(s.meter.Over(elapsed), was.Scale(voiceMemory))
+			if s.voice > was+was/8 {
+				d.allocateSoon(now, 0)
+			}
+		}
+		s.meter = 0
+	}
+	was := d.repair.rate
+	d.repair.rate = (was + d.repair.meter.Over(elapsed)) / 2
+	d.repair.meter = 0
+	if busy {
+		d.meterAt = now.Add(meterInterval)
+		// Voice that falls silent frees its share a little at a time.
+		d.allocateSoon(now, raiseDelay)
+	}
+}
+
+// allocate divides the estimate among the slots.
+func (d *Downlink) allocate(now time.Time) {
+	d.allocateAt = time.Time{}
+	reserve := d.reserve()
+	d.budget = max(d.decision.Target-reserve, 0)
+	if d.mode == Low {
+		d.budget = min(d.budget, lowDataRate)
+	}
+	for i := range d.slots {
+		d.demands[i] = d.demand(&d.slots[i])
+	}
+	previous := d.grants
+	d.grants = allocator.Allocate(d.budget, d.demands, previous, d.spare)
+	d.spare = previous
+	needs := allocator.Wants(d.demands, d.grants)
+	for i := range d.grants {
+		d.grants[i].Reason = d.reason(&d.slots[i], d.grants[i])
+		d.grant(now, &d.slots[i], d.grants[i])
+	}
+	d.granted = needs.Spent + reserve
+	if d.mode == Low && needs.Next > lowDataRate { // there is no use in finding out
+		needs.Next, needs.Full = needs.Spent, needs.Spent
+	}
+	if d.mode == Low {
+		needs.Full = min(needs.Full, lowDataRate)
+	}
+	d.bwe.SetLadder(now, bwe.Ladder{
+		Base: needs.Voice + reserve, Next: needs.Next + reserve, Full: needs.Full + reserve,
+	})
+	d.apply(now, d.bwe.Decision())
+	if d.recorder != nil {
+		d.recorder.Granted(now, d.budget, d.grants)
+	}
+}
+
+// reserve is what is spent beside media: retransmissions as measured, and one
+// sender report a second.
+func (d *Downlink) reserve() units.Rate {
+	report := units.Size(0)
+	for i := range d.slots {
+		if d.slots[i].report.pending {
+			report += 28 // RFC 3550 §6.4.1
+		}
+	}
+	if report > 0 {
+		report += d.overhead + 4 // the SRTCP index
+	}
+	return min(d.repair.rate, d.decision.Target.Scale(repairShare)) + report.Over(reportInterval)
+}
+
+// demand is what a slot could use.
+func (d *Downlink) demand(s *slot) allocator.Demand {
+	a := allocator.Demand{
+		Slot: s.index, Kind: allocator.Voice, Priority: s.view.Priority,
+		Width: s.view.Width, Height: s.view.Height, Muted: s.source.Muted,
+	}
+	s.layers = s.layers[:0]
+	if s.source.ID == 0 || s.unsupported {
+		return a
+	}
+	if s.cfg.Kind == Audio {
+		if s.voice > 0 {
+			s.layers = append(s.layers, allocator.Layer{Rate: s.voice})
+		}
+		a.Layers = s.layers
+		return a
+	}
+	a.Kind = allocator.Video
+	if s.source.Screen {
+		a.Kind = allocator.Screen
+	}
+	if s.view.Hidden || d.mode == VoiceOnly {
+		return a
+	}
+	d.operatingPoints(s)
+	a.Layers = s.layers
+	return a
+}
+
+// operatingPoints fills s.layers with what the source sends, or is assumed to
+// send, and the subscriber may have.
+func (d *Downlink) operatingPoints(s *slot) {
+	limit := d.maxSpatial(s)
+	for _, r := range s.rates {
+		if r.Spatial < 0 || r.Spatial > limit || r.Temporal < 0 {
+			continue
+		}
+		l := allocator.Layer{Spatial: r.Spatial, Temporal: r.Temporal, Rate: max(r.Rate, 0)}
+		for _, i := range s.infos {
+			if i.Spatial == r.Spatial {
+				l.Width, l.Height = i.Width, i.Height
+			}
+		}
+		s.layers = append(s.layers, l)
+	}
+	for _, i := range s.infos {
+		if i.Spatial >= 0 && i.Spatial <= limit {
+			s.assume(i)
+		}
+	}
+	if len(s.infos) == 0 && len(s.rates) == 0 {
+		s.assume(LayerInfo{})
+	}
+	slices.SortFunc(s.layers, func(a, b allocator.Layer) int {
+		return cmp.Or(cmp.Compare(a.Spatial, b.Spatial), cmp.Compare(a.Temporal, b.Temporal))
+	})
+}
+
+// assume adds a layer of which no rate was measured.
+func (s *slot) assume(i LayerInfo) {
+	for _, r := range s.rates {
+		if r.Spatial == i.Spatial {
+			return
+		}
+	}
+	s.layers = append(s.layers, allocator.Layer{
+		Spatial: i.Spatial, Temporal: allTemporal, Rate: assumedRate(i), Width: i.Width, Height: i.Height,
+	})
+}
+
+// maxSpatial is the highest spatial layer that the subscriber may have.
+func (d *Downlink) maxSpatial(s *slot) int8 {
+	if d.mode == Low {
+		return 0
+	}
+	if s.view.MaxSpatial >= 0 {
+		return s.view.MaxSpatial
+	}
+	return 127
+}
+
+// reason is what the subscriber is told: what the allocator cannot know comes
+// before what it decided.
+func (d *Downlink) reason(s *slot, g allocator.Grant) allocator.Reason {
+	switch {
+	case s.source.ID == 0:
+		return allocator.NoSource
+	case s.unsupported:
+		return allocator.CodecNotSupported
+	case s.source.Muted || s.cfg.Kind == Audio:
+		return g.Reason
+	case s.view.Hidden:
+		return allocator.NotViewed
+	case d.mode == VoiceOnly:
+		return allocator.DataMode
+	case g.Reason == allocator.Full && d.trims(s):
+		if d.mode == Low {
+			return allocator.DataMode
+		}
+		return allocator.FitsView
+	}
+	return g.Reason
+}
+
+// trims says whether the source has better layers than the subscriber may have.
+func (d *Downlink) trims(s *slot) bool {
+	limit := d.maxSpatial(s)
+	for _, r := range s.rates {
+		if r.Spatial > limit && r.Rate > 0 {
+			return true
+		}
+	}
+	for _, i := range s.infos {
+		if i.Spatial > limit && len(s.rates) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// grant puts a grant into force.
+func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
+	was := s.grant
+	s.grant = g
+	d.noticeGrant(s, was, g)
+	if s.cfg.Kind == Audio {
+		return
+	}
+	target := layer.Paused
+	if g.Active() {
+		target = layer.Target{Spatial: g.Spatial, Temporal: g.Temporal}
+	}
+	if target != s.selector.Target() {
+		s.selector.SetTarget(target)
+	}
+	d.noticeLayer(s)
+	d.wantKeyframe(now, s)
+}

@@ -1,0 +1,207 @@
+package downlink
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/packet"
+)
+
+// Poll answers the next packet that may leave now; false when there is none.
+// The worker writes it and tells Sent before it polls again.
+func (d *Downlink) Poll(now time.Time, out *Outgoing) bool {
+	d.clock = now
+	d.release()
+	d.pad(now)
+	for {
+		it, ok := d.queue.Pop(now)
+		if !ok {
+			return false
+		}
+		s, v := &d.slots[it.Flow], &it.Value
+		*out = Outgoing{Slot: it.Flow, Sequence: v.output.Sequence, Timestamp: v.output.Timestamp}
+		if v.source != 0 && uint32(v.source) != s.acknowledged {
+			out.Source = uint32(v.source)
+		}
+		switch v.purpose {
+		case media:
+			ok = d.media(now, s, v, out)
+		case again:
+			ok = d.again(s, v, out)
+		case filling:
+			ok = d.fill(s, out)
+		case stuffed:
+			ok = d.stuff(s, v, out)
+		}
+		if !ok {
+			continue
+		}
+		d.stamp(now, out)
+		return true
+	}
+}
+
+// media fills out for the first transmission of a packet; the reference goes
+// into the history.
+func (d *Downlink) media(now time.Time, s *slot, v *queued, out *Outgoing) bool {
+	p := v.packet
+	c := s.negotiated(p.Kind)
+	if c == nil { // cannot be: Forward has looked it up
+		p.Release()
+		return false
+	}
+	out.Kind = bwe.Video
+	if s.cfg.Kind == Audio {
+		out.Kind = bwe.Voice
+	}
+	out.SSRC, out.PayloadType = s.cfg.SSRC, c.PayloadType
+	d.content(p, v, out)
+	if s.cfg.NACK {
+		s.history.store(entry{packet: p, output: v.output, source: v.source, state: held, at: d.since(now)})
+		// A packet that came too late for the history was released by it;
+		// that the payload is still whole needs a reference of our own.
+		d.held = p.Retain()
+	} else {
+		d.held = p
+	}
+	return true
+}
+
+// content fills in what a packet carries. A VP8 descriptor is rewritten, in a
+// copy: the packet is shared.
+func (d *Downlink) content(p *packet.Packet, v *queued, out *Outgoing) {
+	out.Marker = p.Marker
+	out.Orientation, out.HasOrientation = p.Orientation, p.HasOrientation
+	out.Descriptor = p.Descriptor
+	out.Payload = p.Payload
+	if p.Kind == codec.VP8 && (p.Info.HasPictureID || p.Info.HasTL0PICIDX) {
+		body := d.scratch[2:]
+		body = body[:copy(body, p.Payload)]
+		codec.PatchVP8(body, p.Info, v.output.PictureID, v.output.TL0PICIDX)
+		out.Payload = body
+	}
+}
+
+// again fills out for a retransmission: in the retransmission stream with the
+// original sequence number in front (RFC 4588 §4), or, where none was
+// negotiated, as it was.
+func (d *Downlink) again(s *slot, v *queued, out *Outgoing) bool {
+	out.Kind = bwe.Retransmission
+	p := v.packet
+	c := s.negotiated(p.Kind)
+	if c == nil {
+		p.Release()
+		return false
+	}
+	d.content(p, v, out)
+	d.held = p
+	if s.cfg.RTXSSRC == 0 || c.RTXPayloadType == 0 {
+		out.SSRC, out.PayloadType = s.cfg.SSRC, c.PayloadType
+		return true
+	}
+	binary.BigEndian.PutUint16(d.scratch[:], out.Sequence)
+	n := len(out.Payload)
+	if n > 0 && &out.Payload[0] != &d.scratch[2] {
+		n = copy(d.scratch[2:], out.Payload)
+	}
+	out.Payload = d.scratch[:2+n]
+	out.SSRC, out.PayloadType = s.cfg.RTXSSRC, c.RTXPayloadType
+	out.Sequence = s.rtx
+	s.rtx++
+	return true
+}
+
+// fill fills out with an empty packet in place of one that will never come, so
+// that the receiver stops asking for it.
+func (d *Downlink) fill(s *slot, out *Outgoing) bool {
+	out.Kind = bwe.Retransmission
+	c := s.codec
+	if c == nil {
+		if len(s.cfg.Codecs) == 0 {
+			return false
+		}
+		c = &s.cfg.Codecs[0]
+	}
+	out.SSRC, out.PayloadType = s.cfg.SSRC, c.PayloadType
+	if s.cfg.RTXSSRC != 0 && c.RTXPayloadType != 0 {
+		binary.BigEndian.PutUint16(d.scratch[:], out.Sequence)
+		out.Payload = d.scratch[:2]
+		out.SSRC, out.PayloadType = s.cfg.RTXSSRC, c.RTXPayloadType
+		out.Sequence = s.rtx
+		s.rtx++
+	}
+	return true
+}
+
+// stamp gives a packet its place on the path, last of all, so that transport-
+// wide numbers leave in order.
+func (d *Downlink) stamp(now time.Time, out *Outgoing) {
+	out.transport = d.sequence
+	d.sequence++
+	out.TransportSequence, out.HasTransportSequence = uint16(out.transport), d.transportWide
+	out.Size = d.wireSize(len(out.Payload)+int(out.Padding), out.Source != 0, out.HasOrientation, out.Descriptor)
+	wasProbing := d.probe.active()
+	out.probe = d.probe.spend(out.Size)
+	if wasProbing && !d.probe.active() {
+		d.pace(now)
+	}
+	out.appLimited = out.probe == 0 && d.queue.Len() == 0
+}
+
+// Sent tells what became of the packet that Poll answered last: ok is false
+// when the write took nothing, as on a full socket. Then its transport-wide
+// number is used again for the next packet.
+func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
+	if !ok {
+		if out.transport == d.sequence-1 {
+			d.sequence--
+		}
+		d.failed++
+		return
+	}
+	d.bwe.OnSent(now, bwe.SentPacket{
+		Sequence: out.transport, Size: out.Size, Kind: out.Kind,
+		Probe: out.probe, AppLimited: out.appLimited,
+	})
+	d.packets++
+	d.bytes += uint64(out.Size)
+	d.padding.credit -= out.Size
+	if out.Slot >= len(d.slots) {
+		return
+	}
+	s := &d.slots[out.Slot]
+	switch out.Kind {
+	case bwe.Padding:
+		d.paddingBytes += uint64(out.Size)
+	case bwe.Retransmission:
+		s.stats.Retransmissions++
+		s.stats.RetransmissionBytes += uint64(out.Size)
+		d.repair.meter += out.Size
+	default:
+		s.stats.Packets++
+		s.stats.Bytes += uint64(out.Size)
+		if out.Kind == bwe.Voice {
+			s.meter += out.Size
+		}
+	}
+	if out.SSRC == s.cfg.SSRC {
+		d.countForReport(now, s, out)
+	}
+}
+
+// release gives back what the last Poll handed out.
+func (d *Downlink) release() {
+	if d.held != nil {
+		d.held.Release()
+		d.held = nil
+	}
+}
+
+// since is a time as the history keeps it.
+func (d *Downlink) since(now time.Time) time.Duration { return now.Sub(d.epoch) }
+
+// size of an empty packet of the retransmission stream.
+func (d *Downlink) emptySize() units.Size { return d.wireSize(2, false, false, nil) }

@@ -1,0 +1,115 @@
+package downlink
+
+import (
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/rivulet-rtc/rivulet/bwe/pacing"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+const (
+	// maxRepeats is how often one packet is sent again. NACK without a bound
+	// is a congestion collapse: the retransmissions fill the queue whose
+	// losses are asked for again.
+	maxRepeats = 3
+	// maxAsked bounds the sequence numbers looked up for one NACK packet.
+	maxAsked = 512
+	// repairShare of the target may go into retransmissions, for they leave
+	// before new video; repairBurst is how much of that may come at once.
+	repairShare = 0.5
+	repairBurst = 500 * time.Millisecond
+	// assumedRTT is the round-trip time before one was measured.
+	assumedRTT = 100 * time.Millisecond
+	minRepeat  = 5 * time.Millisecond
+)
+
+// repair bounds retransmission.
+type repair struct {
+	tokens units.Size // may be spent on retransmissions; in debt when negative
+	at     time.Time  // when tokens were last added
+	meter  units.Size // sent since the last measurement
+	rate   units.Rate // measured wire rate of retransmissions
+}
+
+// HandleNACK answers a request for retransmission (RFC 4585 §6.2.1). Each
+// packet goes at most maxRepeats times, not again within a round trip, and all
+// of them within repairShare of the estimate.
+func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.NackPair) {
+	s := d.slotBySSRC(mediaSSRC)
+	if s == nil || s.cfg.SSRC != mediaSSRC || !s.cfg.NACK {
+		return
+	}
+	d.earnRepair(now)
+	asked := 0
+	for _, pair := range pairs {
+		sequence, following := pair.PacketID, uint16(pair.LostPackets)
+		for {
+			if asked++; asked > maxAsked {
+				return
+			}
+			d.repeat(now, s, sequence)
+			if following == 0 {
+				break
+			}
+			for sequence++; following&1 == 0; sequence++ {
+				following >>= 1
+			}
+			following >>= 1
+		}
+	}
+}
+
+// repeat queues one retransmission if it is due.
+func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
+	s.stats.NACKs++
+	e := s.history.find(sequence)
+	if e == nil {
+		s.stats.NACKUnknown++
+		return
+	}
+	at := d.since(now)
+	if e.times >= maxRepeats || e.times > 0 && at-e.resent < d.roundTrip() || d.repair.tokens <= 0 {
+		s.stats.NACKRefused++
+		return
+	}
+	v := queued{output: e.output, source: e.source, purpose: filling}
+	size := d.emptySize()
+	if e.state == held {
+		v.packet, v.purpose = e.packet.Retain(), again
+		size = d.wireSize(2+len(e.packet.Payload), e.source != 0 && uint32(e.source) != s.acknowledged,
+			e.packet.HasOrientation, e.packet.Descriptor)
+	}
+	e.times++
+	e.resent = at
+	d.repair.tokens -= size
+	d.queue.Push(now, pacing.Item[queued]{
+		Priority: pacing.Retransmission, Size: size, Flow: s.index, Frame: e.output.Timestamp, Value: v,
+	})
+	d.settleDrops(now)
+}
+
+// earnRepair adds the tokens of the time that has passed.
+func (d *Downlink) earnRepair(now time.Time) {
+	share := d.decision.Target.Scale(repairShare)
+	most := max(share.In(repairBurst), 1500)
+	if d.repair.at.IsZero() {
+		d.repair.tokens = most
+	} else if d.repair.tokens += share.In(now.Sub(d.repair.at)); d.repair.tokens > most {
+		d.repair.tokens = most
+	}
+	d.repair.at = now
+}
+
+// roundTrip is how long to wait before a packet is sent once more.
+func (d *Downlink) roundTrip() time.Duration {
+	rtt := d.rtt
+	if rtt == 0 {
+		rtt = d.bwe.Stats().RTT
+	}
+	if rtt == 0 {
+		rtt = assumedRTT
+	}
+	return max(rtt, minRepeat)
+}

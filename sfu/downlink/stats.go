@@ -1,0 +1,42 @@
+package downlink
+
+import "time"
+
+// RTT is the smoothed round-trip time that receiver reports tell, 0 while it
+// is not known.
+func (d *Downlink) RTT() time.Duration { return d.rtt }
+
+// Stats is everything an operator may want to see. It allocates and is not for
+// the packet path.
+func (d *Downlink) Stats() Stats {
+	st := Stats{
+		Slots:        make([]SlotStats, len(d.slots)),
+		Path:         d.bwe.Stats(),
+		Decision:     d.decision,
+		RTT:          d.roundTrip(),
+		Queued:       d.queue.Backlog(),
+		QueuedDelay:  d.queue.Delay(),
+		Budget:       d.budget,
+		Packets:      d.packets,
+		Bytes:        d.bytes,
+		PaddingBytes: d.paddingBytes,
+		Failed:       d.failed,
+		DataMode:     d.mode,
+	}
+	for i := range d.slots {
+		s := &d.slots[i]
+		v := &st.Slots[i]
+		*v = s.stats
+		v.Kind = s.cfg.Kind
+		v.Source = s.source.ID
+		v.Codec = s.source.Kind
+		if s.codec != nil {
+			v.Codec = s.codec.Kind
+		}
+		v.Spatial, v.Temporal = s.current.Spatial, s.current.Temporal
+		v.Grant = s.grant
+		st.History += s.history.len()
+		st.Voice += s.voice
+	}
+	return st
+}
