@@ -61,6 +61,7 @@ func (m *TCP) serve(conn net.Conn, remote netip.AddrPort) {
 		return
 	}
 	m.counts.streams.Add(1)
+	m.counts.read.Add(1)
 	m.running.Go(s.writeAll)
 	if !c.inbox.push(b, n, remote) {
 		m.pool.give(b)

@@ -406,6 +406,9 @@ func TestConnectionsOnlyWhereWeListen(t *testing.T) {
 }
 
 func TestWritePathAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	m, w := newTestUDP(t, UDPConfig{})
 	w.discard = true
 	batch := NewBatch(64)
@@ -430,6 +433,9 @@ func TestWritePathAllocatesNothing(t *testing.T) {
 }
 
 func TestReadPathAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	m, w := newTestUDP(t, UDPConfig{})
 	a := open(t, m, "aaaa")
 	join(t, w, a, "aaaa", alice)

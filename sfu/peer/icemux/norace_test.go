@@ -1,0 +1,5 @@
+//go:build !race
+
+package icemux
+
+const raceDetector = false
