@@ -7,6 +7,37 @@
 // UDP headers, SRTP tag, extensions, retransmissions, padding and voice
 // included, for a rate without its overhead is a wrong number.
 //
+// How it decides, from a report to a target:
+//
+//	reports -> wait of each packet beyond the least of its size class (delay.go)
+//	        -> least wait lately = queue; what will be added = ahead (control.go)
+//	        -> bottleneck busy throughout? what came out is its capacity (arrivals.go)
+//	        -> no queue? the capacity rises, faster the longer it is quiet
+//	        -> loss with a full queue cuts; loss without one is tested: what
+//	           stays when we send less is the link's own and costs nothing,
+//	           what ends was a policer's (loss.go, episodes.go)
+//	        -> target = capacity, less what drains the queue above a goal
+//
+// What the source does not fill is found out by probes (probe.go): clusters
+// sized so that they cause at most Config.ProbeQueue of queue were there
+// nothing to find, sent only while the Ladder wants more.
+//
+//	           first limit met              less sent than allowed
+//	Startup ---------------------> Track <-------------------------> AppLimited
+//	   |                           ^  | queue above the goal
+//	   | probes                    |  v
+//	Probing <---- Ladder wants     Drain ---- our cut does not drain it ---> Compete
+//
+//	any --- no report in time ---> Blackout --- a packet arrived ---> as before
+//	any --- receiver reports, but never a packet report ---> Coarse --- one comes ---> Track
+//
+// Queue and its goal are judged in packet times beside milliseconds, for 1200
+// bytes at 50 kbit/s last 192 ms. Jitter that is there without a queue counts
+// as none, as far as it was seen at the calmest.
+//
+// Compete is simple as yet: a queue that is not ours is taken for the path's
+// own until it goes away.
+//
 // The package is a pure state machine on the standard library: no clock,
 // goroutine, lock or timer, no allocation after New, no map. The caller gives
 // the time with every call and calls OnTick no later than Next.

@@ -99,7 +99,7 @@ func (l *losses) judge(now int64) (v verdict, share float64) {
 	}
 	spread := math.Sqrt(max(l.link, 0.005) * length / float64(n))
 	switch {
-	case share <= l.link+max(0.02, 2*spread):
+	case share <= l.link+max(0.02, 2.5*spread):
 		l.suspect = 0
 		if share < l.link {
 			// The link's own loss is forgotten within a few epochs when it ends.
