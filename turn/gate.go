@@ -105,6 +105,9 @@ func (g *gate) objection(b []byte, r request, at tuple) (stun.ErrorCode, *atomic
 		if r.transport != 0 && r.transport != transportUDP {
 			return stun.CodeUnsupportedTransProto, &g.counters.unsupported
 		}
+		if r.reserves { // pion would promise the next port and not keep it
+			return stun.CodeInsufficientCapacity, &g.counters.unsupported
+		}
 	case stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodConnect:
 		own, exists := g.owner(at)
 		// pion is silent in both cases. RFC 8656 §5: 437 for an unknown

@@ -1,7 +1,9 @@
 package turn
 
 import (
+	"errors"
 	"net"
+	"net/netip"
 	"time"
 
 	pion "github.com/pion/turn/v5"
@@ -17,9 +19,13 @@ func (generator) Validate() error { return nil }
 // answers any error with 508 (Insufficient Capacity).
 func (g generator) AllocatePacketConn(request pion.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
 	s := g.server
-	// EVEN-PORT makes pion open up to 128 sockets, for nobody, in search of
-	// an even number; a reservation asks for a port.
-	if request.UserID == "" || request.RequestedPort != 0 {
+	// For EVEN-PORT pion opens sockets for nobody until one is even, closes
+	// it, and asks for its number: here it gets a number that stands for
+	// "any even one", and no socket. Another number comes of a reservation.
+	if request.UserID == "" {
+		return noSocket{}, &net.UDPAddr{Port: evenPort}, nil
+	}
+	if request.RequestedPort != 0 && request.RequestedPort != evenPort {
 		s.counters.unsupported.Add(1)
 		return nil, nil, errUnsupported
 	}
@@ -28,7 +34,7 @@ func (g generator) AllocatePacketConn(request pion.AllocateListenerConfig) (net.
 		s.countQuota(err)
 		return nil, nil, err
 	}
-	conn, told, err := s.config.Relay(RelayRequest{IPv6: request.Network == "udp6", User: user})
+	conn, told, err := s.openRelay(RelayRequest{IPv6: request.Network == "udp6", User: user}, request.RequestedPort == evenPort)
 	if err != nil {
 		s.quota.release(user, nil)
 		s.counters.relayFailed.Add(1)
@@ -43,6 +49,35 @@ func (g generator) AllocatePacketConn(request pion.AllocateListenerConfig) (net.
 	}
 	s.counters.allocations.Add(1)
 	return r, net.UDPAddrFromAddrPort(told), nil
+}
+
+const (
+	// evenPort is what pion is told for "any even port". It is no port that
+	// a relay has: the kernel gives none below 1024.
+	evenPort = 2
+	// evenTries is how many sockets are opened in search of an even port.
+	evenTries = 16
+)
+
+// noSocket is closed by pion and never used.
+type noSocket struct{ net.PacketConn }
+
+func (noSocket) Close() error { return nil }
+
+// openRelay opens the socket of one allocation, on an even port if asked
+// (RFC 8656 §7.2, EVEN-PORT).
+func (s *Server) openRelay(request RelayRequest, even bool) (net.PacketConn, netip.AddrPort, error) {
+	for range evenTries {
+		conn, told, err := s.config.Relay(request)
+		if err != nil {
+			return nil, netip.AddrPort{}, err
+		}
+		if !even || told.Port()%2 == 0 {
+			return conn, told, nil
+		}
+		_ = conn.Close()
+	}
+	return nil, netip.AddrPort{}, errors.New("no even port to be had")
 }
 
 // AllocateListener refuses allocations over TCP (RFC 6062).

@@ -71,6 +71,7 @@ type request struct {
 	hasPeer      bool
 	username     []byte // nil if absent; aliases the message
 	transport    byte   // REQUESTED-TRANSPORT, 0 if absent
+	reserves     bool   // EVEN-PORT asks to reserve the next port too
 }
 
 // scan walks the attributes of b, a STUN message, without allocating. It answers
@@ -120,6 +121,8 @@ func scan(b []byte) (r request, ok bool) {
 			}
 		case stun.AttrXORPeerAddress:
 			r.hasPeer = true
+		case stun.AttrEvenPort:
+			r.reserves = size > 0 && value[0]&0x80 != 0
 		case stun.AttrRequestedTransport:
 			if size > 0 {
 				r.transport = value[0]

@@ -2,7 +2,6 @@ package turn
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,13 +59,15 @@ func TestRelayWithPionClient(t *testing.T) {
 				t.Fatalf("round %d: %d bytes from %v, want %d from %v", i, n, from, len(out), mediaAddr)
 			}
 		}
+		synctest.Wait() // a packet is counted when it is out, perhaps after its echo
 		stats := l.server.Stats()
 		want := Traffic{Packets: rounds, Bytes: 20*100 + 190}
 		if stats.ToPeers != want || stats.FromPeers != want {
 			t.Errorf("traffic to %+v from %+v, want %+v", stats.ToPeers, stats.FromPeers, want)
 		}
-		// An hour of virtual time: refreshes keep it alive.
-		time.Sleep(time.Hour)
+		// An hour of virtual time: refreshes keep it alive. Not on the minute,
+		// when the client's own timers run.
+		time.Sleep(time.Hour + 7*time.Second)
 		if now := l.server.Stats().AllocationsNow; now != 1 {
 			t.Errorf("%d allocations after an hour of refreshes, want 1", now)
 		}
@@ -236,203 +237,6 @@ func TestExpiredRefresh(t *testing.T) {
 		l.credentials(p, "u", time.Hour)
 		if code := p.allocate(); code != 0 {
 			t.Errorf("allocate with new credentials = %d", code)
-		}
-	})
-}
-
-func TestQuotas(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, func(c *Config) { c.Limits.AllocationsPerUser, c.Limits.Allocations = 2, 3 })
-		defer l.close()
-		var first *probe
-		for i, c := range []struct {
-			id   string
-			want int
-		}{{"a", 0}, {"a", 0}, {"a", 486}, {"b", 0}, {"c", 486}} {
-			p, _ := l.udpProbe(c.id)
-			if code := p.allocate(); code != c.want {
-				t.Errorf("allocation %d of %s = %d, want %d", i, c.id, code, c.want)
-			}
-			if first == nil {
-				first = p
-			}
-		}
-		stats := l.server.Stats()
-		if stats.Refused.UserQuota != 1 || stats.Refused.Quota != 1 || stats.AllocationsNow != 3 {
-			t.Errorf("stats %+v", stats)
-		}
-		if code := first.do(stun.MethodRefresh, lifetimeAttribute(0)); code != 0 {
-			t.Fatalf("release = %d", code)
-		}
-		synctest.Wait()
-		p, _ := l.udpProbe("c")
-		if code := p.allocate(); code != 0 {
-			t.Errorf("allocation after one was released = %d", code)
-		}
-	})
-}
-
-// The time between pion's question and the deed leaves no gap, and a failed
-// socket costs no quota.
-func TestQuotaIsEnforcedAtTheSocket(t *testing.T) {
-	broken := errors.New("no socket")
-	synctest.Test(t, func(t *testing.T) {
-		fail := true
-		l := newLab(t, func(c *Config) {
-			c.Limits.Allocations = 1
-			open := c.Relay
-			c.Relay = func(r RelayRequest) (net.PacketConn, netip.AddrPort, error) {
-				if fail {
-					return nil, netip.AddrPort{}, broken
-				}
-				return open(r)
-			}
-		})
-		defer l.close()
-		g := generator{l.server}
-		request := pion.AllocateListenerConfig{Network: "udp4", UserID: "u"}
-		if _, _, err := g.AllocatePacketConn(request); !errors.Is(err, broken) {
-			t.Fatalf("broken allocator: %v", err)
-		}
-		fail = false
-		conn, addr, err := g.AllocatePacketConn(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if addr.(*net.UDPAddr).AddrPort().Addr() != relayHost {
-			t.Errorf("told address %v", addr)
-		}
-		if _, _, err := g.AllocatePacketConn(request); !errors.Is(err, errQuota) {
-			t.Errorf("second of one = %v, want errQuota", err)
-		}
-		for range 2 { // closing twice gives back once
-			if err := conn.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		if now := l.server.Stats().AllocationsNow; now != 0 {
-			t.Errorf("in use %d", now)
-		}
-		if err := l.server.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := g.AllocatePacketConn(request); !errors.Is(err, errClosed) {
-			t.Errorf("after Close: %v, want errClosed", err)
-		}
-	})
-}
-
-func TestMaxAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, func(c *Config) { c.MaxAge = 30 * time.Minute })
-		defer l.close()
-		p, _ := l.udpProbe("u")
-		if code := p.allocate(); code != 0 {
-			t.Fatalf("allocate = %d", code)
-		}
-		for range 5 {
-			time.Sleep(5 * time.Minute)
-			if code := p.do(stun.MethodRefresh); code != 0 {
-				t.Fatalf("refresh = %d", code)
-			}
-		}
-		time.Sleep(6 * time.Minute)
-		if now := l.server.Stats().AllocationsNow; now != 0 {
-			t.Errorf("%d allocations beyond the maximum age", now)
-		}
-		if code := p.do(stun.MethodRefresh); code != 437 {
-			t.Errorf("refresh beyond the maximum age = %d, want 437", code)
-		}
-	})
-}
-
-// Where pion is silent, or opens sockets in vain, the gate answers.
-func TestRefusals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, nil)
-		defer l.close()
-		p, _ := l.udpProbe("u")
-		sockets := l.net.count()
-		for _, c := range []struct {
-			name   string
-			method stun.Method
-			attr   []stun.Setter
-			want   int
-		}{
-			{"refresh without allocation", stun.MethodRefresh, nil, 437},
-			{"permission without allocation", stun.MethodCreatePermission, []stun.Setter{peerAttribute(mediaAddr)}, 437},
-			{"channel without allocation", stun.MethodChannelBind, []stun.Setter{channelAttribute(0x4000), peerAttribute(mediaAddr)}, 437},
-			{"connect without allocation", stun.MethodConnect, []stun.Setter{peerAttribute(mediaAddr)}, 437},
-			{"TCP allocation", stun.MethodAllocate, []stun.Setter{attribute(stun.AttrRequestedTransport, 6, 0, 0, 0)}, 442},
-			{"no transport", stun.MethodAllocate, nil, 400},
-			{"even port", stun.MethodAllocate, []stun.Setter{udpTransport, attribute(stun.AttrEvenPort, 0x80)}, 508},
-			{"reservation", stun.MethodAllocate, []stun.Setter{udpTransport, attribute(stun.AttrReservationToken, 1, 2, 3, 4, 5, 6, 7, 8)}, 508},
-			{"zero lifetime", stun.MethodAllocate, []stun.Setter{udpTransport, lifetimeAttribute(0)}, 508},
-			{"allocation", stun.MethodAllocate, []stun.Setter{udpTransport}, 0},
-			{"second allocation", stun.MethodAllocate, []stun.Setter{udpTransport}, 437},
-			{"connect over UDP", stun.MethodConnect, []stun.Setter{peerAttribute(mediaAddr)}, 447},
-		} {
-			if code := p.do(c.method, c.attr...); code != c.want {
-				t.Errorf("%s = %d, want %d", c.name, code, c.want)
-			}
-		}
-		if opened := l.net.count() - sockets; opened != 1 {
-			t.Errorf("%d sockets opened, want 1", opened)
-		}
-		// Somebody else on the same address and port: RFC 8656 §5, 441.
-		l.credentials(p, "thief", time.Hour)
-		if code := p.do(stun.MethodRefresh, lifetimeAttribute(0)); code != 441 {
-			t.Errorf("another user's refresh = %d, want 441", code)
-		}
-		stats := l.server.Stats()
-		if stats.Refused.NoAllocation != 4 || stats.Refused.WrongUser != 1 || stats.AllocationsNow != 1 {
-			t.Errorf("stats %+v", stats.Refused)
-		}
-		// A forged refresh draws no answer under our key, only pion's challenge.
-		p.password = "guess"
-		if code := p.do(stun.MethodRefresh); code != 401 {
-			t.Errorf("forged refresh = %d, want 401", code)
-		}
-	})
-}
-
-// One address cannot make the server answer without end; another is not harmed.
-func TestAnswersAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, func(c *Config) { c.Limits.AnswersPerSecond, c.Limits.AnswersBurst = 10, 20 })
-		defer l.close()
-		victim := l.net.open(netip.MustParseAddrPort("203.0.113.9:5"))
-		defer func() { _ = victim.Close() }()
-		binding := stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw
-		allocate := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport).Raw
-		forged := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport,
-			stun.NewUsername("x"), stun.NewRealm("rivulet"), stun.NewNonce("stale"), stun.NewLongTermIntegrity("x", "rivulet", "y")).Raw
-		for range 100 {
-			for _, b := range [][]byte{binding, allocate, forged} {
-				if _, err := victim.WriteTo(b, net.UDPAddrFromAddrPort(serverAddr)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			synctest.Wait()
-		}
-		if got := len(victim.in); got != 20 {
-			t.Errorf("%d answers to 300 requests at once, want the burst of 20", got)
-		}
-		if dropped := l.server.Stats().Dropped.RateLimited; dropped != 280 {
-			t.Errorf("%d counted as limited, want 280", dropped)
-		}
-		if p, _ := l.udpProbe("u"); p.allocate() != 0 {
-			t.Error("another address was harmed")
-		}
-		time.Sleep(time.Second)
-		for range 100 {
-			if _, err := victim.WriteTo(binding, net.UDPAddrFromAddrPort(serverAddr)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		synctest.Wait()
-		if got := len(victim.in); got != 30 {
-			t.Errorf("%d answers after a second, want 10 more", got)
 		}
 	})
 }

@@ -26,7 +26,7 @@ type Refused struct {
 	Quota        uint64 // allocations: all are taken
 	UserQuota    uint64 // allocations: this user's are taken
 	RelayFailed  uint64 // allocations: no socket to be had
-	Unsupported  uint64 // allocations over TCP, even ports, reservations
+	Unsupported  uint64 // allocations over TCP, reserved ports
 	Peer         uint64 // permissions and channels to peers not on the list
 	NoAllocation uint64 // refreshes and the like without an allocation
 	WrongUser    uint64 // the allocation is somebody else's

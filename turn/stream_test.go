@@ -44,6 +44,7 @@ func TestRelayOverTCP(t *testing.T) {
 				t.Fatalf("sent % x, received % x", data, back)
 			}
 		}
+		synctest.Wait() // a packet is counted when it is out, perhaps after its echo
 		if stats := l.server.Stats(); stats.TCP.Now != 1 || stats.TCP.Total != 1 || stats.ToPeers.Packets != 40 || stats.FromPeers.Packets != 40 {
 			t.Errorf("stats %+v", stats)
 		}
@@ -268,8 +269,9 @@ func TestStreamThatOnlyAsks(t *testing.T) {
 			}
 		}
 		_ = conn.Close()
-		if asked > maxQueueFrames+10 {
-			t.Errorf("served %d requests without one answer read, want at most %d", asked, maxQueueFrames)
+		// Some more are on their way in, or in the writer's hands.
+		if slack := (readBuffer + maxFrame + writeBatch) / stunHeaderLength; asked > maxQueueFrames+slack {
+			t.Errorf("served %d requests without one answer read, want at most %d", asked, maxQueueFrames+slack)
 		}
 		if stalled := l.server.Stats().TCP.Stalled; stalled != 1 {
 			t.Errorf("stalled %d, want 1", stalled)

@@ -25,5 +25,5 @@
 // Formats: STUN (RFC 8489) and ChannelData (RFC 8656 §12.4) on UDP; the same on
 // TCP with ChannelData padded to four bytes (§12.5). Credentials have the form
 // of draft-uberti-behave-turn-rest-00, which coturn and browsers' back ends know.
-// TCP allocations (RFC 6062), EVEN-PORT and RESERVATION-TOKEN are not offered.
+// TCP allocations (RFC 6062) and reserved ports are not offered.
 package turn
