@@ -177,7 +177,8 @@ type Probe struct {
 type Decision struct {
 	// Target is what media, retransmissions and voice together may use.
 	Target units.Rate
-	// Pacing is how fast packets may leave one after another.
+	// Pacing is how fast packets may leave one after another: above the
+	// target, but for moments in which the path's queue is to be emptied.
 	Pacing units.Rate
 	// Padding is how much padding may be added to keep the estimate alive;
 	// usually 0.

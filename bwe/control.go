@@ -32,6 +32,8 @@ const (
 	// firstWindow is what may be sent of video before the first report: a
 	// train of five packets measures, and delays voice by a second at 50 kbit/s.
 	firstWindow = 6000
+	// emptyingShare of the target is what is let out meanwhile.
+	emptyingShare = 0.8
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -198,7 +200,7 @@ func (c *Controller) bound(r units.Rate) units.Rate {
 }
 
 // factor is how much of the capacity may be offered while a queue drains.
-func (c *Controller) factor(now int64) float64 {
+func (c *Controller) factor() float64 {
 	f := 1.0
 	over := c.ahead - c.goal
 	if c.sending.rate() < c.capacity.Scale(used) {
@@ -208,19 +210,22 @@ func (c *Controller) factor(now int64) float64 {
 	if over > 0 {
 		f = max(deepestCut, 1-float64(over)/float64(int64(drainTime)+int64(c.packetTime())))
 	}
-	// A standing queue below the goal is emptied now and then.
-	if c.draining == 0 && c.lastFeedback != 0 && now-c.emptied > int64(emptyEvery) {
-		c.draining = now + int64(2*c.response())
-	}
-	if c.draining != 0 {
-		if now > c.draining || c.emptied >= c.draining-int64(2*c.response()) {
-			c.draining = 0
-			c.emptied = now
-		} else {
-			f = min(f, 0.8)
-		}
-	}
 	return f
+}
+
+// emptying says that the pacing, not the target, is lowered for a moment, so
+// that a standing queue below the goal is emptied now and then.
+func (c *Controller) emptying(now int64) bool {
+	switch {
+	case c.draining == 0:
+		if now-c.emptied > int64(emptyEvery) && c.lastFeedback != 0 && c.sending.rate() >= c.capacity.Scale(used) {
+			c.drainedFrom, c.draining = now, now+int64(2*c.response())
+		}
+	case now > c.draining || c.emptied >= c.drainedFrom:
+		c.draining = 0
+		c.emptied = now
+	}
+	return c.draining != 0
 }
 
 // decide fills the Decision from what is known.
@@ -242,14 +247,16 @@ func (c *Controller) decide(reason string) {
 		d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		d.Reason = c.coarse.reason
 	default:
-		f = c.factor(now)
+		f = c.factor()
 		target := c.capacity.Scale(f)
 		if c.test.active {
 			target = min(target, c.test.cap)
 		}
 		d.Target = c.bound(c.capped(now, target))
 		d.Pacing = d.Target
-		if f == 1 && c.queue <= c.goal {
+		if c.emptying(now) {
+			d.Pacing = d.Target.Scale(emptyingShare)
+		} else if f == 1 && c.queue <= c.goal {
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		}
 		d.State, d.Reason = c.state(f, reason)

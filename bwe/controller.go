@@ -56,6 +56,7 @@ type Controller struct {
 	quietSince  int64 // and was none since then
 	emptied     int64 // the queue was last seen empty
 	draining    int64 // a forced drain ends then; 0 when none
+	drainedFrom int64 // and began then
 	stuckSince  int64 // our cut does not drain the queue since then
 	stuckQueue  int64
 	stuckFlying int64
@@ -108,13 +109,14 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 // OnFeedback is told what the receiver saw of packets sent before.
 func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision {
 	t := c.clock(now)
+	awaited := max(c.lastFeedback, c.history.oldest)
 	fresh, came := c.read(t, reports)
 	if !fresh {
 		return c.tick(t)
 	}
 	if c.lastFeedback != 0 {
-		// Reports that come late or in heaps say nothing of their interval.
-		d := min(float64(t-c.lastFeedback), float64(2*time.Second))
+		// While nothing was sent nothing was to be reported.
+		d := min(float64(t-awaited), float64(2*time.Second))
 		c.interval += (d - c.interval) * 0.1
 	}
 	c.lastFeedback = t
