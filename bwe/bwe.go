@@ -39,7 +39,8 @@
 // own until it goes away.
 //
 // The package is a pure state machine on the standard library: no clock,
-// goroutine, lock or timer, no allocation after New, no map. The caller gives
+// goroutine, lock, timer or map, and no allocation but for a history that
+// doubles a few times at the most (8 kB to 256 kB). The caller gives
 // the time with every call and calls OnTick no later than Next.
 package bwe
 
