@@ -100,7 +100,7 @@ func (c *clock) change(now time.Time, p *packet.Packet, same bool) {
 	c.captureKnown = false
 }
 
-// next answers the outgoing timestamp of p, the newest packet.
+// next answers the outgoing timestamp of p, the newest packet that goes out.
 func (c *clock) next(now time.Time, p *packet.Packet) uint32 {
 	if p.Timestamp == c.in && !c.fresh {
 		return c.stamp(c.last)
@@ -117,6 +117,19 @@ func (c *clock) next(now time.Time, p *packet.Packet) uint32 {
 	c.last = max(c.raw, c.last+1)
 	c.fresh = false
 	c.learn(p, came)
+	return c.stamp(c.last)
+}
+
+// catchUp answers the outgoing timestamp of a packet that came late and yet is
+// the newest that goes out. Its arrival tells nothing.
+func (c *clock) catchUp(p *packet.Packet) uint32 {
+	step := int64(int32(p.Timestamp - c.in))
+	if step <= 0 || c.fresh || float64(step) > c.span(maxError) {
+		return c.late(p)
+	}
+	c.in = p.Timestamp
+	c.raw += step
+	c.last = max(c.raw, c.last)
 	return c.stamp(c.last)
 }
 
@@ -157,7 +170,7 @@ func (c *clock) capture(p *packet.Packet, came time.Time) (time.Time, bool) {
 	return at, true
 }
 
-// late answers the timestamp of a packet older than the newest.
+// late answers the timestamp of a packet older than the newest that went out.
 func (c *clock) late(p *packet.Packet) uint32 {
 	tick := c.raw + int64(int32(p.Timestamp-c.in))
 	return c.stamp(max(min(tick, c.last), c.floor))
@@ -172,7 +185,7 @@ func (c *clock) at(now time.Time) (uint32, bool) {
 	if c.captureKnown {
 		lag = c.captureLag
 	}
-	return c.stamp(round(c.ticks(now)-lag)), true
+	return c.stamp(round(c.ticks(now) - lag)), true
 }
 
 // stamp is the outgoing timestamp of a tick.

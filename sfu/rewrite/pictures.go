@@ -48,21 +48,25 @@ func (v *pictures) change(p *packet.Packet, s *shift) {
 	}
 }
 
-// send notes that p, the newest packet, is to be sent with a shift; false if the
-// beginning of its frame was dropped.
-func (v *pictures) send(p *packet.Packet, s shift) bool {
+// send notes that p, the newest packet, is to be sent; false if the beginning of
+// its frame was dropped.
+func (v *pictures) send(p *packet.Packet) bool {
 	v.enter(p)
 	if v.gone {
 		return false
 	}
 	v.sent = true
-	if p.Info.HasPictureID {
-		v.nextID = (p.Info.PictureID + s.picture + 1) & pictureMask(&p.Info)
-	}
-	if p.Info.HasTL0PICIDX {
-		v.nextTL0 = p.Info.TL0PICIDX + s.tl0 + 1
-	}
 	return true
+}
+
+// use notes the numbers of the newest packet that went out.
+func (v *pictures) use(i *codec.Info, out Output) {
+	if i.HasPictureID {
+		v.nextID = (out.PictureID + 1) & pictureMask(i)
+	}
+	if i.HasTL0PICIDX {
+		v.nextTL0 = out.TL0PICIDX + 1
+	}
 }
 
 // drop notes that p, the newest packet, is not sent. If it is the first of its

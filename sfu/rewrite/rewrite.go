@@ -131,7 +131,7 @@ func (s *Stream) Rewrite(now time.Time, p *packet.Packet) (Output, bool) {
 		s.clock.change(now, p, true)
 	}
 	s.skip(p)
-	if p.Kind == codec.VP8 && !s.pictures.send(p, s.shift) {
+	if p.Kind == codec.VP8 && !s.pictures.send(p) {
 		s.close(p)
 		return Output{}, false
 	}
@@ -139,7 +139,7 @@ func (s *Stream) Rewrite(now time.Time, p *packet.Packet) (Output, bool) {
 	s.advance(p, false)
 	out := s.numbers(p, s.shift)
 	out.Timestamp = s.clock.next(now, p)
-	s.use(out.Sequence)
+	s.use(p, out)
 	return out, true
 }
 
@@ -151,8 +151,8 @@ func (s *Stream) rewriteLate(p *packet.Packet) (Output, bool) {
 	}
 	s.places.set(p.Extended, place{state: sent})
 	out := s.numbers(p, at)
-	out.Timestamp = s.clock.late(p)
-	s.use(out.Sequence)
+	out.Timestamp = s.lateTimestamp(p, out.Sequence)
+	s.use(p, out)
 	return out, true
 }
 
@@ -173,8 +173,11 @@ func (s *Stream) Drop(p *packet.Packet) (out Output, fill bool) {
 			return Output{}, false
 		}
 		s.places.set(p.Extended, place{state: dropped})
-		out = Output{Sequence: uint16(p.Extended) + at.sequence, Timestamp: s.clock.late(p)}
-		s.use(out.Sequence)
+		out.Sequence = uint16(p.Extended) + at.sequence
+		out.Timestamp = s.lateTimestamp(p, out.Sequence)
+		if s.newest(out.Sequence) {
+			s.next = out.Sequence + 1
+		}
 		return out, true
 	}
 	// What is missing inside a frame that is dropped would be dropped as well.
@@ -224,12 +227,28 @@ func (s *Stream) close(p *packet.Packet) {
 	s.shift.sequence--
 }
 
-// use notes that a number went out. A number that was only kept free, behind
-// the highest one used, is nothing that the receiver could miss: a switch takes
-// it back.
-func (s *Stream) use(sequence uint16) {
-	if int16(sequence-s.next) >= 0 {
-		s.next = sequence + 1
+// newest says whether a number is beyond all that went out. A number that was
+// only kept free, beyond the newest, is nothing that the receiver could miss: a
+// switch takes it back.
+func (s *Stream) newest(sequence uint16) bool { return int16(sequence-s.next) >= 0 }
+
+// lateTimestamp is that of a packet which came late. All that came before it
+// may have been dropped; then it is the newest nevertheless.
+func (s *Stream) lateTimestamp(p *packet.Packet, sequence uint16) uint32 {
+	if s.newest(sequence) {
+		return s.clock.catchUp(p)
+	}
+	return s.clock.late(p)
+}
+
+// use notes that p goes out.
+func (s *Stream) use(p *packet.Packet, out Output) {
+	if !s.newest(out.Sequence) {
+		return
+	}
+	s.next = out.Sequence + 1
+	if p.Kind == codec.VP8 {
+		s.pictures.use(&p.Info, out)
 	}
 }
 
