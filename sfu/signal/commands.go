@@ -64,6 +64,9 @@ type Join struct {
 	Token   string `json:"token,omitempty"`
 	// Name is shown to others; a name in the token wins.
 	Name string `json:"name,omitempty"`
+	// Identity is honoured only by a server that needs no tokens; it lets a
+	// reloaded page replace itself. A token's identity wins.
+	Identity string `json:"identity,omitempty"`
 	// Offer is the SDP offer with all sections of the whole call. Empty joins
 	// without media (signalling only).
 	Offer string `json:"offer,omitempty"`
@@ -213,6 +216,9 @@ func (c *Join) Validate() error {
 		return err
 	}
 	if err := validText("name", c.Name, MaxNameLength); err != nil {
+		return err
+	}
+	if err := validText("identity", c.Identity, MaxNameLength); err != nil {
 		return err
 	}
 	if err := validText("client", c.Client, MaxClientLength); err != nil {

@@ -44,7 +44,10 @@ type Command struct {
 	// Remote is the network address the command came from, without port; used
 	// to limit rates, never logged with the identity.
 	Remote string
-	Body   Body
+	// Host is the name or address by which the client reached the adapter,
+	// without port: relay servers on this node are named by it.
+	Host string
+	Body Body
 }
 
 // Filter selects the events of a subscription.

@@ -1,0 +1,153 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/rivulet-rtc/rivulet/sfu/uplink"
+)
+
+// tick says what the publisher must hear now: transport-wide feedback, NACKs,
+// key-frame requests, receiver reports; and when it wants to be asked again.
+// It runs on the peer's worker.
+func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return dst, time.Time{}
+	}
+	dst = g.appendFeedback(now, dst)
+	report := !g.reportAt.After(now)
+	var reports []rtcp.ReceptionReport
+	for _, in := range g.list {
+		if in.stream == nil || in.repair {
+			continue
+		}
+		in.stream.Tick(now)
+		dst = g.appendRequests(now, in, dst)
+		if report {
+			if block, ok := in.stream.ReceptionReport(now); ok {
+				reports = append(reports, block)
+			}
+		}
+	}
+	if report {
+		g.reportAt = now.Add(reportEvery)
+		dst = appendReceiverReports(dst, reports)
+	}
+	if !g.measureAt.After(now) {
+		g.measureAt = now.Add(measureEvery)
+		for _, s := range g.sections {
+			if s.track != nil {
+				s.track.measure(now)
+			}
+		}
+	}
+	g.nextTick = g.next(now)
+	return dst, g.nextTick
+}
+
+// appendFeedback adds transport-wide feedback that is due. The bytes are the
+// ingress's own and stay untouched until the next tick.
+func (g *ingress) appendFeedback(now time.Time, dst []rtcp.Packet) []rtcp.Packet {
+	if !g.recorder.Due(now) {
+		return dst
+	}
+	g.feedback = g.feedback[:0]
+	for more := true; more; {
+		begin := len(g.feedback)
+		g.feedback, more = g.recorder.Build(now, g.feedback)
+		if len(g.feedback) == begin {
+			break
+		}
+		raw := rtcp.RawPacket(g.feedback[begin:len(g.feedback):len(g.feedback)])
+		dst = append(dst, &raw)
+	}
+	return dst
+}
+
+// appendRequests adds NACKs and key-frame requests of one stream.
+func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) []rtcp.Packet {
+	g.sequences = in.stream.AppendNACKs(now, g.sequences[:0])
+	if len(g.sequences) > 0 {
+		dst = append(dst, &rtcp.TransportLayerNack{
+			MediaSSRC: in.ssrc,
+			Nacks:     rtcp.NackPairsFromSequenceNumbers(g.sequences),
+		})
+	}
+	if in.stream.KeyframeDue(now) {
+		dst = append(dst, &rtcp.PictureLossIndication{MediaSSRC: in.ssrc})
+	}
+	return dst
+}
+
+// appendReceiverReports packs reports into as few packets as the five-bit
+// count allows (RFC 3550 §6.4.2).
+func appendReceiverReports(dst []rtcp.Packet, reports []rtcp.ReceptionReport) []rtcp.Packet {
+	const perPacket = 31
+	for len(reports) > 0 {
+		n := min(len(reports), perPacket)
+		dst = append(dst, &rtcp.ReceiverReport{Reports: reports[:n]})
+		reports = reports[n:]
+	}
+	return dst
+}
+
+// requestKeyframe notes the wish for a key frame of one layer of a track.
+func (g *ingress) requestKeyframe(now time.Time, t *Track, layer int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || layer < 0 || layer >= maxLayers {
+		return
+	}
+	if s := t.layers[layer]; s != nil {
+		s.WantKeyframe(now)
+		g.schedule(now)
+	}
+}
+
+// onSenderReport ties a publisher's clock to its timestamps.
+func (g *ingress) onSenderReport(now time.Time, sr *rtcp.SenderReport) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if in := g.inbounds[sr.SSRC]; in != nil && in.stream != nil {
+		in.stream.OnSenderReport(now, sr.NTPTime, sr.RTPTime)
+	}
+}
+
+// setRTT tells the uplinks the round-trip time of the path.
+func (g *ingress) setRTT(rtt time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rtt <= 0 || rtt == g.rtt {
+		return
+	}
+	g.rtt = rtt
+	for _, in := range g.list {
+		if in.stream != nil {
+			in.stream.SetRTT(rtt)
+		}
+	}
+}
+
+// UplinkStats is one incoming stream for operators.
+type UplinkStats struct {
+	MID   string
+	RID   string
+	Codec string
+	uplink.Stats
+}
+
+// uplinkStats answers the state of every media stream.
+func (g *ingress) uplinkStats() []UplinkStats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []UplinkStats
+	for _, in := range g.list {
+		if in.stream != nil && in.section != nil {
+			all = append(all, UplinkStats{MID: in.section.mid, RID: in.rid, Codec: in.kind.String(), Stats: in.stream.Stats()})
+		}
+	}
+	return all
+}

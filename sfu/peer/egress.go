@@ -1,0 +1,255 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+)
+
+const (
+	// idleTick is how often a peer is looked at that waits for nothing.
+	idleTick = time.Second
+	// ratesEvery is how often the measured rates of tracks reach a downlink.
+	ratesEvery = 500 * time.Millisecond
+	// soonest is the least time between two looks at a peer: less than a timer
+	// can be trusted for, and the end of any loop of a core that is due for ever.
+	soonest = 200 * time.Microsecond
+	// statsEvery is how often a snapshot is left for other goroutines.
+	statsEvery = time.Second
+)
+
+// subscription is one slot of one peer that carries a track.
+type subscription struct {
+	egress *egress
+	slot   int
+}
+
+// egress is a peer's outgoing side. Everything in it belongs to its worker.
+type egress struct {
+	peer *Peer
+	down *downlink.Downlink
+
+	slots  []*slotTrack
+	tracks []*Track // what each slot carries, nil for nothing
+
+	// Places in the worker's books.
+	index  int
+	next   time.Time
+	dirty  bool
+	closed bool
+
+	ratesAt   time.Time
+	statsAt   time.Time
+	ingressAt time.Time // when the peer's incoming side wants its tick
+
+	// Reused for each packet.
+	out        downlink.Outgoing
+	header     rtp.Header
+	extensions extensionBuffers
+	events     []downlink.Event
+	reports    []rtcp.SenderReport
+	control    []rtcp.Packet
+}
+
+// extensionBuffers keep the bytes of header extensions, which pion reads only
+// when the packet is written.
+type extensionBuffers struct {
+	transport   [2]byte
+	orientation [1]byte
+}
+
+// nextDue is the earliest time at which tick or send has something to do.
+func (e *egress) nextDue(now time.Time) time.Time {
+	due := now.Add(idleTick)
+	sending := e.down.Next()
+	if !e.peer.connected.Load() {
+		sending = time.Time{} // nothing can leave yet; connecting wakes the worker
+	}
+	for _, t := range [...]time.Time{sending, e.ingressAt, e.ratesAt, e.statsAt} {
+		if !t.IsZero() && t.Before(due) {
+			due = t
+		}
+	}
+	if earliest := now.Add(soonest); due.Before(earliest) {
+		return earliest
+	}
+	return due
+}
+
+// tick runs what is due by time alone.
+func (e *egress) tick(now time.Time) {
+	if !e.ratesAt.After(now) {
+		e.ratesAt = now.Add(ratesEvery)
+		for slot, t := range e.tracks {
+			if t == nil {
+				continue
+			}
+			if rates := t.Rates(); rates != nil {
+				e.down.SetRates(now, slot, rates)
+			}
+		}
+	}
+	if !e.ingressAt.IsZero() && !e.ingressAt.After(now) {
+		e.tickIngress(now)
+	}
+	e.down.Tick(now)
+	if e.down.ReportDue(now) {
+		e.sendReports(now)
+	}
+	if !e.statsAt.After(now) {
+		e.statsAt = now.Add(statsEvery)
+		stats := e.down.Stats()
+		e.peer.stats.Store(&stats)
+	}
+}
+
+// tickIngress sends what the incoming side has to say to its publisher.
+func (e *egress) tickIngress(now time.Time) {
+	e.control, e.ingressAt = e.peer.ingress.tick(now, e.control[:0])
+	e.writeRTCP(e.control)
+}
+
+// sendReports sends the sender reports of the active slots.
+func (e *egress) sendReports(now time.Time) {
+	e.reports = e.down.AppendSenderReports(now, e.reports[:0])
+	e.control = e.control[:0]
+	for i := range e.reports {
+		e.control = append(e.control, &e.reports[i])
+	}
+	e.writeRTCP(e.control)
+}
+
+func (e *egress) writeRTCP(packets []rtcp.Packet) {
+	if len(packets) == 0 || !e.peer.connected.Load() {
+		return
+	}
+	// Errors mean that the path is gone; its state tells the room so.
+	_ = e.peer.connection.WriteRTCP(packets)
+}
+
+// send writes everything that may leave now.
+func (e *egress) send(now time.Time) {
+	if e.peer.connected.Load() {
+		for e.down.Poll(now, &e.out) {
+			n, err := e.write()
+			e.down.Sent(now, &e.out, err == nil && n > 0)
+		}
+	}
+	e.handleEvents(now)
+}
+
+// write hands one packet to pion, which encrypts it into the worker's batch.
+func (e *egress) write() (int, error) {
+	o := &e.out
+	slot := e.slots[o.Slot]
+	h := &e.header
+	h.Version = 2
+	h.Marker = o.Marker
+	h.PayloadType = o.PayloadType
+	h.SequenceNumber = o.Sequence
+	h.Timestamp = o.Timestamp
+	h.SSRC = o.SSRC
+	h.Padding, h.PaddingSize = o.Padding > 0, o.Padding
+	h.CSRC = h.CSRC[:0]
+	if o.Source != 0 {
+		h.CSRC = append(h.CSRC, o.Source)
+	}
+	h.Extension, h.ExtensionProfile, h.Extensions = false, 0, h.Extensions[:0]
+	ids := &slot.extensions
+	if o.HasTransportSequence && ids.transport != 0 {
+		e.extensions.transport = [2]byte{byte(o.TransportSequence >> 8), byte(o.TransportSequence)}
+		setExtension(h, ids.transport, e.extensions.transport[:])
+	}
+	if o.HasOrientation && ids.orientation != 0 {
+		e.extensions.orientation[0] = o.Orientation
+		setExtension(h, ids.orientation, e.extensions.orientation[:])
+	}
+	if len(o.Descriptor) > 0 && ids.descriptor != 0 {
+		setExtension(h, ids.descriptor, o.Descriptor)
+	}
+	return slot.writer.WriteRTP(h, o.Payload)
+}
+
+// setExtension adds a header extension; one that does not fit the one-byte form
+// turns the header into the two-byte form (RFC 8285 §4.3).
+func setExtension(h *rtp.Header, id uint8, value []byte) {
+	if !h.Extension {
+		h.Extension = true
+		h.ExtensionProfile = rtp.ExtensionProfileOneByte
+	}
+	if len(value) > 16 && h.ExtensionProfile == rtp.ExtensionProfileOneByte {
+		h.ExtensionProfile = rtp.ExtensionProfileTwoByte
+	}
+	// Refused only for an id or a size that negotiation and uplink ruled out.
+	_ = h.SetExtension(id, value)
+}
+
+// handleEvents carries out what the downlink asks for.
+func (e *egress) handleEvents(now time.Time) {
+	e.events = e.down.Events(e.events[:0])
+	if len(e.events) == 0 {
+		return
+	}
+	told := e.events[:0]
+	for _, ev := range e.events {
+		if ev.Slot < 0 || ev.Slot >= len(e.tracks) {
+			continue
+		}
+		t := e.tracks[ev.Slot]
+		if ev.Kind == downlink.KeyframeWanted {
+			if t != nil && t.ID == ev.Source {
+				t.requestKeyframe(now, int(ev.Spatial))
+			}
+			continue
+		}
+		told = append(told, ev)
+	}
+	if len(told) > 0 {
+		e.peer.handler.SlotEvents(told)
+	}
+}
+
+// assign puts a track (or nothing) into a slot.
+func (e *egress) assign(now time.Time, slot int, t *Track, s downlink.Source) {
+	if e.closed || slot < 0 || slot >= len(e.tracks) {
+		return
+	}
+	if old := e.tracks[slot]; old != nil {
+		old.unsubscribe(e.peer.worker.index, e, slot)
+	}
+	e.tracks[slot] = t
+	e.down.Assign(now, slot, s)
+	if t != nil {
+		t.subscribe(e.peer.worker.index, subscription{e, slot})
+		if rates := t.Rates(); rates != nil {
+			e.down.SetRates(now, slot, rates)
+		}
+	}
+	e.peer.worker.mark(e)
+}
+
+// close gives everything back.
+func (e *egress) close() {
+	if e.closed {
+		return
+	}
+	e.closed = true
+	for slot, t := range e.tracks {
+		if t != nil {
+			t.unsubscribe(e.peer.worker.index, e, slot)
+			e.tracks[slot] = nil
+		}
+	}
+	e.peer.worker.detach(e)
+	stats := e.down.Stats()
+	e.peer.stats.Store(&stats)
+	e.down.Close()
+}
+
+// overhead is what the wire adds to each RTP packet: IPv4 20, UDP 8, and the
+// 16 byte tag of AES-GCM; over TCP two bytes of framing and a larger header.
+const overhead = units.Size(20 + 8 + 16)

@@ -1,0 +1,319 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+)
+
+// State is how the peer's path does.
+type State uint8
+
+// The states of a path.
+const (
+	Connecting   State = iota
+	Connected          // media flows
+	Disconnected       // silent; may come back by itself
+	Failed             // given up; an ICE restart is needed
+)
+
+var stateNames = [...]string{"connecting", "connected", "disconnected", "failed"}
+
+// String answers the state's name.
+func (s State) String() string { return stateNames[s] }
+
+// Handler is told of a peer. Its methods are called from the media plane's own
+// goroutines and must return at once.
+type Handler interface {
+	// StateChanged tells of the path.
+	StateChanged(State)
+	// SlotEvents tells what became of slots. The slice is only lent.
+	SlotEvents([]downlink.Event)
+}
+
+// ErrOffer says that the client's offer cannot be answered; the error around it
+// says why.
+var ErrOffer = errors.New("offer refused")
+
+// Peer is one participant's PeerConnection.
+type Peer struct {
+	media      *Media
+	worker     *worker
+	handler    Handler
+	connection *webrtc.PeerConnection
+	ingress    *ingress
+	egress     *egress
+	rtcp       rtcpReceiver
+
+	slots     []*slotTrack
+	connected atomic.Bool
+	buffers   atomic.Int64
+	stats     atomic.Pointer[downlink.Stats]
+	closing   sync.Once
+}
+
+// NewPeer answers a client's offer. Every section on which the client receives
+// becomes a slot. Errors that are the client's fault wrap ErrOffer.
+func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, string, error) {
+	text, sections, err := parseOffer(offer)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	p := &Peer{media: m, worker: m.pickWorker(), handler: h}
+	p.rtcp.peer = p
+	if p.ingress, err = newIngress(p); err != nil {
+		return nil, "", err
+	}
+	p.egress = &egress{peer: p, index: -1}
+	api, err := p.api()
+	if err != nil {
+		return nil, "", fmt.Errorf("set up the peer: %w", err)
+	}
+	if p.connection, err = api.NewPeerConnection(webrtc.Configuration{}); err != nil {
+		return nil, "", fmt.Errorf("create the peer connection: %w", err)
+	}
+	m.peers.Add(1)
+	answer, err := p.negotiate(ctx, text, sections)
+	if err != nil {
+		p.Close()
+		return nil, "", err
+	}
+	return p, answer, nil
+}
+
+func (p *Peer) negotiate(ctx context.Context, offer string, sections []offered) (string, error) {
+	if err := p.addSlots(sections); err != nil {
+		return "", err
+	}
+	p.connection.OnConnectionStateChange(p.stateChanged)
+	answer, err := p.answer(ctx, offer)
+	if err != nil {
+		return "", err
+	}
+	settled, err := parseAnswer(answer)
+	if err != nil {
+		return "", err
+	}
+	if err := p.startEgress(settled); err != nil {
+		return "", err
+	}
+	p.startIngress(sections, settled)
+	return answer, nil
+}
+
+// addSlots gives pion one local track for each section that the client receives.
+func (p *Peer) addSlots(sections []offered) error {
+	var audio, video int
+	for _, s := range sections {
+		if !s.receives {
+			continue
+		}
+		t := &slotTrack{slot: len(p.slots), mid: s.mid, video: s.video}
+		if s.video {
+			t.main = video == 0
+			video++
+		} else {
+			t.main = audio == 0
+			audio++
+		}
+		direction := webrtc.RTPTransceiverDirectionSendonly
+		if s.sends {
+			direction = webrtc.RTPTransceiverDirectionSendrecv
+		}
+		if _, err := p.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: direction}); err != nil {
+			return fmt.Errorf("add slot %d: %w", t.slot, err)
+		}
+		p.slots = append(p.slots, t)
+		if len(p.slots) > downlink.MaxSlots {
+			return fmt.Errorf("%w: more than %d sections receive", ErrOffer, downlink.MaxSlots)
+		}
+	}
+	return nil
+}
+
+// answer runs one offer and answer through pion and waits for our candidates,
+// which are all local.
+func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
+	description := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}
+	if err := p.connection.SetRemoteDescription(description); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	answer, err := p.connection.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	gathered := webrtc.GatheringCompletePromise(p.connection)
+	if err := p.connection.SetLocalDescription(answer); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	select {
+	case <-gathered:
+	case <-ctx.Done():
+		return "", fmt.Errorf("gather local candidates: %w", ctx.Err())
+	}
+	return p.connection.LocalDescription().SDP, nil
+}
+
+// startEgress hands the bound slots to the worker.
+func (p *Peer) startEgress(settled negotiated) error {
+	var seed [8]byte
+	rand.Read(seed[:]) // never fails (crypto/rand)
+	cfg := downlink.Config{
+		Overhead:      overhead,
+		TransportWide: settled.ids.transport != 0,
+		BWE:           p.media.cfg.BWE,
+		Seed:          binary.LittleEndian.Uint64(seed[:]),
+	}
+	for _, s := range p.slots {
+		if s.writer == nil {
+			return fmt.Errorf("%w: section %q offers no codec that is known here", ErrOffer, s.mid)
+		}
+		cfg.Slots = append(cfg.Slots, s.config())
+	}
+	now := time.Now()
+	down, err := downlink.New(now, cfg)
+	if err != nil {
+		return fmt.Errorf("start the downlink: %w", err)
+	}
+	p.egress.down = down
+	p.egress.slots = p.slots
+	p.egress.tracks = make([]*Track, len(p.slots))
+	p.worker.post(func(now time.Time) { p.worker.attach(now, p.egress) })
+	return nil
+}
+
+func (p *Peer) startIngress(sections []offered, settled negotiated) {
+	g := p.ingress
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.formats, g.ids = settled.formats, settled.ids
+	for _, o := range sections {
+		if !o.sends {
+			continue
+		}
+		s := &section{mid: o.mid, video: o.video, rids: o.rids}
+		g.sections = append(g.sections, s)
+		for ssrc, repairs := range o.ssrcs {
+			g.declared[ssrc] = declaredSSRC{section: s, repairs: repairs}
+		}
+	}
+}
+
+func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
+	switch s {
+	case webrtc.PeerConnectionStateConnected:
+		p.connected.Store(true)
+		p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.RouteChanged(now) })
+		p.handler.StateChanged(Connected)
+	case webrtc.PeerConnectionStateDisconnected:
+		p.handler.StateChanged(Disconnected)
+	case webrtc.PeerConnectionStateFailed:
+		p.connected.Store(false)
+		p.handler.StateChanged(Failed)
+	}
+}
+
+// Restart answers an offer that renews ICE. Slots and sections stay.
+func (p *Peer) Restart(ctx context.Context, offer string) (string, error) {
+	text, _, err := parseOffer(offer)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	return p.answer(ctx, text)
+}
+
+// Slots tells which media section each slot is.
+func (p *Peer) Slots() []Slot {
+	var all []Slot
+	for _, s := range p.slots {
+		kind := downlink.Audio
+		if s.video {
+			kind = downlink.Video
+		}
+		all = append(all, Slot{MID: s.mid, Kind: kind})
+	}
+	return all
+}
+
+// SendSections are the sections on which the client may send, in order.
+func (p *Peer) SendSections() []Slot {
+	var all []Slot
+	for _, s := range p.ingress.sections {
+		kind := downlink.Audio
+		if s.video {
+			kind = downlink.Video
+		}
+		all = append(all, Slot{MID: s.mid, Kind: kind})
+	}
+	return all
+}
+
+// Publish starts a track on a section of the client's; false when the client
+// sends nothing there.
+func (p *Peer) Publish(mid string, cfg TrackConfig) (*Track, bool) {
+	t := &Track{TrackConfig: cfg, publisher: p, workers: p.media.workers}
+	return t, p.ingress.publish(t, mid)
+}
+
+// Unpublish ends a track. Subscribers must be assigned something else first.
+func (p *Peer) Unpublish(t *Track) { p.ingress.unpublish(t) }
+
+// Assign puts a track (nil for none) into a slot.
+func (p *Peer) Assign(slot int, t *Track, s downlink.Source) {
+	p.worker.post(func(now time.Time) { p.egress.assign(now, slot, t, s) })
+}
+
+// onDownlink runs do on the worker unless the peer is closed.
+func (p *Peer) onDownlink(do func(now time.Time, d *downlink.Downlink)) {
+	p.worker.post(func(now time.Time) { p.withDownlink(now, do) })
+}
+
+// Acknowledge says that the client knows what a slot carries.
+func (p *Peer) Acknowledge(slot int, source uint32) {
+	p.onDownlink(func(_ time.Time, d *downlink.Downlink) { d.Acknowledge(slot, source) })
+}
+
+// SetView says how a slot is looked at.
+func (p *Peer) SetView(slot int, v downlink.View) {
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetView(now, slot, v) })
+}
+
+// SetDataMode bounds what the client spends.
+func (p *Peer) SetDataMode(mode downlink.DataMode) {
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetDataMode(now, mode) })
+}
+
+// Stats is a snapshot of the downlink, at most a second old; false before the first.
+func (p *Peer) Stats() (downlink.Stats, bool) {
+	if s := p.stats.Load(); s != nil {
+		return *s, true
+	}
+	return downlink.Stats{}, false
+}
+
+// Uplinks is the state of the incoming streams.
+func (p *Peer) Uplinks() []UplinkStats { return p.ingress.uplinkStats() }
+
+// Close ends the connection and gives back every buffer. It waits until the
+// worker has let go.
+func (p *Peer) Close() {
+	p.closing.Do(func() {
+		p.connected.Store(false)
+		if p.egress.down != nil {
+			p.worker.call(func(time.Time) { p.egress.close() })
+		}
+		// The only error is that of a transport which was never opened.
+		_ = p.connection.GracefulClose()
+		p.ingress.close()
+		p.media.peers.Add(-1)
+	})
+}

@@ -1,0 +1,46 @@
+package peer
+
+import "sync/atomic"
+
+// counters are the media plane's totals.
+type counters struct {
+	malformed   atomic.Uint64
+	oversized   atomic.Uint64
+	unknown     atomic.Uint64
+	notAccepted atomic.Uint64
+	overload    atomic.Uint64
+	rtcpLimited atomic.Uint64
+	forwarded   atomic.Uint64
+}
+
+// Stats are totals of the media plane since it started.
+type Stats struct {
+	// Malformed packets could not be parsed; Oversized were larger than
+	// packet.MaxSize; Unknown belonged to no published stream.
+	Malformed, Oversized, Unknown uint64
+	// NotAccepted were duplicates, padding, or too old.
+	NotAccepted uint64
+	// Overload is how many packets a worker had no room for.
+	Overload uint64
+	// RTCPLimited is how many RTCP packets were over a peer's limit.
+	RTCPLimited uint64
+	// Forwarded is how many RTP packets were written to subscribers.
+	Forwarded uint64
+	// Peers and BuffersInUse are current.
+	Peers, BuffersInUse int64
+}
+
+// Stats answers the totals.
+func (m *Media) Stats() Stats {
+	return Stats{
+		Malformed:    m.counts.malformed.Load(),
+		Oversized:    m.counts.oversized.Load(),
+		Unknown:      m.counts.unknown.Load(),
+		NotAccepted:  m.counts.notAccepted.Load(),
+		Overload:     m.counts.overload.Load(),
+		RTCPLimited:  m.counts.rtcpLimited.Load(),
+		Forwarded:    m.counts.forwarded.Load(),
+		Peers:        m.peers.Load(),
+		BuffersInUse: m.pool.InUse(),
+	}
+}

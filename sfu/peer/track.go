@@ -1,0 +1,175 @@
+package peer
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/uplink"
+)
+
+// maxLayers is how many simulcast layers a track may have.
+const maxLayers = 4
+
+// TrackConfig describes a track when it is published.
+type TrackConfig struct {
+	// ID is the room-wide short id, 1 to 65535.
+	ID    uint32
+	Video bool
+	// Screen marks shared screens, where sharpness goes before motion.
+	Screen bool
+	// RIDs name the simulcast layers from small to large; empty for one layer.
+	RIDs []string
+	// Layers are their sizes, in the same order; may be empty.
+	Layers []downlink.LayerInfo
+}
+
+// Track is one published track: where its packets come in and who gets them.
+type Track struct {
+	TrackConfig
+
+	publisher *Peer
+	workers   []*worker
+	muted     atomic.Bool
+	kind      atomic.Uint32 // codec.Kind of the newest packet
+	rates     atomic.Pointer[[]downlink.LayerRate]
+
+	// active has a bit for each worker that has subscribers.
+	active atomic.Uint64
+	// subscribers[i] belongs to worker i.
+	subscribers [maxWorkers][]subscription
+
+	// Guarded by the publisher's ingress lock.
+	layers [maxLayers]*uplink.Stream
+	level  levelSum
+}
+
+// Kind is the codec of the newest packet, codec.Unknown before the first.
+func (t *Track) Kind() codec.Kind { return codec.Kind(t.kind.Load()) }
+
+// SetMuted stops or resumes forwarding.
+func (t *Track) SetMuted(muted bool) { t.muted.Store(muted) }
+
+// Muted says whether the track is muted.
+func (t *Track) Muted() bool { return t.muted.Load() }
+
+// Rates are the measured wire rates of the layers; nil before the first
+// measurement. The slice must not be written to.
+func (t *Track) Rates() []downlink.LayerRate {
+	if p := t.rates.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fanOut hands a packet once to each worker that has a subscriber.
+func (t *Track) fanOut(p *packet.Packet) {
+	if t.muted.Load() {
+		return
+	}
+	for mask := t.active.Load(); mask != 0; mask &= mask - 1 {
+		t.workers[bits.TrailingZeros64(mask)].forward(t, p)
+	}
+}
+
+// subscribe and unsubscribe run on worker i.
+func (t *Track) subscribe(i int, s subscription) {
+	t.subscribers[i] = append(t.subscribers[i], s)
+	t.active.Or(1 << i)
+}
+
+func (t *Track) unsubscribe(i int, e *egress, slot int) {
+	t.subscribers[i] = slices.DeleteFunc(t.subscribers[i], func(s subscription) bool {
+		return s.egress == e && s.slot == slot
+	})
+	if len(t.subscribers[i]) == 0 {
+		t.active.And(^uint64(1 << i))
+	}
+}
+
+// requestKeyframe asks the publisher for a key frame of a layer; requests are
+// merged and throttled by the uplink.
+func (t *Track) requestKeyframe(now time.Time, layer int) {
+	t.publisher.ingress.requestKeyframe(now, t, layer)
+}
+
+// measure leaves the rates for the downlinks. The ingress lock is held.
+func (t *Track) measure(now time.Time) {
+	var rates []downlink.LayerRate
+	for i, s := range t.layers {
+		if s == nil {
+			continue
+		}
+		active := s.Active(now)
+		cumulative := s.Rates(now)
+		var last units.Rate
+		for temporal, r := range cumulative {
+			if temporal > 0 && r <= last {
+				break // this temporal layer is not sent
+			}
+			last = r
+			if !active {
+				r = 0
+			}
+			rates = append(rates, downlink.LayerRate{Spatial: int8(i), Temporal: int8(temporal), Rate: r})
+		}
+	}
+	if len(rates) > 0 {
+		t.rates.Store(&rates)
+	}
+}
+
+// Level is what was heard of an audio track since the last look.
+type Level struct {
+	// Packets is how many packets came; 0 means silence or loss.
+	Packets int
+	// Level is the loudest in -dBov, 0 (loudest) to 127; valid if HasLevel.
+	Level    uint8
+	HasLevel bool
+	// Active says that the sender itself heard a voice (RFC 6464 §3).
+	Active bool
+	// PayloadSize is the mean size of a payload in bytes.
+	PayloadSize int
+}
+
+// levelSum gathers a Level.
+type levelSum struct {
+	packets, bytes int
+	loudest        uint8
+	hasLevel       bool
+	active         bool
+}
+
+func (l *levelSum) add(p *packet.Packet) {
+	if l.packets == 0 {
+		l.loudest = math.MaxInt8
+	}
+	l.packets++
+	l.bytes += len(p.Payload)
+	if p.HasAudioLevel {
+		l.hasLevel = true
+		l.loudest = min(l.loudest, p.AudioLevel)
+		l.active = l.active || p.VoiceActive
+	}
+}
+
+// TakeLevel answers what was heard since the last call.
+func (t *Track) TakeLevel() Level {
+	t.publisher.ingress.mu.Lock()
+	l := t.level
+	t.level = levelSum{}
+	t.publisher.ingress.mu.Unlock()
+	if l.packets == 0 {
+		return Level{}
+	}
+	return Level{
+		Packets: l.packets, Level: l.loudest, HasLevel: l.hasLevel,
+		Active: l.active, PayloadSize: l.bytes / l.packets,
+	}
+}

@@ -1,0 +1,260 @@
+package sfu
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/mailbox"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/speaker"
+)
+
+const (
+	// roomTick is how often a room looks at levels, connections and qualities.
+	roomTick = 100 * time.Millisecond
+	// qualityEvery is how often connection qualities are judged.
+	qualityEvery = 2 * time.Second
+	// roomInbox bounds what waits for a room.
+	roomInbox = 4096
+	// maxShortID is the largest short id of a track: it fits two bytes.
+	maxShortID = 65535
+)
+
+// errRoomClosed says that a room ended before it could take a command.
+var errRoomClosed = errors.New("room closed")
+
+// room is one call. Its goroutine owns everything below inbox.
+type room struct {
+	engine *Engine
+	name   string
+	inbox  *mailbox.Box[func(now time.Time)]
+
+	members   []*member // in order of joining
+	tracks    map[string]*track
+	byShort   map[uint32]*track
+	nextShort uint32
+	speakers  *speaker.Detector
+	speaking  []signal.Speaker // as last told
+	qualityAt time.Time
+	ended     bool
+	entered   bool // somebody was here, so an empty room ends
+}
+
+func newRoom(e *Engine, name string) *room {
+	return &room{
+		engine: e, name: name,
+		inbox:    mailbox.New[func(time.Time)](roomInbox),
+		tracks:   make(map[string]*track),
+		byShort:  make(map[uint32]*track),
+		speakers: speaker.New(speaker.Config{}),
+	}
+}
+
+// post hands do to the room's goroutine; false when the room has ended.
+func (r *room) post(do func(now time.Time)) bool { return r.inbox.PutUrgent(do) }
+
+// call runs do on the room's goroutine and waits for its end; false when the
+// room has ended.
+func (r *room) call(do func(now time.Time)) bool {
+	done := make(chan struct{})
+	if !r.post(func(now time.Time) { defer close(done); do(now) }) {
+		return false
+	}
+	<-done
+	return true
+}
+
+func (r *room) run() {
+	ticker := time.NewTicker(roomTick)
+	defer ticker.Stop()
+	for !r.ended {
+		select {
+		case <-r.inbox.Wake:
+			now := time.Now()
+			for _, do := range r.inbox.Take() {
+				do(now)
+			}
+		case now := <-ticker.C:
+			r.tick(now)
+		}
+		if r.entered && len(r.members) == 0 {
+			r.ended = true
+		}
+	}
+	r.engine.forget(r)
+	r.inbox.Close()
+	now := time.Now()
+	for _, do := range r.inbox.Take() {
+		do(now) // answers errRoomClosed where somebody waits
+	}
+}
+
+// tick is the room's slow work.
+func (r *room) tick(now time.Time) {
+	r.listen(now)
+	for _, m := range slices.Clone(r.members) {
+		if m.gone(now, r.engine.cfg.ResumeFor) {
+			r.remove(now, m, signal.ConnectionLost, "the connection did not come back in time", true)
+		}
+	}
+	if !r.qualityAt.After(now) {
+		r.qualityAt = now.Add(qualityEvery)
+		r.judgeQuality(now)
+	}
+}
+
+// join lets m in and answers what it needs to know.
+func (r *room) join(m *member, j *signal.Join) (*signal.Joined, error) {
+	var joined *signal.Joined
+	var err error
+	ok := r.call(func(now time.Time) {
+		if r.ended {
+			err = errRoomClosed
+			return
+		}
+		joined, err = r.enter(now, m, j)
+	})
+	if !ok {
+		return nil, errRoomClosed
+	}
+	return joined, err
+}
+
+func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, error) {
+	r.entered = true
+	for _, old := range slices.Clone(r.members) {
+		if old.identity == m.identity {
+			r.remove(now, old, signal.Replaced, "the same identity joined again from elsewhere", false)
+		}
+	}
+	if len(r.members) >= r.engine.cfg.MaxRoomSize {
+		return nil, signal.Errorf(signal.RoomFull, "this room holds %d participants already", len(r.members))
+	}
+	m.home.Store(r)
+	joined := &signal.Joined{
+		Session: m.session.id, Participant: m.id, Identity: m.identity, Room: r.name,
+		Resume: m.session.resume, ResumeSeconds: int(r.engine.cfg.ResumeFor / time.Second),
+		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10,
+	}
+	for _, other := range r.members {
+		if !other.grants.Hidden {
+			joined.Participants = append(joined.Participants, other.describe())
+		}
+	}
+	for i := range j.Publish {
+		t, err := r.publish(m, &j.Publish[i])
+		if err != nil {
+			r.abandon(m)
+			return nil, err
+		}
+		joined.Tracks = append(joined.Tracks, t.describe())
+	}
+	r.members = append(r.members, m)
+	r.engine.addSession(m.session)
+	r.tellOthers(m, &signal.ParticipantJoined{Participant: m.describe()})
+	if j.DataMode != "" {
+		m.setDataMode(j.DataMode)
+	}
+	r.assignAll()
+	joined.Assignments = m.assignments()
+	// The snapshot above is as of now: events before it need not be delivered.
+	joined.Sequence = m.session.last()
+	return joined, nil
+}
+
+// abandon takes back what a join began that was refused.
+func (r *room) abandon(m *member) {
+	for _, t := range m.tracks {
+		r.dropTrack(t)
+	}
+	m.tracks = nil
+}
+
+// remove ends a member's session and tells everybody.
+func (r *room) remove(now time.Time, m *member, code signal.Code, why string, rejoin bool) {
+	i := slices.Index(r.members, m)
+	if i < 0 {
+		return
+	}
+	r.members = slices.Delete(r.members, i, i+1)
+	tracks := m.tracks
+	m.tracks = nil
+	for _, t := range tracks {
+		r.dropTrack(t)
+	}
+	r.assignAll()
+	for _, t := range tracks {
+		m.unpublish(t)
+	}
+	m.session.close(&signal.Closed{Code: code, Message: why, Rejoin: rejoin})
+	r.engine.removeSession(m.session)
+	r.tellOthers(m, &signal.ParticipantLeft{Participant: m.id, Reason: code})
+	// Closing a connection waits for its goroutines, which may be waiting for
+	// this one.
+	r.engine.running.Go(m.closePeer)
+}
+
+// end ends the whole room.
+func (r *room) end(now time.Time, code signal.Code, why string, rejoin bool) {
+	for _, m := range slices.Clone(r.members) {
+		r.remove(now, m, code, why, rejoin)
+	}
+	r.ended = true
+}
+
+// tellOthers sends an event to everybody but m. What a hidden member does is
+// nobody's business.
+func (r *room) tellOthers(m *member, body signal.EventBody) {
+	if m.grants.Hidden {
+		return
+	}
+	for _, other := range r.members {
+		if other != m {
+			other.session.send(body)
+		}
+	}
+}
+
+func (r *room) tellAll(body signal.EventBody) {
+	for _, m := range r.members {
+		m.session.send(body)
+	}
+}
+
+// shortID answers an unused short id; 0 when all are used.
+func (r *room) shortID() uint32 {
+	for range maxShortID {
+		r.nextShort++
+		if r.nextShort > maxShortID {
+			r.nextShort = 1
+		}
+		if r.byShort[r.nextShort] == nil {
+			return r.nextShort
+		}
+	}
+	return 0
+}
+
+// slotEvents tells a member what it receives, and why not more.
+func (r *room) slotEvents(m *member, events []downlink.Event) {
+	states := make([]signal.SlotState, 0, len(events))
+	for _, ev := range events {
+		if ev.Slot >= len(m.slots) || m.slots[ev.Slot].kind != downlink.Video {
+			continue
+		}
+		t := m.slots[ev.Slot].track
+		if t == nil || t.short != ev.Source {
+			continue
+		}
+		state := signal.SlotState{Slot: ev.Slot, Reason: ev.Reason.String(), Paused: ev.Kind == downlink.Paused}
+		if !state.Paused {
+			state.Width, state.Height = t.layerSize(int(ev.Spatial))
+		}
+		states = append(states, state)
+	}
+	if len(states) > 0 {
+		m.session.send(&signal.SlotStates{States: states})
+	}
+}
