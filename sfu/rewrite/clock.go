@@ -125,7 +125,7 @@ func (c *clock) next(now time.Time, p *packet.Packet) uint32 {
 func (c *clock) catchUp(p *packet.Packet) uint32 {
 	step := int64(int32(p.Timestamp - c.in))
 	if step <= 0 || c.fresh || float64(step) > c.span(maxError) {
-		return c.late(p)
+		return c.stamp(max(c.last, c.floor))
 	}
 	c.in = p.Timestamp
 	c.raw += step
