@@ -296,6 +296,20 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	if target != s.selector.Target() {
 		s.selector.SetTarget(target)
 	}
+	if was.Active() && !g.Active() {
+		d.flush(s)
+	}
 	d.noticeLayer(s)
 	d.wantKeyframe(now, s)
+}
+
+// flush throws away what still waits of a slot that is paused: on a path that
+// carries no picture, the rest of one would only hold voice back.
+func (d *Downlink) flush(s *slot) {
+	d.queue.Clear(s.index)
+	if s.lost != nil {
+		s.selector.FrameLost(s.lost)
+		s.lost.Release()
+		s.lost = nil
+	}
 }

@@ -34,6 +34,9 @@ func (d *Downlink) Stats() Stats {
 			v.Codec = s.codec.Kind
 		}
 		v.Spatial, v.Temporal = s.current.Spatial, s.current.Temporal
+		if v.Spatial < 0 {
+			v.Temporal = -1
+		}
 		v.Grant = s.grant
 		st.History += s.history.len()
 		st.Voice += s.voice
