@@ -74,6 +74,20 @@ func TestDrift(t *testing.T) {
 	expectTicks(t, "after drift", step, frameTime, 20*time.Millisecond)
 }
 
+// The first packet came out of a full queue, five seconds late: that is not held
+// against the sources of later.
+func TestLateStart(t *testing.T) {
+	s := New(Config{})
+	a, b := &source{ssrc: 1, rate: 90000}, &source{ssrc: 2, rate: 90000}
+	var last int64
+	now := time.Duration(0)
+	for ; now < 5*time.Minute; now += frameTime {
+		delay := max(0, 5*time.Second-now)
+		last = a.send(t, s, now, delay, now == 0)
+	}
+	expectTicks(t, "switch", b.send(t, s, now, 0, true)-last, frameTime, 2*time.Millisecond)
+}
+
 // The link holds everything back for six seconds and delivers it at once: the
 // timestamps are the source's own.
 func TestBurstAfterOutage(t *testing.T) {
