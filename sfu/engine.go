@@ -69,7 +69,7 @@ func newMedia(cfg Config) (*peer.Media, error) {
 		DisconnectedAfter: cfg.DisconnectedAfter, FailedAfter: cfg.FailedAfter, Logger: cfg.Logger,
 	}
 	if cfg.TCP != nil {
-		if mediaConfig.TCP, err = icemux.NewTCP(icemux.TCPConfig{Listener: cfg.TCP}); err != nil {
+		if mediaConfig.TCP, err = icemux.NewTCP(icemux.TCPConfig{Listener: cfg.TCP, IsVoice: peer.IsVoice}); err != nil {
 			return nil, errors.Join(fmt.Errorf("media over TCP: %w", err), mux.Close())
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
-	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 )
 
@@ -249,7 +248,3 @@ func (e *egress) close() {
 	e.peer.stats.Store(&stats)
 	e.down.Close()
 }
-
-// overhead is what the wire adds to each RTP packet: IPv4 20, UDP 8, and the
-// 16 byte tag of AES-GCM; over TCP two bytes of framing and a larger header.
-const overhead = units.Size(20 + 8 + 16)

@@ -67,7 +67,9 @@ func (p *Peer) advertise(s *webrtc.SettingEngine) error {
 	return s.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
 		External:        external,
 		AsCandidateType: webrtc.ICECandidateTypeHost,
-		Mode:            webrtc.ICEAddressRewriteReplace,
+		// Append, so that clients of the same network or machine still get in
+		// without a detour that many routers do not offer.
+		Mode: webrtc.ICEAddressRewriteAppend,
 	})
 }
 
@@ -100,6 +102,13 @@ func feedbackFor(video bool) []webrtc.RTCPFeedback {
 	return fb
 }
 
+// opusPayloadType is what browsers use for Opus, and so do our answers to them.
+const opusPayloadType = 111
+
+// IsVoice tells voice by payload type, for queues that see only the clear part
+// of a packet.
+func IsVoice(payloadType uint8) bool { return payloadType == opusPayloadType }
+
 // videoCodecs are what we forward, in our order of preference.
 var videoCodecs = []struct {
 	mime, fmtp  string
@@ -120,7 +129,7 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 			SDPFmtpLine:  "minptime=10;useinbandfec=1",
 			RTCPFeedback: feedbackFor(false),
 		},
-		PayloadType: 111,
+		PayloadType: opusPayloadType,
 	}
 	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
 		return err

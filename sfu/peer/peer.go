@@ -212,7 +212,11 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
 		p.connected.Store(true)
-		p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.RouteChanged(now) })
+		cost := p.overhead()
+		p.onDownlink(func(now time.Time, d *downlink.Downlink) {
+			d.SetOverhead(cost)
+			d.RouteChanged(now)
+		})
 		p.handler.StateChanged(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.handler.StateChanged(Disconnected)
