@@ -133,9 +133,19 @@ func (e *egress) writeRTCP(packets []rtcp.Packet) {
 // send writes everything that may leave now.
 func (e *egress) send(now time.Time) {
 	if e.peer.connected.Load() {
+		var packets, bytes uint64
 		for e.down.Poll(now, &e.out) {
 			n, err := e.write()
-			e.down.Sent(now, &e.out, err == nil && n > 0)
+			sent := err == nil && n > 0
+			e.down.Sent(now, &e.out, sent)
+			if sent {
+				packets++
+				bytes += uint64(e.out.Size)
+			}
+		}
+		if packets > 0 {
+			e.peer.media.counts.forwarded.Add(packets)
+			e.peer.media.counts.forwardedBytes.Add(bytes)
 		}
 	}
 	e.handleEvents(now)

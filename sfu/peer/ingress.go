@@ -106,6 +106,7 @@ func newIngress(p *Peer) (*ingress, error) {
 // receiveRTP takes one decrypted RTP packet from the SRTP loop.
 func (g *ingress) receiveRTP(b []byte) {
 	now := time.Now()
+	g.peer.media.counts.received.Add(1)
 	if len(b) > packet.MaxSize {
 		g.peer.media.counts.oversized.Add(1)
 		return

@@ -220,7 +220,8 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 		p.handler.StateChanged(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.handler.StateChanged(Disconnected)
-	case webrtc.PeerConnectionStateFailed:
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
+		// Closed is the client's own doing: it ended DTLS (RFC 8446 §6.1).
 		p.connected.Store(false)
 		p.handler.StateChanged(Failed)
 	}

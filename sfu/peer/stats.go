@@ -10,7 +10,9 @@ type counters struct {
 	notAccepted atomic.Uint64
 	overload    atomic.Uint64
 	rtcpLimited atomic.Uint64
-	forwarded   atomic.Uint64
+	received    atomic.Uint64
+
+	forwarded, forwardedBytes atomic.Uint64
 }
 
 // Stats are totals of the media plane since it started.
@@ -24,8 +26,9 @@ type Stats struct {
 	Overload uint64
 	// RTCPLimited is how many RTCP packets were over a peer's limit.
 	RTCPLimited uint64
-	// Forwarded is how many RTP packets were written to subscribers.
-	Forwarded uint64
+	// Received is how many RTP packets came in, Forwarded how many were
+	// written to subscribers and ForwardedBytes what they weighed on the wire.
+	Received, Forwarded, ForwardedBytes uint64
 	// Peers and BuffersInUse are current.
 	Peers, BuffersInUse int64
 }
@@ -33,14 +36,17 @@ type Stats struct {
 // Stats answers the totals.
 func (m *Media) Stats() Stats {
 	return Stats{
-		Malformed:    m.counts.malformed.Load(),
-		Oversized:    m.counts.oversized.Load(),
-		Unknown:      m.counts.unknown.Load(),
-		NotAccepted:  m.counts.notAccepted.Load(),
-		Overload:     m.counts.overload.Load(),
-		RTCPLimited:  m.counts.rtcpLimited.Load(),
-		Forwarded:    m.counts.forwarded.Load(),
-		Peers:        m.peers.Load(),
-		BuffersInUse: m.pool.InUse(),
+		Malformed:   m.counts.malformed.Load(),
+		Oversized:   m.counts.oversized.Load(),
+		Unknown:     m.counts.unknown.Load(),
+		NotAccepted: m.counts.notAccepted.Load(),
+		Overload:    m.counts.overload.Load(),
+		RTCPLimited: m.counts.rtcpLimited.Load(),
+		Received:    m.counts.received.Load(),
+		Forwarded:   m.counts.forwarded.Load(),
+
+		ForwardedBytes: m.counts.forwardedBytes.Load(),
+		Peers:          m.peers.Load(),
+		BuffersInUse:   m.pool.InUse(),
 	}
 }
