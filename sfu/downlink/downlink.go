@@ -51,6 +51,7 @@ type Downlink struct {
 	queue    *pacing.Queue[queued]
 	sequence int64         // next transport-wide sequence number
 	rtt      time.Duration // from receiver reports; 0 = not known yet
+	full     bool          // as much is under way as the controller allows
 	probe    probe
 	padding  padding
 	repair   repair

@@ -90,8 +90,16 @@ func (d *Downlink) HandlePLI(now time.Time, mediaSSRC uint32) {
 	d.wantKeyframe(now, s)
 }
 
+// gate holds everything but voice back while as much is unacknowledged as the
+// controller allows.
+func (d *Downlink) gate() {
+	d.full = d.bwe.Full()
+	d.queue.Hold(d.full)
+}
+
 // apply does what the controller decided.
 func (d *Downlink) apply(now time.Time, decision bwe.Decision) {
+	d.gate()
 	was := d.decision
 	d.decision = decision
 	if decision == was {

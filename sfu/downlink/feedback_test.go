@@ -148,22 +148,39 @@ func TestProbesArePadded(t *testing.T) {
 // Decision.Padding keeps a rate up without media.
 func TestPaddingRate(t *testing.T) {
 	c := newCall(t, config(1), 20*units.Mbps)
-	c.d.decision.Padding = 100 * units.Kbps
 	c.d.padding.at = c.now
 	var size units.Size
 	var out Outgoing
 	begin := c.now
 	for range 2000 {
+		c.d.decision.Padding = 100 * units.Kbps // whatever the feedback says
 		if next := c.d.paddingNext(); !next.After(c.now) {
 			for c.d.Poll(c.now, &out) {
 				size += out.Size
+				c.wire.send(c.now, &out)
 				c.d.Sent(c.now, &out, true)
 			}
 		}
+		c.receive()
 		c.now = c.now.Add(time.Millisecond)
 	}
 	if rate := size.Over(c.now.Sub(begin)); rate < 80*units.Kbps || rate > 105*units.Kbps {
 		t.Errorf("padding of %v, want 100 kbit/s", rate)
+	}
+}
+
+// Without a word from the receiver video and padding wait, voice does not.
+func TestNothingButVoiceWithoutFeedback(t *testing.T) {
+	c := newCall(t, config(1), 5*units.Mbps)
+	c.speak(0, 7)
+	c.show(1, 8)
+	c.deaf = true
+	c.run(3 * time.Second)
+	if n := len(c.got[0]); n < 140 {
+		t.Errorf("%d packets of voice in 3 s, want 50 a second", n)
+	}
+	if r := c.bitrate(1, epoch.Add(time.Second)); r > 60*units.Kbps {
+		t.Errorf("video goes on at %v", r)
 	}
 }
 

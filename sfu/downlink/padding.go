@@ -51,7 +51,7 @@ func (d *Downlink) pad(now time.Time) {
 	d.earnPadding(now)
 	want := units.Size(0)
 	switch {
-	case d.padding.queued || d.queue.Len() > 0:
+	case d.full || d.padding.queued || d.queue.Len() > 0:
 		return
 	case d.probe.active():
 		want = d.probe.left
@@ -161,7 +161,7 @@ func (d *Downlink) earnPadding(now time.Time) {
 
 // paddingNext is when padding has to be queued; zero when none is wanted.
 func (d *Downlink) paddingNext() time.Time {
-	if d.padding.queued || d.queue.Len() > 0 || d.paddingSlot() == nil {
+	if d.full || d.padding.queued || d.queue.Len() > 0 || d.paddingSlot() == nil {
 		return time.Time{}
 	}
 	if d.probe.active() {

@@ -166,6 +166,7 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		Sequence: out.transport, Size: out.Size, Kind: out.Kind,
 		Probe: out.probe, AppLimited: out.appLimited,
 	})
+	d.gate()
 	d.packets++
 	d.bytes += uint64(out.Size)
 	d.padding.credit -= out.Size
