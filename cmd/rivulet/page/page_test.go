@@ -1,0 +1,192 @@
+package page
+
+import (
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/evanw/esbuild/pkg/api"
+	"github.com/evanw/esbuild/pkg/cli"
+)
+
+// TestBundleIsFresh rebuilds app.js as the go:generate line of page.go does:
+// the committed file cannot be older than its sources, the SDK's included.
+func TestBundleIsFresh(t *testing.T) {
+	source, err := os.ReadFile("page.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^//go:generate go tool esbuild (.*)$`).FindSubmatch(source)
+	if line == nil {
+		t.Fatal("page.go has no go:generate line for esbuild")
+	}
+	options, err := cli.ParseBuildOptions(strings.Fields(string(line[1])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Write = false
+	options.LogLevel = api.LogLevelSilent
+	result := api.Build(options)
+	for _, message := range result.Errors {
+		t.Errorf("esbuild: %s", message.Text)
+	}
+	if len(result.OutputFiles) != 1 {
+		t.Fatalf("esbuild wrote %d files, want 1", len(result.OutputFiles))
+	}
+	committed, err := fs.ReadFile(files, "dist/app.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(committed) != string(result.OutputFiles[0].Contents) {
+		t.Error("dist/app.js is older than its sources: run `go generate ./cmd/rivulet/page` and commit the result")
+	}
+}
+
+func TestHandler(t *testing.T) {
+	handler := Handler()
+	tests := []struct {
+		method, path string
+		status       int
+		kind         string
+	}{
+		{"GET", "/", 200, "text/html; charset=utf-8"},
+		{"GET", "/r/garden", 200, "text/html; charset=utf-8"},
+		{"GET", "/r/caf%C3%A9%20two", 200, "text/html; charset=utf-8"},
+		{"HEAD", "/app.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/icon.svg", 200, "image/svg+xml"},
+		{"GET", "/sdk/rivulet.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/sdk/rivulet.d.ts", 200, "text/plain; charset=utf-8"},
+		{"GET", "/r/", 404, ""},
+		{"GET", "/r/a/b", 404, ""},
+		{"GET", "/static/index.html", 404, ""},
+		{"GET", "/../page.go", 404, ""},
+		{"POST", "/", 405, ""},
+	}
+	for _, test := range tests {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
+		if recorder.Code != test.status {
+			t.Errorf("%s %s: status %d, want %d", test.method, test.path, recorder.Code, test.status)
+			continue
+		}
+		if test.status == 200 && recorder.Header().Get("Content-Type") != test.kind {
+			t.Errorf("%s %s: type %q, want %q", test.method, test.path, recorder.Header().Get("Content-Type"), test.kind)
+		}
+		if test.method == "HEAD" && recorder.Body.Len() != 0 {
+			t.Errorf("HEAD %s answered %d bytes of body", test.path, recorder.Body.Len())
+		}
+	}
+}
+
+func TestHandlerCompressesAndRevalidates(t *testing.T) {
+	handler := Handler()
+	request := httptest.NewRequest("GET", "/app.js", nil)
+	request.Header.Set("Accept-Encoding", "br, gzip;q=0.9")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	if got := recorder.Header().Get("Content-Encoding"); got != "gzip" {
+		t.Fatalf("Content-Encoding %q, want gzip", got)
+	}
+	// A page for thin links must itself be small: 32 kB are 5 s at 50 kbit/s.
+	if recorder.Body.Len() > 32<<10 {
+		t.Errorf("app.js is %d bytes compressed; at most %d are wanted", recorder.Body.Len(), 32<<10)
+	}
+	z, err := gzip.NewReader(recorder.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := fs.ReadFile(files, "dist/app.js")
+	if string(body) != string(want) {
+		t.Error("the compressed file is not the file")
+	}
+
+	request = httptest.NewRequest("GET", "/app.js", nil)
+	request.Header.Set("If-None-Match", recorder.Header().Get("ETag"))
+	again := httptest.NewRecorder()
+	handler.ServeHTTP(again, request)
+	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
+		t.Errorf("with the ETag: status %d and %d bytes, want 304 and none", again.Code, again.Body.Len())
+	}
+
+	request = httptest.NewRequest("GET", "/", nil)
+	request.Header.Set("Accept-Encoding", "gzip;q=0")
+	plain := httptest.NewRecorder()
+	handler.ServeHTTP(plain, request)
+	if plain.Header().Get("Content-Encoding") != "" {
+		t.Error("gzip was sent to a client that forbids it")
+	}
+	if csp := plain.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
+		t.Errorf("Content-Security-Policy is %q", csp)
+	}
+}
+
+// TestNothingInlineNorForeign holds the page to its own policy: no inline
+// script or style, no markup from strings, no address of anybody else.
+func TestNothingInlineNorForeign(t *testing.T) {
+	html, err := fs.ReadFile(files, "static/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{`<script>`, `<style`, ` style=`, ` onclick=`, `http://`, `https://`} {
+		if strings.Contains(string(html), bad) {
+			t.Errorf("index.html contains %q", bad)
+		}
+	}
+	css, err := fs.ReadFile(files, "static/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"@import", "url("} {
+		if strings.Contains(string(css), bad) {
+			t.Errorf("style.css contains %q", bad)
+		}
+	}
+	sources, err := filepath.Glob("src/*.ts")
+	if err != nil || len(sources) < 10 {
+		t.Fatalf("found %d sources, %v", len(sources), err)
+	}
+	for _, name := range sources {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("} {
+			if strings.Contains(string(source), bad) {
+				t.Errorf("%s uses %s", name, bad)
+			}
+		}
+	}
+}
+
+// TestTextsLiveInTheTable finds words for people outside text.ts.
+func TestTextsLiveInTheTable(t *testing.T) {
+	sources, err := filepath.Glob("src/*.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := regexp.MustCompile(`(?:text|title|placeholder|"aria-label"): "[^"]+ [^"]+"|announce\(["\x60]`)
+	for _, name := range sources {
+		if filepath.Base(name) == "text.ts" {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := words.Find(source); found != nil {
+			t.Errorf("%s says %s itself: put it into text.ts", name, found)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+/**
+ * The dialog in a call: data, devices, keys, and how the connection runs.
+ */
+import type { Call, DataMode, Statistics } from "../../../../sfu/client/web/src/index";
+import { canChooseSpeaker, type Devices, type Kind } from "./devices";
+import { h, setText } from "./dom";
+import { percent } from "./format";
+import { icon } from "./icons";
+import { DeviceSelect } from "./select";
+import { text } from "./text";
+
+export class Settings {
+  readonly element: HTMLDialogElement;
+  private readonly selects: Record<Kind | "speaker", DeviceSelect>;
+  private readonly facts = { path: h("dd"), delay: h("dd"), loss: h("dd") };
+  private readonly modes: HTMLInputElement[] = [];
+
+  constructor(
+    private readonly call: Call,
+    private readonly devices: Devices,
+    changeDevice: (kind: Kind) => void,
+  ) {
+    const choose = (kind: Kind) => (id: string) => {
+      devices.choose(kind, id);
+      changeDevice(kind);
+    };
+    this.selects = {
+      microphone: new DeviceSelect(text.microphone, choose("microphone")),
+      camera: new DeviceSelect(text.camera, choose("camera")),
+      speaker: new DeviceSelect(text.speaker, (id) => {
+        devices.choose("speaker", id);
+        call.setAudioOutput(id).catch(() => undefined); // Gone meanwhile: the old one stays.
+      }),
+    };
+    this.element = this.build();
+  }
+
+  open(): void {
+    if (this.element.open) return;
+    for (const mode of this.modes) mode.checked = mode.value === this.call.dataMode;
+    this.show(this.call.statistics);
+    void this.list();
+    this.element.showModal();
+  }
+
+  /** Shows how the connection runs. */
+  show(statistics: Statistics): void {
+    if (!this.element.isConnected) return;
+    setText(this.facts.path, text.paths[statistics.path] ?? text.unknown);
+    const delay = Math.round(statistics.roundTrip);
+    setText(this.facts.delay, delay > 0 ? text.milliseconds(delay) : text.unknown);
+    setText(this.facts.loss, text.percent(percent(statistics.loss)));
+  }
+
+  private async list(): Promise<void> {
+    const found = await this.devices.list();
+    for (const kind of ["microphone", "camera", "speaker"] as const) {
+      const current = kind === "speaker" ? undefined : this.call.tracks.get(kind)?.track.getSettings().deviceId;
+      this.selects[kind].fill(found[kind], current ?? this.devices.chosen[kind]);
+    }
+  }
+
+  private build(): HTMLDialogElement {
+    const close = h("button", { type: "button", class: "quiet icon-only", "aria-label": text.close }, icon("close"));
+    const dialog = h(
+      "dialog",
+      { class: "settings", "aria-label": text.settings },
+      h("header", {}, h("h2", { text: text.settings }), close),
+      h(
+        "fieldset",
+        {},
+        h("legend", { text: text.dataMode }),
+        this.mode("auto", text.modeAuto, text.modeAutoHint),
+        this.mode("low", text.modeLow, text.modeLowHint),
+        this.mode("voice", text.modeVoice, text.modeVoiceHint),
+      ),
+      h(
+        "fieldset",
+        {},
+        h("legend", { text: text.devices }),
+        this.selects.microphone.element,
+        this.selects.camera.element,
+        canChooseSpeaker ? this.selects.speaker.element : undefined,
+      ),
+      h(
+        "dl",
+        { class: "facts" },
+        h("div", {}, h("dt", { text: text.path }), this.facts.path),
+        h("div", {}, h("dt", { text: text.delay }), this.facts.delay),
+        h("div", {}, h("dt", { text: text.loss }), this.facts.loss),
+      ),
+      h("section", { class: "keys" }, h("h3", { text: text.keyboard }), keys()),
+    );
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    return dialog;
+  }
+
+  private mode(value: DataMode, label: string, hint: string): HTMLLabelElement {
+    const input = h("input", { type: "radio", name: "mode", value });
+    input.addEventListener("change", () => void this.call.setDataMode(value));
+    this.modes.push(input);
+    return h(
+      "label",
+      { class: "choice" },
+      input,
+      h("span", {}, h("strong", { text: label }), h("small", { text: hint })),
+    );
+  }
+}
+
+function keys(): HTMLElement {
+  const list = [
+    ["M", text.keyMute],
+    ["V", text.keyCamera],
+    ["S", text.keyScreen],
+    ["D", text.keySettings],
+    ["L", text.keyLeave],
+  ] as const;
+  return h("ul", {}, ...list.map(([key, words]) => h("li", {}, h("kbd", { text: key }), ` ${words}`)));
+}

@@ -1,0 +1,275 @@
+/**
+ * Every word that people read on the page, in one table. English is the
+ * first; another language is a table of the same keys under its tag in
+ * `languages`, and what it lacks is shown in English.
+ */
+
+/** What happened, why, and what to do about it. */
+export interface Trouble {
+  what: string;
+  why: string;
+  next: string;
+}
+
+const english = {
+  product: "Rivulet",
+  tagline: "Calls that keep talking on thin links",
+
+  yourName: "Your name",
+  namePlaceholder: "How others see you",
+  room: "Room",
+  roomPlaceholder: "for example garden",
+  join: "Join",
+  joining: "Joining…",
+  joinWithout: "Join without",
+  preview: "Your picture before joining",
+  cameraIsOff: "Camera is off",
+  openingDevices: "Opening camera and microphone…",
+  microphone: "Microphone",
+  camera: "Camera",
+  speaker: "Loudspeaker",
+  noDevice: "None found",
+  defaultDevice: "Default",
+  numbered: (kind: string, n: number) => `${kind} ${n}`,
+  level: "Microphone level",
+  roomMissing: "Please say which room to join.",
+
+  mute: "Mute",
+  unmute: "Unmute",
+  cameraOn: "Camera on",
+  cameraOff: "Camera off",
+  shareScreen: "Share screen",
+  stopSharing: "Stop sharing",
+  settings: "Settings",
+  leave: "Leave",
+  copyLink: "Copy link",
+  linkCopied: "Link copied",
+  close: "Close",
+  pin: (name: string) => `Enlarge ${name}`,
+  unpin: (name: string) => `Stop enlarging ${name}`,
+  controls: "Call controls",
+  people: "People in this call",
+
+  you: "you",
+  youAre: (name: string) => `${name} (you)`,
+  screenOf: (name: string) => `Screen of ${name}`,
+  yourScreen: "Your screen",
+  muted: "muted",
+  speaking: "speaking",
+  pictureHidden: "picture not shown",
+  alone: "Nobody else is here yet",
+  aloneHint: "Send the link of this page to whom you want to talk.",
+  hasJoined: (name: string) => `${name} joined`,
+  hasLeft: (name: string) => `${name} left`,
+  hasLost: (name: string) => `The connection of ${name} was lost`,
+  sharesScreen: (name: string) => `${name} shares a screen`,
+
+  connection: (quality: string) => `Connection: ${quality}`,
+  excellent: "excellent",
+  good: "good",
+  poor: "poor",
+  lost: "lost",
+
+  data: "Data",
+  dataUsed: (total: string, rate: string) => `${total}, ${rate}`,
+  dataLabel: (total: string, rate: string) => `Data used: ${total}, now ${rate}. Opens the settings.`,
+  dataMode: "Data mode",
+  modeAuto: "Automatic",
+  modeAutoHint: "The best picture and sound that the link carries.",
+  modeLow: "Low",
+  modeLowHint: "Small pictures only, about 150 kbit/s for each.",
+  modeVoice: "Voice only",
+  modeVoiceHint: "No pictures either way, about 40 kbit/s.",
+  devices: "Devices",
+  keyboard: "Keyboard",
+  keyMute: "mute or unmute",
+  keyCamera: "camera on or off",
+  keyScreen: "share or stop sharing the screen",
+  keyLeave: "leave the call",
+  keySettings: "open these settings",
+  path: "Path",
+  delay: "Round trip",
+  loss: "Loss",
+  milliseconds: (n: number) => `${n} ms`,
+  percent: (n: string) => `${n} %`,
+  unknown: "not known yet",
+  paths: {
+    udp: "direct, UDP",
+    tcp: "direct, TCP",
+    "relay/udp": "relay, UDP",
+    "relay/tcp": "relay, TCP",
+  } as Record<string, string>,
+
+  connecting: "Connecting…",
+  reconnecting: "The connection was lost. Reconnecting…",
+  reconnectingLong: "Still reconnecting. Check your network; the call goes on by itself when it is back.",
+  reconnected: "Connected again",
+  soundBlocked: "The browser holds back the sound until you click.",
+  playSound: "Play sound",
+
+  size: (width: number, height: number) => `${width}×${height}`,
+  /** Why no more is received of a picture, by the reasons of the protocol. */
+  reasons: {
+    full: "full quality",
+    fits_view: "fits this tile",
+    bandwidth: "limited by your link",
+    paused_bandwidth: "Paused: your link is too thin for the picture",
+    no_source: "Waiting for the picture",
+    muted: "Camera is paused",
+    not_viewed: "Not shown",
+    data_mode: "limited by your data mode",
+    codec_not_supported: "This browser cannot decode the picture",
+  } as Record<string, string>,
+  pausedReasons: {
+    data_mode: "Paused by your data mode",
+    bandwidth: "Paused: your link is too thin for the picture",
+  } as Record<string, string>,
+  pausedOther: "Paused",
+
+  left: "You left the call",
+  leftHint: "You can come back with the same link.",
+  ended: "The call has ended for you",
+  rejoin: "Join again",
+  retry: "Try again",
+  newCall: "Another room",
+  cannotJoin: "You could not join",
+  details: "Details",
+
+  /** Troubles by error code: those of the server and of the SDK. */
+  troubles: {
+    denied: {
+      what: "The browser may not use it",
+      why: "Access was refused to this page, by you earlier or by a setting.",
+      next: "Allow it beside the address of the page, then try again. You can also join without.",
+    },
+    no_device: {
+      what: "None was found",
+      why: "Nothing is plugged in, or the system hides it.",
+      next: "Plug one in and try again, or join without: you will still hear and see the others.",
+    },
+    device_busy: {
+      what: "It could not be opened",
+      why: "Another program is probably using it.",
+      next: "Close the other program and try again, or join without.",
+    },
+    insecure: {
+      what: "Camera and microphone are not available here",
+      why: "Browsers open them only on pages from https:// or localhost.",
+      next: "Open this page over https://, or join to listen and watch only.",
+    },
+    no_webrtc: {
+      what: "This browser cannot make calls",
+      why: "It has no WebRTC, or WebRTC is switched off.",
+      next: "Use a current Firefox, Chrome, Edge or Safari.",
+    },
+    network: {
+      what: "The server could not be reached",
+      why: "Your network is down, or something on the way blocks WebSockets.",
+      next: "Check the network and try again.",
+    },
+    media: {
+      what: "The media connection could not be set up",
+      why: "The browser and the server did not agree.",
+      next: "Try again; if it stays so, tell the operator the details below.",
+    },
+    bad_token: {
+      what: "Your invitation is not valid",
+      why: "The link has no token, or one that this server did not sign.",
+      next: "Ask for a new link.",
+    },
+    token_expired: {
+      what: "Your invitation has expired",
+      why: "Its time was limited.",
+      next: "Ask for a new link.",
+    },
+    wrong_room: {
+      what: "Your invitation is for another room",
+      why: "The token in the link names a different room.",
+      next: "Check the link, or ask for a new one.",
+    },
+    not_permitted: {
+      what: "You may not do this here",
+      why: "Your invitation does not include it.",
+      next: "Ask whoever invited you for more rights.",
+    },
+    room_full: {
+      what: "The room is full",
+      why: "It has as many people as it may have.",
+      next: "Try again when somebody has left.",
+    },
+    server_full: {
+      what: "The server is full",
+      why: "It carries as many calls as it can.",
+      next: "Try again in a few minutes.",
+    },
+    rate_limited: {
+      what: "Too many attempts",
+      why: "Many joins came from your network in a short time.",
+      next: "Wait a moment and try again.",
+    },
+    replaced: {
+      what: "You joined from somewhere else",
+      why: "The same person is now in this call in another window or on another device.",
+      next: "Go on there, or take the call back here.",
+    },
+    slow_client: {
+      what: "This device fell too far behind",
+      why: "It did not read what the server sent.",
+      next: "Close other programs and join again.",
+    },
+    unsupported_version: {
+      what: "This page is too old or too new for the server",
+      why: "They speak different versions of the protocol.",
+      next: "Reload the page.",
+    },
+    bad_message: {
+      what: "The server did not accept the request",
+      why: "Something in the name, the room or the request is not allowed.",
+      next: "Shorten the name or the room's name (64 bytes at most) and try again.",
+    },
+    other: {
+      what: "The call could not go on",
+      why: "The server ended it.",
+      next: "Try again; if it stays so, tell the operator the details below.",
+    },
+  } as Record<string, Trouble>,
+  microphoneTrouble: "Microphone",
+  cameraTrouble: "Camera",
+  screenTrouble: "Screen sharing",
+  deviceGone: (kind: string) => `${kind}: the device was disconnected or stopped.`,
+};
+
+export type Text = typeof english;
+
+/** The languages by BCP 47 tag. */
+export const languages: Record<string, Partial<Text>> = { en: english };
+
+/** Answers the table of the first wanted language there is, completed with English. */
+export function choose(wanted: readonly string[]): { tag: string; text: Text } {
+  for (const tag of wanted) {
+    const known = [tag, tag.split("-")[0]!].find((one) => languages[one]);
+    if (known) return { tag: known, text: complete(languages[known]!) };
+  }
+  return { tag: "en", text: english };
+}
+
+function complete(table: Partial<Text>): Text {
+  const merged: Record<string, unknown> = { ...english };
+  for (const [key, value] of Object.entries(table)) {
+    const fallback = merged[key];
+    merged[key] = typeof value === "object" ? { ...(fallback as object), ...value } : value;
+  }
+  return merged as Text;
+}
+
+const chosen = choose(typeof navigator === "undefined" ? [] : navigator.languages);
+
+/** The table in use. */
+export const text = chosen.text;
+/** Its language. */
+export const language = chosen.tag;
+
+/** Answers the trouble of an error code. */
+export function trouble(code: string): Trouble {
+  return text.troubles[code] ?? text.troubles.other!;
+}
