@@ -227,8 +227,7 @@ export class CallView {
 
   private complain(source: string, error: CallError): void {
     if (source === "screen" && error.code === "denied") return; // The person changed their mind.
-    const { what, why, next } = trouble(error.code);
-    announce(`${sourceName(source)}: ${what}. ${why} ${next}`, true);
+    announce(text.complaint(sourceName(source), trouble(error.code)), true);
   }
 
   private deviceEnded(source: string): void {

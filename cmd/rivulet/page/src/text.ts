@@ -236,6 +236,7 @@ const english = {
   microphoneTrouble: "Microphone",
   cameraTrouble: "Camera",
   screenTrouble: "Screen sharing",
+  complaint: (subject: string, { what, why, next }: Trouble) => `${subject}: ${what}. ${why} ${next}`,
   deviceGone: (kind: string) => `${kind}: the device was disconnected or stopped.`,
 };
 
