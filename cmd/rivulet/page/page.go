@@ -1,7 +1,7 @@
 // Package page is the call page: what people open in a browser to talk.
 //
-// The sources are the TypeScript files in src and the files in static;
-// dist/app.js is built from src, together with the SDK of sfu/client/web, by
+// The sources are the TypeScript files in src and what else is in files;
+// files/app.js is built from src, together with the SDK of sfu/client/web, by
 // `go generate` and committed. Handler serves it all without any other file,
 // compressed once, under a policy that forbids scripts, styles and requests
 // from anywhere else.
@@ -20,10 +20,19 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/client/web"
 )
 
-//go:generate go tool esbuild src/app.ts --bundle --minify --format=esm --target=es2022 --charset=utf8 --outfile=dist/app.js
+//go:generate go tool esbuild src/app.ts --bundle --minify --format=esm --target=es2022 --charset=utf8 --outfile=files/app.js
 
-//go:embed static dist
-var files embed.FS
+//go:embed files
+var embedded embed.FS
+
+// Files holds index.html, style.css, icon.svg and app.js.
+func Files() fs.FS {
+	files, err := fs.Sub(embedded, "files")
+	if err != nil {
+		panic(err) // The embedded folder is missing from the build: our own fault.
+	}
+	return files
+}
 
 // policy allows the page its own files, its own WebSocket and nothing else.
 // ws: and wss: are named because older browsers do not take 'self' to include
@@ -44,10 +53,10 @@ type asset struct {
 // /sdk/rivulet.js for pages of others. Anything else is not found.
 func Handler() http.Handler {
 	assets := map[string]*asset{
-		"/":                 load(files, "static/index.html", "text/html; charset=utf-8"),
-		"/style.css":        load(files, "static/style.css", "text/css; charset=utf-8"),
-		"/icon.svg":         load(files, "static/icon.svg", "image/svg+xml"),
-		"/app.js":           load(files, "dist/app.js", "text/javascript; charset=utf-8"),
+		"/":                 load(Files(), "index.html", "text/html; charset=utf-8"),
+		"/style.css":        load(Files(), "style.css", "text/css; charset=utf-8"),
+		"/icon.svg":         load(Files(), "icon.svg", "image/svg+xml"),
+		"/app.js":           load(Files(), "app.js", "text/javascript; charset=utf-8"),
 		"/sdk/rivulet.js":   load(web.Files(), "rivulet.js", "text/javascript; charset=utf-8"),
 		"/sdk/rivulet.d.ts": load(web.Files(), "rivulet.d.ts", "text/plain; charset=utf-8"),
 	}

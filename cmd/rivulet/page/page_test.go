@@ -40,12 +40,12 @@ func TestBundleIsFresh(t *testing.T) {
 	if len(result.OutputFiles) != 1 {
 		t.Fatalf("esbuild wrote %d files, want 1", len(result.OutputFiles))
 	}
-	committed, err := fs.ReadFile(files, "dist/app.js")
+	committed, err := fs.ReadFile(Files(), "app.js")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(committed) != string(result.OutputFiles[0].Contents) {
-		t.Error("dist/app.js is older than its sources: run `go generate ./cmd/rivulet/page` and commit the result")
+		t.Error("files/app.js is older than its sources: run `go generate ./cmd/rivulet/page` and commit the result")
 	}
 }
 
@@ -66,7 +66,7 @@ func TestHandler(t *testing.T) {
 		{"GET", "/sdk/rivulet.d.ts", 200, "text/plain; charset=utf-8"},
 		{"GET", "/r/", 404, ""},
 		{"GET", "/r/a/b", 404, ""},
-		{"GET", "/static/index.html", 404, ""},
+		{"GET", "/files/index.html", 404, ""},
 		{"GET", "/../page.go", 404, ""},
 		{"POST", "/", 405, ""},
 	}
@@ -107,7 +107,7 @@ func TestHandlerCompressesAndRevalidates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := fs.ReadFile(files, "dist/app.js")
+	want, _ := fs.ReadFile(Files(), "app.js")
 	if string(body) != string(want) {
 		t.Error("the compressed file is not the file")
 	}
@@ -135,7 +135,7 @@ func TestHandlerCompressesAndRevalidates(t *testing.T) {
 // TestNothingInlineNorForeign holds the page to its own policy: no inline
 // script or style, no markup from strings, no address of anybody else.
 func TestNothingInlineNorForeign(t *testing.T) {
-	html, err := fs.ReadFile(files, "static/index.html")
+	html, err := fs.ReadFile(Files(), "index.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestNothingInlineNorForeign(t *testing.T) {
 			t.Errorf("index.html contains %q", bad)
 		}
 	}
-	css, err := fs.ReadFile(files, "static/style.css")
+	css, err := fs.ReadFile(Files(), "style.css")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import { roomLink } from "./link";
 import { Settings } from "./settings";
 import { Stage } from "./stage";
 import { text, trouble } from "./text";
+import { nameOf } from "./tile";
 
 /** After so long the banner says what one could do. */
 const LONG = 10_000; // milliseconds
@@ -98,17 +99,17 @@ export class CallView {
     const refresh = () => this.refresh();
     this.stops.push(
       call.on("participantjoined", ({ detail }) => {
-        announce(text.hasJoined(detail.participant.name));
+        announce(text.hasJoined(nameOf(detail.participant)));
         this.refresh();
       }),
       call.on("participantleft", ({ detail: { participant, reason } }) => {
         if (call.state !== "reconnecting") {
-          announce((reason === "connection_lost" ? text.hasLost : text.hasLeft)(participant.name));
+          announce((reason === "connection_lost" ? text.hasLost : text.hasLeft)(nameOf(participant)));
         }
         this.refresh();
       }),
       call.on("trackpublished", ({ detail: { participant, track } }) => {
-        if (track.source === "screen") announce(text.sharesScreen(participant.name));
+        if (track.source === "screen") announce(text.sharesScreen(nameOf(participant)));
         this.refresh();
       }),
       call.on("trackunpublished", refresh),

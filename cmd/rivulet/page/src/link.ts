@@ -81,8 +81,11 @@ export function tabIdentity(): string {
   }
 }
 
+/** With this begin the identities of those who gave none. */
+export const GUEST = "guest_";
+
 function randomName(): string {
-  return [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return GUEST + [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function decode(part: string | undefined): string | undefined {

@@ -5,7 +5,7 @@ import type { Call, Participant, RemoteTrack } from "../../../../sfu/client/web/
 import { h } from "./dom";
 import { arrange } from "./layout";
 import { text } from "./text";
-import { hueOf, initial, Tile, type TileState } from "./tile";
+import { hueOf, initial, nameOf, Tile, type TileState } from "./tile";
 
 interface Entry {
   tile: Tile;
@@ -107,9 +107,10 @@ export class Stage {
     const microphone = local ? this.call.tracks.get("microphone") : participant.track("microphone");
     const own = this.call.tracks.get("camera");
     const picture = local ? own !== undefined && !own.muted && this.call.dataMode !== "voice" : shown(track);
+    const name = nameOf(participant);
     return {
-      name: local ? text.youAre(participant.name) : screen ? text.screenOf(participant.name) : participant.name,
-      initial: initial(participant.name),
+      name: local ? text.youAre(name) : screen ? text.screenOf(name) : name,
+      initial: initial(name),
       hue: hueOf(participant),
       screen,
       local,

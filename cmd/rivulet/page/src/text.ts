@@ -50,6 +50,7 @@ const english = {
   controls: "Call controls",
   people: "People in this call",
 
+  guest: "Guest",
   you: "you",
   youAre: (name: string) => `${name} (you)`,
   screenOf: (name: string) => `Screen of ${name}`,

@@ -6,6 +6,7 @@
 import type { Participant, Quality, SlotStateInfo } from "../../../../sfu/client/web/src/index";
 import { h, setText, toggle } from "./dom";
 import { bars, icon } from "./icons";
+import { GUEST } from "./link";
 import { text } from "./text";
 
 /** What a tile shows; the call view fills it in. */
@@ -129,6 +130,12 @@ function spoken(state: TileState, paused: boolean): string {
   if (paused) parts.push(pauseReason(state.state!.reason));
   if (state.quality) parts.push(text.connection(text[state.quality]));
   return parts.join(", ");
+}
+
+/** The name to show: a guest's random identity is none. */
+export function nameOf(participant: Participant): string {
+  const { name, identity } = participant;
+  return name === identity && identity.startsWith(GUEST) ? text.guest : name;
 }
 
 /** The first letter of a name. */

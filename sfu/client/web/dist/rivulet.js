@@ -533,7 +533,7 @@ function cameraLayers(width, height, mode) {
     const layer = { width: Math.floor(width / scale), height: Math.floor(height / scale) };
     const maxBitrate = rateFor(layer.width, layer.height);
     encodings.push({ rid, active, scaleResolutionDownBy: scale, maxBitrate });
-    if (index < sent) layers.push({ rid, ...layer, maxRate: maxBitrate });
+    if (index < count) layers.push({ rid, ...layer, maxRate: maxBitrate });
   });
   return { encodings, layers };
 }
@@ -769,12 +769,13 @@ var Publications = class {
     await this.applyMute(local);
     this.changed(source, local);
   }
-  /** The data mode changed: pictures are sent anew, smaller or not at all. */
+  /**
+   * The data mode changed: pictures are sent smaller or not at all. The tracks
+   * stay as announced, since the server sees which layers still come.
+   */
   async modeChanged() {
     for (const local of this.tracks.values()) {
-      if (local.source !== "camera" && local.source !== "screen") continue;
-      await this.announce(local);
-      await this.applyMute(local);
+      if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
     }
   }
   /** What a join that begins now tells. */
@@ -1081,12 +1082,21 @@ var Signalling = class {
       else this.deliver(message.seq, message);
       return;
     }
-    if (message.re === void 0) return;
+    if (message.re === void 0) {
+      if (message.type === "error") this.refused(new CallError(message.code, message.message));
+      return;
+    }
     const pending = this.pending.get(message.re);
     if (!pending) return;
     this.pending.delete(message.re);
     if (message.type === "error") pending.reject(new CallError(message.code, message.message));
     else pending.resolve(message);
+  }
+  /** An error that names no command: it matters only if it ends the session. */
+  refused(error) {
+    if (!this.ready || error.code !== "unknown_session" && error.code !== "events_lost") return;
+    this.end();
+    this.handlers.gone(error);
   }
   deliver(seq, event) {
     if (seq <= this.lastEvent || this.ended) return;

@@ -36,7 +36,8 @@ export function rateFor(width: number, height: number): number {
 
 /**
  * Answers the encodings of a camera of a size and the layers to announce,
- * from small to large. In the low data mode only the smallest is sent.
+ * from small to large. In the low data mode only the smallest is sent; the
+ * others stay announced, for the mode may change at any time.
  */
 export function cameraLayers(
   width: number,
@@ -54,7 +55,7 @@ export function cameraLayers(
     const layer = { width: Math.floor(width / scale), height: Math.floor(height / scale) };
     const maxBitrate = rateFor(layer.width, layer.height);
     encodings.push({ rid, active, scaleResolutionDownBy: scale, maxBitrate });
-    if (index < sent) layers.push({ rid, ...layer, maxRate: maxBitrate });
+    if (index < count) layers.push({ rid, ...layer, maxRate: maxBitrate });
   });
   return { encodings, layers };
 }

@@ -63,12 +63,13 @@ export class Publications {
     this.changed(source, local);
   }
 
-  /** The data mode changed: pictures are sent anew, smaller or not at all. */
+  /**
+   * The data mode changed: pictures are sent smaller or not at all. The tracks
+   * stay as announced, since the server sees which layers still come.
+   */
   async modeChanged(): Promise<void> {
     for (const local of this.tracks.values()) {
-      if (local.source !== "camera" && local.source !== "screen") continue;
-      await this.announce(local);
-      await this.applyMute(local);
+      if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
     }
   }
 

@@ -191,12 +191,22 @@ export class Signalling {
       else this.deliver(message.seq, message as ServerEvent);
       return;
     }
-    if (message.re === undefined) return; // An error that names no command concerns nobody.
+    if (message.re === undefined) {
+      if (message.type === "error") this.refused(new CallError(message.code, message.message));
+      return;
+    }
     const pending = this.pending.get(message.re);
     if (!pending) return;
     this.pending.delete(message.re);
     if (message.type === "error") pending.reject(new CallError(message.code, message.message));
     else pending.resolve(message as Reply);
+  }
+
+  /** An error that names no command: it matters only if it ends the session. */
+  private refused(error: CallError): void {
+    if (!this.ready || (error.code !== "unknown_session" && error.code !== "events_lost")) return;
+    this.end();
+    this.handlers.gone(error);
   }
 
   private deliver(seq: number, event: ServerEvent): void {
