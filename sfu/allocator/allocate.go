@@ -126,8 +126,8 @@ func (a *allocation) fits(more units.Rate, headroom bool) bool {
 // upgrades spends what is left, one step at a time, each time on the step with
 // the most gain for each bit.
 func (a *allocation) upgrades() {
-	// Every step moves one demand up at least one layer, so there are no more
-	// steps than layers; layers that are not sorted do not loop for ever.
+	// Every step raises the value of one demand, so there are no more steps
+	// than layers.
 	steps := 0
 	for i := range a.demands {
 		steps += len(a.demands[i].Layers)
@@ -157,20 +157,24 @@ const keepBoost = 1.5
 // priority x gain for each bit; score 0 = none.
 func (a *allocation) step(i int) (index int, score float64) {
 	d, g := &a.demands[i], &a.grants[i]
-	current, limit := d.index(g.Spatial, g.Temporal), d.limit()
-	held, known := a.before(d.Slot)
-	kept := -1
-	if known && held.Active() {
-		kept = d.index(held.Spatial, held.Temporal)
+	limit, have := d.limit(), d.value(d.index(g.Spatial, g.Temporal))
+	// What costs no more than the layer in use does now is nothing new.
+	kept := units.Rate(0)
+	if held, _ := a.before(d.Slot); held.Active() {
+		if j := d.index(held.Spatial, held.Temporal); j >= 0 {
+			kept = d.Layers[j].Rate
+		}
 	}
-	have := d.value(current)
-	for j := current + 1; j <= limit; j++ {
+	for j := 0; j <= limit; j++ {
 		l := &d.Layers[j]
-		gain := d.value(j) - have
-		if l.Rate <= 0 || gain <= 0 {
+		if l.Rate <= 0 {
 			continue
 		}
-		isKept := j <= kept
+		gain := d.value(j) - have
+		if gain <= 0 {
+			continue
+		}
+		isKept := l.Rate <= kept
 		if !a.fits(l.Rate-g.Rate, !isKept) {
 			continue
 		}
@@ -196,13 +200,13 @@ func (a *allocation) explain() {
 		if !g.Active() || g.Reason != PausedBandwidth {
 			continue
 		}
-		switch index := d.index(g.Spatial, g.Temporal); {
-		case index >= d.highest():
+		switch {
+		case d.index(g.Spatial, g.Temporal) >= d.highest():
 			g.Reason = Full
-		case index >= d.limit():
-			g.Reason = FitsView
-		default:
+		case d.cheapest(g) < units.MaxRate:
 			g.Reason = Bandwidth
+		default:
+			g.Reason = FitsView
 		}
 	}
 }
@@ -249,10 +253,10 @@ func (d *Demand) cheapest(g *Grant) units.Rate {
 	if !g.Active() {
 		return d.Layers[d.lowest()].Rate
 	}
-	current := d.index(g.Spatial, g.Temporal)
+	have := d.value(d.index(g.Spatial, g.Temporal))
 	best := units.MaxRate
-	for j := current + 1; j <= d.limit(); j++ {
-		if d.Layers[j].Rate > 0 && d.value(j) > d.value(current) {
+	for j := range d.limit() + 1 {
+		if d.Layers[j].Rate > 0 && d.value(j) > have {
 			best = min(best, max(d.Layers[j].Rate-g.Rate, 0))
 		}
 	}

@@ -45,14 +45,10 @@ func TestRoundTripTime(t *testing.T) {
 	c := newCall(t, config(1), 5*units.Mbps)
 	c.speak(0, 7)
 	c.run(100 * time.Millisecond)
-	if !c.d.ReportDue(c.now) {
-		t.Fatal("no sender report is due soon after the first packet")
+	if len(c.reports) != 1 || c.reports[0].SSRC != audioSSRC {
+		t.Fatalf("reports %+v, want one soon after the first packet", c.reports)
 	}
-	reports := c.d.AppendSenderReports(c.now, nil)
-	if len(reports) != 1 || reports[0].SSRC != audioSSRC {
-		t.Fatalf("reports %+v", reports)
-	}
-	sr := reports[0]
+	sr := c.d.AppendSenderReports(c.now, nil)[0]
 	if sr.PacketCount < 4 || sr.OctetCount != 60*sr.PacketCount {
 		t.Errorf("counts %d packets, %d octets", sr.PacketCount, sr.OctetCount)
 	}
@@ -89,23 +85,19 @@ func TestSenderReports(t *testing.T) {
 	c.speak(0, 7)
 	c.show(1, 8)
 	n := map[uint32]int{}
-	for range 10000 {
-		c.run(time.Millisecond)
-		if c.d.ReportDue(c.now) {
-			for _, r := range c.d.AppendSenderReports(c.now, nil) {
-				n[r.SSRC]++
-			}
-		}
+	c.run(10 * time.Second)
+	for _, r := range c.reports {
+		n[r.SSRC]++
 	}
 	if len(n) != 2 || n[audioSSRC] < 9 || n[audioSSRC] > 12 || n[videoSSRC+1] < 9 || n[videoSSRC+1] > 12 {
 		t.Errorf("reports in ten seconds: %v", n)
 	}
 	c.speakers, c.cameras = map[int]*voice{}, map[int][]*camera{}
 	c.run(2 * time.Second)
-	c.d.AppendSenderReports(c.now, nil)
-	c.run(2 * time.Second)
-	if r := c.d.AppendSenderReports(c.now, nil); len(r) != 0 {
-		t.Errorf("silent slots report %v", r)
+	c.reports = nil
+	c.run(3 * time.Second)
+	if len(c.reports) != 0 {
+		t.Errorf("silent slots report %v", c.reports)
 	}
 }
 

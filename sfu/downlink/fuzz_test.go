@@ -90,8 +90,14 @@ func (r *randomCall) step() {
 		r.forward()
 	case 5:
 		r.now = r.now.Add(time.Duration(r.byte()) * time.Millisecond)
-		r.d.Tick(r.now)
-		r.poll()
+		for i := 0; due(r.now, r.d.Next()); i++ {
+			if i > 8 {
+				r.t.Fatal("the downlink wants the same instant for ever")
+			}
+			r.d.Tick(r.now)
+			r.d.AppendSenderReports(r.now, nil)
+			r.poll()
+		}
 	case 6:
 		r.poll()
 	case 7:

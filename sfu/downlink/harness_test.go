@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -190,6 +192,7 @@ type call struct {
 	rates    bool // measured rates are told
 	onEvent  func(Event)
 	deaf     bool // nothing is reported
+	reports  []rtcp.SenderReport
 }
 
 func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
@@ -261,11 +264,9 @@ func (c *call) tellRates() {
 func (c *call) run(d time.Duration) {
 	for end := c.now.Add(d); c.now.Before(end); c.now = c.now.Add(time.Millisecond) {
 		c.publish()
-		if next := c.d.Next(); !next.IsZero() && !next.After(c.now) {
-			c.d.Tick(c.now)
-		}
-		c.poll()
+		c.work()
 		c.receive()
+		c.work()
 		c.events = c.d.Events(c.events)
 		for _, ev := range c.events {
 			if c.onEvent != nil {
@@ -277,6 +278,23 @@ func (c *call) run(d time.Duration) {
 		}
 		c.events = c.events[:0]
 	}
+}
+
+// work is what the worker does when Next has come. It must not be asked for
+// the same instant for ever.
+func (c *call) work() {
+	for range 8 {
+		if !due(c.now, c.d.Next()) {
+			return
+		}
+		c.d.Tick(c.now)
+		if c.d.ReportDue(c.now) {
+			c.reports = c.d.AppendSenderReports(c.now, c.reports)
+		}
+		c.poll()
+	}
+	c.t.Fatalf("at %v the downlink still wants %v: queue %v, controller %v, allocation %v, keyframe %v", c.now,
+		c.d.Next(), c.d.queue.Next(), c.d.bwe.Next(), c.d.allocateAt, c.d.slots[1].keyframe.retryAt)
 }
 
 func (c *call) publish() {
