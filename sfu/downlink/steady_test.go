@@ -13,14 +13,14 @@ import (
 func TestSteadyState(t *testing.T) {
 	// The best layer of one picture is 1.3 Mbit/s, so a wider path is not used.
 	for _, pictures := range []int{1, 4} {
-		for _, rate := range []units.Rate{150 * units.Kbps, 250 * units.Kbps, 400 * units.Kbps, 700 * units.Kbps, units.Mbps, 1500 * units.Kbps, 2500 * units.Kbps} {
+		for _, rate := range []units.Rate{150 * units.Kbps, 250 * units.Kbps, 400 * units.Kbps, 700 * units.Kbps, 2500 * units.Kbps} {
 			t.Run(fmt.Sprintf("%d at %v", pictures, rate), func(t *testing.T) {
 				c := newCall(t, config(pictures), rate)
 				c.speak(0, 7)
 				for i := 1; i <= pictures; i++ {
 					c.show(i, uint32(20+i))
 				}
-				c.run(20 * time.Second)
+				c.run(12 * time.Second)
 				switches, temporal := 0, 0
 				spatial := map[int]int8{}
 				for i := range c.d.slots {
@@ -40,14 +40,14 @@ func TestSteadyState(t *testing.T) {
 				steady := c.now
 				lost := c.wire.lost
 				c.wire.maxWait = 0
-				c.run(time.Minute)
+				c.run(30 * time.Second)
 				var used units.Rate
 				for i := range c.d.slots {
 					used += c.bitrate(i, steady)
 				}
 				t.Logf("%d switches, %d temporal ones, %v used, queue of %v", switches, temporal, used, c.wire.maxWait)
-				if switches > 2 || temporal > 6 {
-					t.Errorf("%d switches and %d temporal ones in a minute", switches, temporal)
+				if switches > 1 || temporal > 3 {
+					t.Errorf("%d switches and %d temporal ones in half a minute", switches, temporal)
 				}
 				if used < rate.Scale(0.4) {
 					t.Errorf("only %v is used", used)
