@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -169,9 +168,6 @@ func (s *server) close() error {
 	return err
 }
 
-// url is an address on the server's own HTTP port.
-func (s *server) url() string { return "http://" + loopback(s.ports.HTTP) }
-
 // room answers the server's view of a room; false when there is none.
 func (s *server) room(name string) (sfu.RoomSnapshot, bool) {
 	for _, r := range s.engine.Rooms() {
@@ -226,10 +222,4 @@ func authorizer(t *testing.T) *token.Verifier {
 		t.Fatal(err)
 	}
 	return v
-}
-
-// drained reads and drops a body.
-func drained(r io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, r)
-	_ = r.Close()
 }
