@@ -50,7 +50,12 @@ export class CallView {
       settings: () => this.settings.open(),
       leave: () => void call.leave(),
     });
-    this.settings = new Settings(call, devices, (kind) => void this.changeDevice(kind));
+    this.settings = new Settings(
+      call,
+      devices,
+      (kind) => void this.changeDevice(kind),
+      () => this.refresh(),
+    );
     this.element = this.build();
     this.listen();
     this.refresh();

@@ -19,6 +19,7 @@ export class Settings {
     private readonly call: Call,
     private readonly devices: Devices,
     changeDevice: (kind: Kind) => void,
+    private readonly modeChanged: () => void,
   ) {
     const choose = (kind: Kind) => (id: string) => {
       devices.choose(kind, id);
@@ -98,7 +99,10 @@ export class Settings {
 
   private mode(value: DataMode, label: string, hint: string): HTMLLabelElement {
     const input = h("input", { type: "radio", name: "mode", value });
-    input.addEventListener("change", () => void this.call.setDataMode(value));
+    input.addEventListener("change", () => {
+      void this.call.setDataMode(value).then(this.modeChanged);
+      this.modeChanged();
+    });
     this.modes.push(input);
     return h(
       "label",

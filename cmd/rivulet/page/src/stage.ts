@@ -1,11 +1,14 @@
 /**
  * The tiles of a call: which there are, what each shows, and where it stands.
  */
-import type { Call, Participant, RemoteTrack } from "../../../../sfu/client/web/src/index";
+import type { Call, Participant, RemoteTrack, SlotStateInfo } from "../../../../sfu/client/web/src/index";
 import { h } from "./dom";
 import { arrange } from "./layout";
 import { text } from "./text";
 import { hueOf, initial, nameOf, Tile, type TileState } from "./tile";
+
+/** What is received of any picture in the voice mode, before the server says so. */
+const VOICE_ONLY: SlotStateInfo = { slot: 0, paused: true, reason: "data_mode" };
 
 interface Entry {
   tile: Tile;
@@ -118,7 +121,7 @@ export class Stage {
       muted: !microphone || microphone.muted,
       speaking: !screen && participant.speaking && this.call.state !== "closed",
       quality: screen ? undefined : local && this.call.state !== "connected" ? "lost" : participant.quality,
-      state: entry.track?.state,
+      state: this.call.dataMode === "voice" && track ? VOICE_ONLY : entry.track?.state,
       pinned: this.pinned === key,
     };
   }
