@@ -1,0 +1,182 @@
+/** Tests of what decides without a network. */
+import { Backoff } from "../src/backoff";
+import { asCallError, CallError, mayRetry } from "../src/errors";
+import { cameraLayers, rateFor } from "../src/layers";
+import { isMuted, type Sending } from "../src/media";
+import { Roster } from "../src/participants";
+import { type RosterEvents, reduce } from "../src/reduce";
+import { keepCandidates, keepTurn, mids } from "../src/sdp";
+import { equal, ok, test } from "./harness";
+
+export { run } from "./harness";
+
+const sizes = (width: number, height: number) =>
+  cameraLayers(width, height, "auto").layers.map((layer) => `${layer.rid} ${layer.width}x${layer.height}`);
+
+test("layers are declared by the size of the source", () => {
+  equal(sizes(1280, 720), ["q 320x180", "h 640x360", "f 1280x720"]);
+  equal(sizes(960, 540), ["q 240x135", "h 480x270", "f 960x540"]);
+  equal(sizes(640, 360), ["q 320x180", "h 640x360"]);
+  equal(sizes(320, 180), ["q 320x180"]);
+  equal(sizes(720, 1280), ["q 180x320", "h 360x640", "f 720x1280"], "upright");
+});
+
+test("rids beyond the source are off, and the first ones scale by two", () => {
+  const { encodings } = cameraLayers(640, 360, "auto");
+  equal(
+    encodings.map((e) => [e.rid, e.active, e.scaleResolutionDownBy]),
+    [["q", true, 2], ["h", true, 1], ["f", false, 1]],
+  );
+});
+
+test("the data mode turns encodings off and leaves the announcement alone", () => {
+  const active = (mode: "low" | "voice") => cameraLayers(1280, 720, mode).encodings.map((e) => e.active);
+  equal(active("low"), [true, false, false]);
+  equal(active("voice"), [false, false, false]);
+  equal(cameraLayers(1280, 720, "low").layers.length, 3, "announced layers");
+});
+
+test("rates grow with the picture, within bounds", () => {
+  equal(rateFor(320, 180), 150_000);
+  ok(rateFor(640, 360) > 400_000 && rateFor(640, 360) < 450_000, "640x360");
+  ok(rateFor(1280, 720) === 1_200_000, "1280x720");
+  equal(rateFor(16, 9), 60_000);
+  equal(rateFor(8192, 8192), 3_000_000);
+});
+
+test("video is muted by hand or by the voice mode, sound by hand only", () => {
+  const sending = { muted: false } as Sending;
+  equal(isMuted("camera", sending, "voice"), true);
+  equal(isMuted("screen", sending, "voice"), true);
+  equal(isMuted("microphone", sending, "voice"), false);
+  equal(isMuted("camera", sending, "low"), false);
+  equal(isMuted("microphone", { muted: true } as Sending, "auto"), true);
+});
+
+const SDP = [
+  "v=0",
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+  "a=mid:0",
+  "a=candidate:1 1 udp 2130706431 192.0.2.1 7882 typ host",
+  "a=candidate:2 1 TCP 1671430143 192.0.2.1 7882 typ host tcptype passive",
+  "m=video 9 UDP/TLS/RTP/SAVPF 96",
+  "a=mid:v1",
+  "",
+].join("\r\n");
+
+test("mids come in the order of the sections", () => equal(mids(SDP), ["0", "v1"]));
+
+test("candidates of the other transport are taken out", () => {
+  ok(!keepCandidates(SDP, "tcp").includes(" udp "), "udp stayed");
+  ok(keepCandidates(SDP, "tcp").includes(" TCP "), "tcp went");
+  ok(keepCandidates(SDP, "udp").includes(" udp "), "udp went");
+  ok(!keepCandidates(SDP, "udp").includes("tcptype"), "tcp stayed");
+  equal(keepCandidates(SDP, "udp").split("\r\n").length, SDP.split("\r\n").length - 1, "lines");
+});
+
+test("relays are filtered by transport, with the defaults of RFC 7065", () => {
+  const servers = [
+    { urls: ["turn:a?transport=udp", "turn:a?transport=tcp", "turns:a", "turn:b", "stun:c"], username: "u" },
+    { urls: "turn:d?transport=tcp" },
+  ];
+  equal(keepTurn(servers, "udp"), [{ urls: ["turn:a?transport=udp", "turn:b"], username: "u" }]);
+  equal(keepTurn(servers, "tcp"), [
+    { urls: ["turn:a?transport=tcp", "turns:a"], username: "u" },
+    { urls: ["turn:d?transport=tcp"] },
+  ]);
+});
+
+test("waits double with jitter up to the limit, and begin again", () => {
+  const backoff = new Backoff(200, 5000);
+  for (const step of [200, 400, 800, 1600, 3200, 5000, 5000]) {
+    const wait = backoff.next();
+    ok(wait >= step / 2 && wait <= step, `${wait} is not ${step / 2} to ${step}`);
+  }
+  backoff.reset();
+  ok(backoff.next() <= 200, "reset");
+});
+
+test("only what may pass is tried again", () => {
+  ok(mayRetry(new CallError("network", "")), "network");
+  ok(mayRetry(new CallError("server_full", "")), "server_full");
+  ok(!mayRetry(new CallError("bad_token", "")), "bad_token");
+  ok(!mayRetry(new Error("x")), "any error");
+  equal(asCallError(new Error("x")).code, "media");
+});
+
+/** A roster with one member who has camera and microphone, and what happened. */
+function room() {
+  const roster = new Roster();
+  const happened: string[] = [];
+  const acknowledged: string[] = [];
+  const effects = {
+    emit: <K extends keyof RosterEvents>(type: K) => void happened.push(type),
+    touched: (track: { id: string }) => void happened.push(`touched ${track.id}`),
+    removed: (track: { id: string }) => void happened.push(`removed ${track.id}`),
+    acknowledge: (slot: number, source: number) => void acknowledged.push(`${slot}=${source}`),
+  };
+  const apply = (event: Parameters<typeof reduce>[1]) => reduce({ roster }, event, effects);
+  apply({
+    type: "participant_joined",
+    participant: {
+      id: "p1",
+      identity: "ada",
+      tracks: [{ id: "m1", source: "microphone" }, { id: "c1", source: "camera" }],
+    },
+  });
+  return { roster, happened, acknowledged, apply };
+}
+
+test("slots change hands and are acknowledged", () => {
+  const { roster, acknowledged, apply, happened } = room();
+  apply({ type: "slots", slots: [{ slot: 3, track: "c1", participant: "p1", source: 7 }] });
+  equal(roster.track("c1")?.slot, 3);
+  apply({ type: "slots", slots: [{ slot: 4, track: "c1", participant: "p1", source: 7 }, { slot: 3 }] });
+  equal(roster.track("c1")?.slot, 4, "moved");
+  apply({ type: "slots", slots: [{ slot: 4 }] });
+  equal(roster.track("c1")?.slot, undefined, "empty");
+  equal(acknowledged, ["3=7", "4=7"]);
+  equal(happened.filter((one) => one === "slotschanged").length, 3);
+});
+
+test("a slot may be assigned before its track is known", () => {
+  const { roster, apply } = room();
+  apply({ type: "slots", slots: [{ slot: 5, track: "s1", participant: "p1", source: 9 }] });
+  apply({ type: "track_published", participant: "p1", track: { id: "s1", source: "screen" } });
+  equal(roster.track("s1")?.slot, 5);
+});
+
+test("states belong to the track in the slot and end with it", () => {
+  const { roster, apply } = room();
+  apply({ type: "slot_states", states: [{ slot: 3, reason: "full" }] });
+  equal(roster.track("c1")?.state, undefined, "no slot yet");
+  apply({ type: "slots", slots: [{ slot: 3, track: "c1", participant: "p1", source: 7 }] });
+  apply({ type: "slot_states", states: [{ slot: 3, paused: true, reason: "bandwidth" }] });
+  equal(roster.track("c1")?.state?.paused, true);
+  apply({ type: "slots", slots: [{ slot: 3 }] });
+  equal(roster.track("c1")?.state, undefined, "after the slot");
+});
+
+test("who leaves takes the tracks along; strangers change nothing", () => {
+  const { roster, apply, happened } = room();
+  apply({ type: "participant_left", participant: "p9", reason: "left" });
+  apply({ type: "track_muted", participant: "p9", track: "c1", muted: true });
+  equal(roster.participants.size, 1);
+  apply({ type: "participant_left", participant: "p1", reason: "left" });
+  equal(roster.participants.size, 0);
+  equal(happened, ["participantjoined", "removed m1", "removed c1", "participantleft"]);
+});
+
+test("speakers replace the earlier ones", () => {
+  const { roster, apply } = room();
+  apply({ type: "speakers", speakers: [{ participant: "p1", level: 90 }, { participant: "p9", level: 80 }] });
+  equal(roster.participants.get("p1")?.speaking, true);
+  apply({ type: "speakers", speakers: null });
+  equal(roster.participants.get("p1")?.speaking, false);
+});
+
+test("an event of a later version is passed over", () => {
+  const { apply, happened } = room();
+  apply({ type: "weather" } as never);
+  equal(happened, ["participantjoined"]);
+});
