@@ -29,6 +29,8 @@ export class Stage {
   private readonly entries = new Map<string, Entry>();
   private readonly invitation: HTMLElement;
   private pinned = "";
+  /** The keys in the order in which tiles are placed: screens first, oneself last. */
+  private order: string[] = [];
   private readonly observer = new ResizeObserver(() => this.place());
   private readonly field = h("div", { class: "field-of-tiles" });
 
@@ -59,6 +61,7 @@ export class Stage {
     }
     if (!keys.has(this.pinned)) this.pinned = "";
     for (const one of wanted) this.update(one);
+    this.order = wanted.map((one) => one.key);
     this.invitation.hidden = this.call.participants.size > 0;
     this.place();
   }
@@ -67,6 +70,7 @@ export class Stage {
     this.observer.disconnect();
     for (const entry of this.entries.values()) if (entry.track) this.call.detach(entry.tile.video);
     this.entries.clear();
+    this.order = [];
   }
 
   private wanted(): Wanted[] {
@@ -118,6 +122,7 @@ export class Stage {
       screen,
       local,
       picture,
+      waiting: track !== undefined && !track.muted && track.slot === undefined && this.call.state === "connected",
       muted: !microphone || microphone.muted,
       speaking: !screen && participant.speaking && this.call.state !== "closed",
       quality: screen ? undefined : local && this.call.state !== "connected" ? "lost" : participant.quality,
@@ -134,7 +139,7 @@ export class Stage {
   }
 
   private place(): void {
-    const keys = [...this.entries.keys()];
+    const keys = this.order;
     const others = this.call.participants.size;
     const screen = keys.findIndex((key) => key.endsWith("/screen"));
     const large = this.pinned ? keys.indexOf(this.pinned) : screen;

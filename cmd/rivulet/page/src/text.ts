@@ -125,6 +125,7 @@ const english = {
     data_mode: "Paused by your data mode",
     bandwidth: "Paused: your link is too thin for the picture",
   } as Record<string, string>,
+  noSlot: "no room for this picture now",
   pausedOther: "Paused",
 
   left: "You left the call",

@@ -20,6 +20,8 @@ export interface TileState {
   local: boolean;
   /** A picture is published and not muted. */
   picture: boolean;
+  /** A picture is published, but no slot is free for it. */
+  waiting: boolean;
   muted: boolean;
   speaking: boolean;
   quality?: Quality;
@@ -112,7 +114,8 @@ export class Tile {
 }
 
 /** The size received, and why not more if there is a reason worth telling. */
-function detail({ picture, state, local }: TileState): string {
+function detail({ picture, state, local, waiting }: TileState): string {
+  if (waiting) return text.noSlot;
   if (!picture || !state || local || state.paused) return "";
   const size = state.width && state.height ? text.size(state.width, state.height) : "";
   const reason = text.reasons[state.reason] ?? "";

@@ -149,6 +149,7 @@ var Elements = class {
     for (const attachment of this.attachments.values()) {
       if (attachment.track !== track || attachment.element.srcObject === stream) continue;
       attachment.element.srcObject = stream;
+      delete attachment.element.dataset.stale;
       if (stream) attachment.element.play().catch(() => void 0);
     }
   }
@@ -219,16 +220,25 @@ var Elements = class {
    * hidden (data-stale) rather than shown under the wrong name.
    */
   watch(attachment) {
-    const { element, track } = attachment;
+    const { element } = attachment;
     if (!element.requestVideoFrameCallback) return;
     attachment.frames = element.requestVideoFrameCallback(() => {
-      const slot = this.slotOf(track.slot);
-      const expected = slot && this.expected(slot.slot);
-      const stale = slot !== void 0 && expected !== void 0 && namesAnother(slot.transceiver.receiver, expected);
-      if (stale) element.dataset.stale = "";
-      else delete element.dataset.stale;
+      this.judge(attachment);
       if (this.attachments.get(element) === attachment) this.watch(attachment);
     });
+  }
+  /** A hidden picture is judged again soon, even if no further frame comes. */
+  judge(attachment) {
+    const { element, track } = attachment;
+    const slot = this.slotOf(track.slot);
+    const expected = slot && this.expected(slot.slot);
+    const stale = slot !== void 0 && expected !== void 0 && namesAnother(slot.transceiver.receiver, expected);
+    if (!stale) {
+      delete element.dataset.stale;
+      return;
+    }
+    element.dataset.stale = "";
+    setTimeout(() => this.attachments.get(element) === attachment && this.judge(attachment), FRESH);
   }
 };
 function namesAnother(receiver, expected) {

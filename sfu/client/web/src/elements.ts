@@ -93,6 +93,7 @@ export class Elements {
     for (const attachment of this.attachments.values()) {
       if (attachment.track !== track || attachment.element.srcObject === stream) continue;
       attachment.element.srcObject = stream;
+      delete attachment.element.dataset.stale;
       if (stream) attachment.element.play().catch(() => undefined); // Muted video may always play; a removed element rejects.
     }
   }
@@ -171,16 +172,26 @@ export class Elements {
    * hidden (data-stale) rather than shown under the wrong name.
    */
   private watch(attachment: Attachment): void {
-    const { element, track } = attachment;
+    const { element } = attachment;
     if (!element.requestVideoFrameCallback) return;
     attachment.frames = element.requestVideoFrameCallback(() => {
-      const slot = this.slotOf(track.slot);
-      const expected = slot && this.expected(slot.slot);
-      const stale = slot !== undefined && expected !== undefined && namesAnother(slot.transceiver.receiver, expected);
-      if (stale) element.dataset.stale = "";
-      else delete element.dataset.stale;
+      this.judge(attachment);
       if (this.attachments.get(element) === attachment) this.watch(attachment);
     });
+  }
+
+  /** A hidden picture is judged again soon, even if no further frame comes. */
+  private judge(attachment: Attachment): void {
+    const { element, track } = attachment;
+    const slot = this.slotOf(track.slot);
+    const expected = slot && this.expected(slot.slot);
+    const stale = slot !== undefined && expected !== undefined && namesAnother(slot.transceiver.receiver, expected);
+    if (!stale) {
+      delete element.dataset.stale;
+      return;
+    }
+    element.dataset.stale = "";
+    setTimeout(() => this.attachments.get(element) === attachment && this.judge(attachment), FRESH);
   }
 }
 
