@@ -1,0 +1,55 @@
+# make run     install what is missing, start a server for development
+# make test    install what the tests need, run all of them
+# make help    the rest
+
+GO      ?= go
+BUDGET  := $(GO) run ./internal/testbudget -budgets scripts/test-budgets.txt
+# Packages with tests that want real sockets or a browser: those that import
+# internal/testenv in their tests.
+REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./... | grep -E ' [^ ]*/internal/testenv ' | cut -d' ' -f1)
+# Cores and small shells, whose tests are quick enough to run with the race
+# detector.
+RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
+
+.NOTPARALLEL:
+.PHONY: run build test test-pure test-real test-long check bench docs help
+
+run: ## install what is missing (libopus, pkg-config), start a server for development
+	@scripts/install.sh run
+	$(GO) run ./cmd/rivulet serve --dev $(ARGS)
+
+build: ## build bin/rivulet
+	$(GO) build -o bin/rivulet ./cmd/rivulet
+
+test: ## install what the tests need (Chromium), run all tests within their budgets
+	@scripts/install.sh test
+	@$(MAKE) --no-print-directory test-pure test-real
+
+test-pure: ## phase 1: virtual time and memory only
+	@echo "phase 1: virtual time, no sockets, no browser"
+	@$(BUDGET) -phase pure -- $(GO) test -json ./...
+
+test-real: ## phase 2: real sockets and a real browser, one package after the other
+	@echo "phase 2: real sockets on loopback, real Chromium"
+	@RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(BUDGET) -phase real -- $(GO) test -json -count=1 -p 1 -timeout 8m $(REAL)
+
+test-long: ## fuzz every parser for a minute each, and race everything
+	$(GO) test -race ./...
+	scripts/fuzz.sh 60s
+
+check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./internal/arch
+	$(GO) test -race $(RACE)
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rivulet
+
+bench: ## benchmarks of the packet path, with allocations
+	RIVULET_TEST_SOCKETS=1 $(GO) test -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/...
+
+docs: ## write the tables in docs/operations anew
+	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// event is one line of `go test -json` (test2json's TestEvent, and BuildEvent).
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string // of build events
+	Test       string
+	Elapsed    float64 // seconds
+	Output     string
+}
+
+// key names one test, or with an empty test a whole package.
+type key struct{ pkg, test string }
+
+// tally counts the tests of one package.
+type tally struct{ passed, failed, skipped int }
+
+// judge follows one run.
+type judge struct {
+	out    io.Writer
+	limits budgets
+
+	said    map[key][]string
+	tallies map[string]*tally
+	reasons map[string]int // why tests were skipped
+	failed  []string
+	slow    []string
+}
+
+func newJudge(out io.Writer, limits budgets) *judge {
+	return &judge{out: out, limits: limits, said: map[key][]string{}, tallies: map[string]*tally{}, reasons: map[string]int{}}
+}
+
+// read follows events to their end. What is no event is passed on.
+func (j *judge) read(events *bufio.Reader) error {
+	for {
+		line, err := events.ReadBytes('\n')
+		if len(line) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) == nil && e.Action != "" {
+				j.take(e)
+			} else {
+				fmt.Fprintf(j.out, "%s", line)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (j *judge) take(e event) {
+	at := key{e.Package, e.Test}
+	switch e.Action {
+	case "build-output":
+		fmt.Fprint(j.out, e.Output)
+	case "output":
+		j.said[at] = append(j.said[at], e.Output)
+	case "pass", "fail", "skip":
+		if e.Test == "" {
+			j.ended(e)
+		} else {
+			j.tested(at, e.Action)
+		}
+		delete(j.said, at)
+	}
+}
+
+// tested counts one test and prints what a failed one said.
+func (j *judge) tested(at key, action string) {
+	t := j.tallies[at.pkg]
+	if t == nil {
+		t = &tally{}
+		j.tallies[at.pkg] = t
+	}
+	switch action {
+	case "pass":
+		t.passed++
+	case "skip":
+		t.skipped++
+		j.reasons[reason(j.said[at])]++
+	case "fail":
+		t.failed++
+		fmt.Fprintf(j.out, "--- FAIL %s %s\n%s", at.pkg, at.test, strings.Join(j.said[at], ""))
+	}
+}
+
+// reason is what a skipped test said, without its place in the source.
+func reason(said []string) string {
+	for _, line := range said {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "===") || strings.HasPrefix(line, "---") {
+			continue
+		}
+		if place, text, found := strings.Cut(line, ": "); found && strings.Contains(place, ".go:") {
+			return text
+		}
+		return line
+	}
+	return "no reason given"
+}
+
+// ended prints a package's line and holds it to its budget.
+func (j *judge) ended(e event) {
+	t := j.tallies[e.Package]
+	if t == nil {
+		t = &tally{}
+	}
+	if e.Action == "fail" {
+		j.failed = append(j.failed, e.Package)
+		if t.failed == 0 { // it did not build, or panicked, or exited
+			fmt.Fprint(j.out, strings.Join(j.said[key{e.Package, ""}], ""))
+		}
+	}
+	if e.Action == "skip" {
+		return // no test files
+	}
+	took := time.Duration(e.Elapsed * float64(time.Second))
+	limit := j.limits.of(e.Package)
+	note := ""
+	if took > limit {
+		note = fmt.Sprintf("   TOO SLOW: at most %v", limit)
+		j.slow = append(j.slow, e.Package)
+	}
+	fmt.Fprintf(j.out, "%8.2f s  %-4s  %s  %s%s\n", took.Seconds(), e.Action, e.Package, t, note)
+}
+
+func (t *tally) String() string {
+	text := fmt.Sprintf("(%d passed", t.passed)
+	if t.failed > 0 {
+		text += fmt.Sprintf(", %d failed", t.failed)
+	}
+	if t.skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", t.skipped)
+	}
+	return text + ")"
+}
+
+// verdict sums up, and answers why the run was not good, or nil.
+func (j *judge) verdict(took time.Duration) error {
+	var sum tally
+	for _, t := range j.tallies {
+		sum.passed, sum.failed, sum.skipped = sum.passed+t.passed, sum.failed+t.failed, sum.skipped+t.skipped
+	}
+	fmt.Fprintf(j.out, "%8.2f s  in all, of at most %v: %d packages, %v\n", took.Seconds(), j.limits.total, len(j.tallies), &sum)
+	for _, why := range slices.Sorted(maps.Keys(j.reasons)) {
+		fmt.Fprintf(j.out, "            skipped %d: %s\n", j.reasons[why], why)
+	}
+	var problems []error
+	if len(j.failed) > 0 {
+		problems = append(problems, fmt.Errorf("failed: %s", strings.Join(j.failed, ", ")))
+	}
+	if len(j.slow) > 0 {
+		problems = append(problems, fmt.Errorf("over their budget: %s", strings.Join(j.slow, ", ")))
+	}
+	if took > j.limits.total {
+		problems = append(problems, fmt.Errorf("the run took %v, at most %v is allowed", took.Round(time.Second), j.limits.total))
+	}
+	return errors.Join(problems...)
+}

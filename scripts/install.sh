@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Installs packages of the distribution (Debian, Ubuntu), as root or through
+# sudo, and says what it does.
+#
+#   scripts/install.sh run    libopus and pkg-config, for the Opus codec
+#   scripts/install.sh test   a Chromium, for the browser tests
+#
+# What is there already is left alone. For "run", a machine where nothing can be
+# installed is no failure: the server forwards without the codec.
+set -eu
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif have sudo; then
+		sudo "$@"
+	else
+		echo "install: not root and no sudo; as root, run: $*" >&2
+		return 1
+	fi
+}
+
+apt_install() {
+	if ! have apt-get; then
+		echo "install: no apt-get on this system; please install by its own means: $*" >&2
+		return 1
+	fi
+	echo "install: installing $* from the distribution (apt-get)"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+
+missing_for_run() {
+	have pkg-config || echo pkg-config
+	{ have pkg-config && pkg-config --exists opus; } || echo libopus-dev
+	have cc || have gcc || echo "gcc libc6-dev"
+}
+
+run() {
+	missing=$(missing_for_run | tr '\n' ' ')
+	if [ -z "${missing// /}" ]; then
+		return 0
+	fi
+	# shellcheck disable=SC2086 # a list of names
+	if ! apt_install $missing; then
+		echo "install: going on without $missing: the server forwards calls, but has no Opus codec" >&2
+	fi
+}
+
+browser() {
+	for name in chromium chromium-browser google-chrome; do
+		# Ubuntu's chromium-browser may be a stub that only names the snap.
+		if have "$name" && "$name" --version >/dev/null 2>&1; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+tests() {
+	if browser; then
+		return 0
+	fi
+	apt_install chromium || true
+	if ! browser; then
+		echo "install: the tests need a Chromium that can be started as chromium, chromium-browser or google-chrome;" >&2
+		echo "install: where the distribution has only a snap, install Google Chrome's package, or use: go test ./..." >&2
+		return 1
+	fi
+}
+
+case "${1:-}" in
+run) run ;;
+test) tests ;;
+*)
+	echo "usage: scripts/install.sh run|test" >&2
+	exit 2
+	;;
+esac
