@@ -1,0 +1,247 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
+	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/ws"
+)
+
+// serverAddr is the one host of the server.
+var serverAddr = netip.MustParseAddr("10.0.0.1")
+
+// world is a whole server and its network in memory.
+type world struct {
+	t       *testing.T
+	network *memnet.Network
+	engine  *sfu.Engine
+	http    *http.Server
+	served  chan error
+	hosts   int
+}
+
+// newWorld starts a server inside the bubble.
+func newWorld(t *testing.T, change func(*sfu.Config)) *world {
+	t.Helper()
+	w := &world{t: t, network: memnet.New(memnet.Config{}), served: make(chan error, 1)}
+	host := w.network.Host(serverAddr)
+	conn, err := host.ListenPacket("udp4", "10.0.0.1:7882")
+	must(t, err)
+	cfg := sfu.DefaultConfig()
+	cfg.Sockets = []*udp.Socket{udp.Wrap(conn)}
+	cfg.Net = host
+	cfg.Workers = 2
+	if change != nil {
+		change(&cfg)
+	}
+	w.engine, err = sfu.New(cfg)
+	must(t, err)
+	listener, err := host.ListenStream(80)
+	must(t, err)
+	w.http = &http.Server{Handler: ws.New(w.engine, ws.Config{})}
+	go func() { w.served <- w.http.Serve(listener) }()
+	return w
+}
+
+// close ends the server; every call must be closed before.
+func (w *world) close() {
+	w.t.Helper()
+	if err := w.engine.Close(); err != nil {
+		w.t.Errorf("close the engine: %v", err)
+	}
+	if n := w.engine.Stats().Media.BuffersInUse; n != 0 {
+		w.t.Errorf("%d packet buffers of the server outlived their rooms", n)
+	}
+	if err := w.http.Close(); err != nil {
+		w.t.Errorf("close the HTTP server: %v", err)
+	}
+	if err := <-w.served; !errors.Is(err, http.ErrServerClosed) {
+		w.t.Errorf("serve: %v", err)
+	}
+	w.network.Close()
+}
+
+// user is one client with what it has heard.
+type user struct {
+	*client.Call
+	host  *memnet.Host
+	addr  netip.Addr
+	web   *http.Transport
+	stop  chan struct{}
+	media sync.WaitGroup
+
+	mu      sync.Mutex
+	packets map[int]int    // by slot
+	sources map[uint32]int // by short id
+	delays  []time.Duration
+}
+
+// join lets one more user in, from a host of its own.
+func (w *world) join(o client.Options) *user {
+	w.t.Helper()
+	w.hosts++
+	u := &user{
+		addr:    netip.AddrFrom4([4]byte{10, 0, 1, byte(w.hosts)}),
+		stop:    make(chan struct{}),
+		packets: make(map[int]int), sources: make(map[uint32]int),
+	}
+	u.host = w.network.Host(u.addr)
+	u.web = &http.Transport{DialContext: u.host.DialContext}
+	o.URL = "ws://10.0.0.1/v1/ws"
+	o.Room, o.Net, o.HTTPClient = "room", u.host, &http.Client{Transport: u.web}
+	if o.OnPacket == nil {
+		o.OnPacket = u.received
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	var err error
+	u.Call, err = client.Join(ctx, o)
+	must(w.t, err)
+	return u
+}
+
+func (u *user) received(slot int, source uint32, p *packet.Packet) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.packets[slot]++
+	u.sources[source]++
+	if s, _, ok := media.FindStamp(p.Payload); ok {
+		u.delays = append(u.delays, p.Arrival.Sub(s.Sent))
+	}
+}
+
+// heard answers the packets by slot.
+func (u *user) heard(slot int) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.packets[slot]
+}
+
+// leave ends the call and its media.
+func (w *world) leave(u *user) {
+	w.t.Helper()
+	close(u.stop)
+	u.media.Wait()
+	must(w.t, u.Close())
+	u.web.CloseIdleConnections()
+	if n := u.Stats().Buffers; n != 0 {
+		w.t.Errorf("%d packet buffers of a client outlived its call", n)
+	}
+}
+
+// talk sends voice without pauses until the user leaves.
+func (u *user) talk(t *testing.T) {
+	sender := u.Sender(signal.Microphone)
+	u.media.Go(func() {
+		start := time.Now()
+		voice := media.NewVoice(start, media.VoiceConfig{Seed: 1, Talk: -1})
+		buf := make([]byte, media.MaxVoicePayload)
+		for {
+			if !u.waitFor(voice.Next()) {
+				return
+			}
+			now := time.Now()
+			for f, ok := voice.Poll(now, buf); ok; f, ok = voice.Poll(now, buf) {
+				if err := sender.Write(now, client.Frame{
+					Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
+				}); err != nil {
+					t.Errorf("send voice: %v", err)
+					return
+				}
+			}
+		}
+	})
+}
+
+// show sends video in one layer, or in as many as the camera has, until the
+// user leaves. It follows the estimate and answers key-frame requests.
+func (u *user) show(t *testing.T, cfg media.VP8Config) {
+	sender := u.Sender(signal.Camera)
+	u.media.Go(func() {
+		camera := media.NewSimulcast(time.Now(), cfg)
+		buf := make([]byte, media.DefaultMaxPayload)
+		for {
+			now := time.Now()
+			camera.SetRate(now, sender.Target().Scale(0.9))
+			next := camera.Next()
+			if next.IsZero() {
+				next = now.Add(100 * time.Millisecond)
+			}
+			if !u.waitFor(next) {
+				return
+			}
+			now = time.Now()
+			for i := range camera.Layers {
+				if sender.KeyframeRequested(i) {
+					camera.RequestKeyFrame(i)
+				}
+			}
+			for layer, f, ok := camera.Poll(now); ok; layer, f, ok = camera.Poll(now) {
+				for i := range f.Packets() {
+					payload, last := f.Packet(i, buf)
+					if err := sender.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}); err != nil {
+						t.Errorf("send video: %v", err)
+						return
+					}
+				}
+			}
+		}
+	})
+}
+
+// waitFor waits until a time; false when the user leaves before.
+func (u *user) waitFor(at time.Time) bool {
+	select {
+	case <-time.After(time.Until(at)):
+		return true
+	case <-u.stop:
+		return false
+	}
+}
+
+func (u *user) waitConnected(t *testing.T) {
+	t.Helper()
+	select {
+	case <-u.Connected():
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no media after 10 s: %+v, %v", u.Stages(), u.Err())
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func publications(sources ...signal.Source) []client.Publication {
+	var all []client.Publication
+	for _, s := range sources {
+		p := client.Publication{Source: s}
+		if s.Video() {
+			p.Width, p.Height = 480, 270
+			p.MaxRate = 800 * units.Kbps
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// newHTTP is another web client on the user's host.
+func newHTTP(u *user) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: u.host.DialContext}}
+}

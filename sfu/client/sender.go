@@ -1,0 +1,163 @@
+package client
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+const (
+	voiceRate = 64 * units.Kbps
+	videoRate = 2500 * units.Kbps
+)
+
+// Errors of Sender.Write.
+var (
+	ErrNotPublished = errors.New("client: the source is not published")
+	ErrTooLarge     = errors.New("client: the payload does not fit a packet")
+	ErrMalformed    = errors.New("client: the payload is not of its codec")
+	ErrOverload     = errors.New("client: too many packets wait to be sent")
+)
+
+func (p Publication) withDefaults() Publication {
+	if p.Kind == codec.Unknown {
+		p.Kind = codec.Opus
+		if p.Source.Video() {
+			p.Kind = codec.VP8
+		}
+	}
+	if p.MaxRate <= 0 {
+		p.MaxRate = voiceRate
+		if p.Source.Video() {
+			p.MaxRate = videoRate
+		}
+	}
+	return p
+}
+
+func (p Publication) command() signal.Publish {
+	return signal.Publish{Source: p.Source, Muted: p.Muted, Width: p.Width, Height: p.Height, Layers: p.Layers}
+}
+
+// Frame is one RTP packet's worth of media.
+type Frame struct {
+	Layer     int    // simulcast layer, 0 is the smallest
+	Timestamp uint32 // on the codec's clock; any origin
+	Marker    bool
+	Payload   []byte // copied
+	// Level and Voice are those of RFC 6464: -dBov, and whether it is speech.
+	// Only sound has them.
+	Level uint8
+	Voice bool
+	// Descriptor is the AV1 dependency descriptor, if any.
+	Descriptor []byte
+}
+
+// stream is one RTP stream of a sender: a layer.
+type stream struct {
+	sender *Sender
+	layer  int
+	slot   int // in the downlink
+	track  *sendTrack
+	ssrc   uint32 // of what is written, before it is numbered anew
+
+	// Owned by who writes.
+	sequence int64
+}
+
+// Sender sends one source. Write is for one goroutine at a time.
+type Sender struct {
+	call    *Call
+	source  signal.Source
+	reserve Publication
+	streams []*stream
+	wanted  atomic.Uint32 // one bit for each layer of which a key frame is wanted
+	target  atomic.Int64  // bits per second
+
+	mu        sync.Mutex
+	published bool
+	kind      codec.Kind
+}
+
+// Source is what is sent.
+func (s *Sender) Source() signal.Source { return s.source }
+
+// mid is the media section's, known once an offer was made.
+func (s *Sender) mid() string { return s.streams[0].track.transceiver.Mid() }
+
+// Target is the wire rate that the path has for this source now: what an
+// encoder should follow, after taking off about 60 bytes a packet.
+func (s *Sender) Target() units.Rate { return units.Rate(s.target.Load()) }
+
+// KeyframeRequested says whether somebody waits for a key frame of a layer. It
+// is told once of each request.
+func (s *Sender) KeyframeRequested(layer int) bool {
+	if layer < 0 || layer >= len(s.streams) {
+		return false
+	}
+	bit := uint32(1) << layer
+	return s.wanted.Load()&bit != 0 && s.wanted.And(^bit)&bit != 0
+}
+
+// Write sends one packet. What the pacer cannot carry it drops, and counts.
+func (s *Sender) Write(now time.Time, f Frame) error {
+	s.mu.Lock()
+	kind, on := s.kind, s.published
+	s.mu.Unlock()
+	if !on || f.Layer < 0 || f.Layer >= len(s.streams) {
+		return ErrNotPublished
+	}
+	m := s.call.media
+	p := m.pool.Get()
+	buffer := p.Buffer()
+	if len(f.Payload)+len(f.Descriptor) > len(buffer) {
+		p.Release()
+		return ErrTooLarge
+	}
+	n := copy(buffer, f.Payload)
+	p.Payload = buffer[:n:n]
+	if len(f.Descriptor) > 0 {
+		p.Descriptor = buffer[n : n+copy(buffer[n:], f.Descriptor)]
+	}
+	info, ok := codec.Inspect(kind, p.Payload, p.Descriptor, f.Marker)
+	if !ok {
+		p.Release()
+		return ErrMalformed
+	}
+	st := s.streams[f.Layer]
+	p.Arrival, p.Kind, p.Info, p.Marker = now, kind, info, f.Marker
+	p.SSRC, p.Timestamp = st.ssrc, f.Timestamp
+	p.Extended, p.Sequence = st.sequence, uint16(st.sequence)
+	if !s.source.Video() {
+		p.HasAudioLevel, p.AudioLevel, p.VoiceActive = true, f.Level, f.Voice
+	}
+	if !m.inbox.Put(item{stream: st, packet: p}) {
+		p.Release()
+		m.overload.Add(1)
+		return ErrOverload
+	}
+	st.sequence++
+	return nil
+}
+
+// start lets packets through.
+func (s *Sender) start(p Publication) {
+	p = p.withDefaults()
+	s.mu.Lock()
+	s.published, s.kind = true, p.Kind
+	s.mu.Unlock()
+	s.call.media.post(func(now time.Time) { s.call.media.egress.begin(now, s, p) })
+}
+
+// stop lets no more packets through.
+func (s *Sender) stop() {
+	s.mu.Lock()
+	s.published = false
+	s.mu.Unlock()
+	s.call.media.post(func(now time.Time) { s.call.media.egress.finish(now, s) })
+}

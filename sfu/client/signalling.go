@@ -1,0 +1,336 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+const (
+	// redialFirst and redialMost bound the pause between two attempts to come
+	// back; it doubles.
+	redialFirst = 200 * time.Millisecond
+	redialMost  = 5 * time.Second
+	dialTimeout = 10 * time.Second
+	// writeTimeout bounds one write; what was not written is written again
+	// after resuming.
+	writeTimeout = 10 * time.Second
+	// leaveTimeout is how long the server is waited for when the call ends.
+	leaveTimeout = time.Second
+	// maxPending bounds the commands that wait for their reply.
+	maxPending = 256
+)
+
+// errBusy says that too many commands wait for the server.
+var errBusy = errors.New("client: too many commands wait for the server")
+
+// pending is one command that waits for its reply.
+type pending struct {
+	number uint64
+	bytes  []byte
+	answer chan incoming // holds one
+}
+
+// signalling is the WebSocket: commands out, replies and events in. Its reader
+// is run's goroutine; any goroutine writes.
+type signalling struct {
+	call   *Call
+	ctx    context.Context // ends with the call
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	socket *websocket.Conn // nil while there is none
+	waits  map[string]*pending
+	number uint64
+
+	// Owned by run, after join.
+	after  uint64
+	resume string
+	keepFor,
+	pingEvery time.Duration
+}
+
+func newSignalling(c *Call) *signalling {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &signalling{call: c, ctx: ctx, cancel: cancel, waits: make(map[string]*pending)}
+}
+
+// dial opens a WebSocket.
+func (s *signalling) dial(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	socket, _, err := websocket.Dial(ctx, s.call.opts.URL, &websocket.DialOptions{
+		HTTPClient: s.call.opts.HTTPClient,
+		// A window kept between messages costs megabytes in each direction, and
+		// events are small.
+		CompressionMode: websocket.CompressionNoContextTakeover,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the server: %w", err)
+	}
+	socket.SetReadLimit(1 << 20) // a room of 500 is described in 200 kB
+	return socket, nil
+}
+
+// join opens the connection and joins.
+func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Joined, error) {
+	socket, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.call.stages.note(&s.call.stages.signalling, s.call.started)
+	reply, err := exchange(ctx, socket, "join", command)
+	if err != nil {
+		_ = socket.CloseNow()
+		return nil, err
+	}
+	joined, ok := reply.(*signal.Joined)
+	if !ok {
+		_ = socket.CloseNow()
+		return nil, fmt.Errorf("the server answers join with %s", reply.ReplyType())
+	}
+	s.call.stages.note(&s.call.stages.joined, s.call.started)
+	s.socket, s.after, s.resume = socket, joined.Sequence, joined.Resume
+	s.keepFor = time.Duration(max(joined.ResumeSeconds, 1)) * time.Second
+	s.pingEvery = time.Duration(max(joined.PingSeconds, 1)) * time.Second
+	return joined, nil
+}
+
+// exchange writes the first command of a connection and reads its reply.
+func exchange(ctx context.Context, socket *websocket.Conn, id string, body signal.Body) (signal.Reply, error) {
+	b, err := encode(id, body)
+	if err != nil {
+		return nil, err
+	}
+	if err := socket.Write(ctx, websocket.MessageText, b); err != nil {
+		return nil, fmt.Errorf("send %s: %w", body.Type(), err)
+	}
+	_, b, err = socket.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the reply to %s: %w", body.Type(), err)
+	}
+	m, err := decode(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.refusal != nil:
+		return nil, m.refusal
+	case m.reply == nil:
+		return nil, fmt.Errorf("the server sent an event before its reply to %s", body.Type())
+	}
+	return m.reply, nil
+}
+
+// run reads until the call ends, and comes back when the connection is lost.
+func (s *signalling) run() {
+	for {
+		err := s.read()
+		s.drop()
+		select {
+		case <-s.call.done:
+			return
+		default:
+		}
+		s.call.log.Debug("signalling lost", "error", err)
+		if err := s.comeBack(); err != nil {
+			s.call.end(err)
+			return
+		}
+		s.call.wishRestart(false)
+	}
+}
+
+// read handles messages until the connection fails or the session is closed.
+func (s *signalling) read() error {
+	s.mu.Lock()
+	socket := s.socket
+	s.mu.Unlock()
+	for {
+		_, b, err := socket.Read(s.ctx)
+		if err != nil {
+			return err
+		}
+		m, err := decode(b)
+		if err != nil {
+			s.call.log.Debug("message ignored", "error", err)
+			continue
+		}
+		switch {
+		case m.sequence > 0:
+			if m.sequence <= s.after {
+				continue // told before the connection was lost
+			}
+			s.after = m.sequence
+			if m.event != nil {
+				s.call.handle(m.event)
+			}
+		case m.re == "" && m.refusal != nil:
+			s.call.log.Debug("refused", "code", string(m.refusal.Code))
+		default:
+			s.answer(m)
+		}
+	}
+}
+
+// answer hands a reply to who waits for it.
+func (s *signalling) answer(m incoming) {
+	s.mu.Lock()
+	w := s.waits[m.re]
+	delete(s.waits, m.re)
+	s.mu.Unlock()
+	if w != nil {
+		w.answer <- m
+	}
+}
+
+// drop forgets a connection that is lost.
+func (s *signalling) drop() {
+	s.mu.Lock()
+	socket := s.socket
+	s.socket = nil
+	s.mu.Unlock()
+	if socket != nil {
+		_ = socket.CloseNow()
+	}
+}
+
+// comeBack resumes the session on a new connection for as long as the server
+// keeps it, and repeats what was not answered.
+func (s *signalling) comeBack() error {
+	until := time.Now().Add(s.keepFor)
+	pause := redialFirst
+	for {
+		socket, err := s.dial(s.ctx)
+		if err == nil {
+			if err = s.resumeOn(socket); err == nil {
+				return nil
+			}
+			_ = socket.CloseNow()
+			var refused *signal.Error
+			if errors.As(err, &refused) && refused.Code != signal.RateLimited {
+				return fmt.Errorf("resume the call: %w", err)
+			}
+		}
+		if time.Now().Add(pause).After(until) {
+			return fmt.Errorf("resume the call: %w", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.ctx.Done():
+			return ErrClosed
+		}
+		pause = min(2*pause, redialMost)
+	}
+}
+
+func (s *signalling) resumeOn(socket *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
+	defer cancel()
+	reply, err := exchange(ctx, socket, "resume", &signal.Resume{Version: signal.Version, Token: s.resume, After: s.after})
+	if err != nil {
+		return err
+	}
+	resumed, ok := reply.(*signal.Resumed)
+	if !ok {
+		return fmt.Errorf("the server answers resume with %s", reply.ReplyType())
+	}
+	if err := s.call.media.setServers(resumed.ICEServers); err != nil {
+		s.call.log.Debug("relay servers refused", "error", err)
+	}
+	s.mu.Lock()
+	s.socket = socket
+	var again []*pending
+	for _, w := range s.waits {
+		again = append(again, w)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(again, func(a, b *pending) int { return cmp.Compare(a.number, b.number) })
+	for _, w := range again {
+		s.write(socket, w.bytes)
+	}
+	return nil
+}
+
+// write sends one message. Failures are the reader's to notice.
+func (s *signalling) write(socket *websocket.Conn, b []byte) {
+	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
+	defer cancel()
+	_ = socket.Write(ctx, websocket.MessageText, b)
+}
+
+// tell sends a command whose reply nobody needs; it may be lost.
+func (s *signalling) tell(body signal.Body) {
+	s.mu.Lock()
+	socket := s.socket
+	s.mu.Unlock()
+	if b, err := encode("", body); err == nil && socket != nil {
+		s.write(socket, b)
+	}
+}
+
+// do sends a command and waits for its reply, across reconnections.
+func (s *signalling) do(ctx context.Context, body signal.Body) (signal.Reply, error) {
+	s.mu.Lock()
+	if len(s.waits) >= maxPending {
+		s.mu.Unlock()
+		return nil, errBusy
+	}
+	s.number++
+	id := strconv.FormatUint(s.number, 10)
+	b, err := encode(id, body)
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	w := &pending{number: s.number, bytes: b, answer: make(chan incoming, 1)}
+	s.waits[id] = w
+	socket := s.socket
+	s.mu.Unlock()
+	if socket != nil {
+		s.write(socket, b)
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.waits, id)
+		s.mu.Unlock()
+	}()
+	select {
+	case m := <-w.answer:
+		if m.refusal != nil {
+			return nil, m.refusal
+		}
+		return m.reply, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: %w", body.Type(), ctx.Err())
+	case <-s.call.done:
+		return nil, fmt.Errorf("%s: %w", body.Type(), s.call.ended)
+	}
+}
+
+// leave tells the server that we go, and waits a moment for it to hear.
+func (s *signalling) leave() {
+	ctx, cancel := context.WithTimeout(s.ctx, leaveTimeout)
+	defer cancel()
+	s.mu.Lock()
+	alive := s.socket != nil
+	s.mu.Unlock()
+	if alive && s.call.joined != nil && s.call.Err() == nil {
+		// Whatever the reply, we are gone.
+		_, _ = s.do(ctx, &signal.Leave{})
+	}
+}
+
+// close ends the reader and the connection.
+func (s *signalling) close() {
+	s.cancel()
+	s.drop()
+}
