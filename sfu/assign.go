@@ -11,95 +11,100 @@ import (
 // assignAll fills everybody's slots anew. A track that keeps its place among
 // the wanted keeps its slot, so that nothing changes that need not.
 func (r *room) assignAll() {
+	ranked := r.rank()
 	for _, m := range r.members {
-		r.assign(m)
+		r.assign(m, ranked)
 	}
 }
 
-func (r *room) assign(m *member) {
+func (r *room) assign(m *member, by ranking) {
 	if m.peer == nil || !m.grants.Subscribe {
 		return
 	}
-	changed := m.fill(downlink.Audio, r.wantedAudio(m))
-	changed = append(changed, m.fill(downlink.Video, r.wantedVideo(m))...)
+	changed := m.fill(downlink.Audio, without(m, by.audio))
+	if m.viewed {
+		changed = append(changed, m.fill(downlink.Video, r.viewedTracks(m))...)
+	} else {
+		changed = append(changed, m.fill(downlink.Video, without(m, by.video))...)
+	}
 	if len(changed) > 0 {
 		m.session.send(&signal.SlotsChanged{Slots: changed})
 	}
 }
 
-// wantedAudio ranks what m should hear: sound of shared screens first, then
-// who speaks, as the detector ranks them, then the others as they joined.
-func (r *room) wantedAudio(m *member) []*track {
-	rank := make(map[uint32]int)
+// ranking is what anybody should hear and see who has not said otherwise, most
+// wanted first.
+type ranking struct{ audio, video []*track }
+
+// Places of tracks that no speech ranks.
+const (
+	rankFirst  = 0       // sound and picture of shared screens
+	rankSilent = 1 << 20 // who has not spoken yet, as they joined
+	rankMuted  = 1 << 30
+)
+
+// rank orders all tracks: shared screens first, then who speaks, as the
+// detector ranks them, then the others as they joined, muted ones last.
+func (r *room) rank() ranking {
+	spoken := make(map[*member]int)
 	for i, id := range r.speakers.Top(len(r.tracks)) {
-		rank[id] = i + 1
+		if t := r.byShort[id]; t != nil && spoken[t.owner] == 0 {
+			spoken[t.owner] = i + 1
+		}
 	}
-	return r.wanted(m, false, func(t *track) int {
+	place := func(t *track) int {
 		switch {
 		case t.info.Muted:
-			return 1 << 30
-		case t.source == signal.ScreenAudio:
-			return 0
-		case rank[t.short] > 0:
-			return rank[t.short]
+			return rankMuted
+		case t.source == signal.Screen || t.source == signal.ScreenAudio:
+			return rankFirst
+		case spoken[t.owner] > 0:
+			return spoken[t.owner]
 		}
-		return 1 << 20
-	})
+		return rankSilent
+	}
+	var by ranking
+	for _, m := range r.members {
+		if m.grants.Hidden {
+			continue
+		}
+		for _, t := range m.tracks {
+			if t.source.Video() {
+				by.video = append(by.video, t)
+			} else {
+				by.audio = append(by.audio, t)
+			}
+		}
+	}
+	for _, tracks := range [][]*track{by.audio, by.video} {
+		slices.SortStableFunc(tracks, func(a, b *track) int { return cmp.Compare(place(a), place(b)) })
+	}
+	return by
 }
 
-// wantedVideo ranks what m should see: its view, or shared screens and then
-// who spoke last.
-func (r *room) wantedVideo(m *member) []*track {
-	if m.viewed {
-		return r.viewedTracks(m)
-	}
-	speech := make(map[*member]int)
-	for i, id := range r.speakers.Top(len(r.tracks)) {
-		if t := r.byShort[id]; t != nil && speech[t.owner] == 0 {
-			speech[t.owner] = i + 1
+// without answers the tracks of everybody but m.
+func without(m *member, tracks []*track) []*track {
+	others := make([]*track, 0, len(tracks))
+	for _, t := range tracks {
+		if t.owner != m {
+			others = append(others, t)
 		}
 	}
-	return r.wanted(m, true, func(t *track) int {
-		switch {
-		case t.info.Muted:
-			return 1 << 30
-		case t.source == signal.Screen:
-			return 0
-		case speech[t.owner] > 0:
-			return speech[t.owner]
-		}
-		return 1 << 20
-	})
+	return others
 }
 
 // viewedTracks are the tracks of m's view that exist, most important first.
 func (r *room) viewedTracks(m *member) []*track {
 	var tracks []*track
 	for _, v := range m.view {
-		if t := r.tracks[v.Track]; t != nil && t.owner != m && t.source.Video() {
+		t := r.tracks[v.Track]
+		if t != nil && t.owner != m && !t.owner.grants.Hidden && t.source.Video() && !slices.Contains(tracks, t) {
 			tracks = append(tracks, t)
 		}
 	}
 	slices.SortStableFunc(tracks, func(a, b *track) int {
 		return cmp.Compare(m.priority(b), m.priority(a))
 	})
-	return tracks
-}
-
-// wanted lists the others' tracks of a kind by rank, least first.
-func (r *room) wanted(m *member, video bool, rank func(*track) int) []*track {
-	var tracks []*track
-	for _, other := range r.members {
-		if other == m {
-			continue
-		}
-		for _, t := range other.tracks {
-			if t.source.Video() == video {
-				tracks = append(tracks, t)
-			}
-		}
-	}
-	slices.SortStableFunc(tracks, func(a, b *track) int { return cmp.Compare(rank(a), rank(b)) })
 	return tracks
 }
 
@@ -127,7 +132,8 @@ func (m *member) fill(kind downlink.SlotKind, wanted []*track) (changed []signal
 		free = append(free, i)
 	}
 	for _, t := range wanted {
-		if !placed[t] {
+		if len(free) > 0 && !placed[t] {
+			placed[t] = true
 			changed = append(changed, m.put(free[0], t))
 			free = free[1:]
 		}

@@ -34,8 +34,9 @@ type Engine struct {
 	mu       sync.Mutex
 	closed   bool
 	rooms    map[string]*room
-	sessions map[string]*session // by id
-	resumes  map[string]*session // by resume token
+	sessions map[string]*session // by id, of live ones
+	resumes  map[string]*session // by resume token, of live and lately ended ones
+	gone     map[string]*session // lately ended, by id
 }
 
 // New starts an engine. It takes over the sockets of cfg.
@@ -56,6 +57,7 @@ func New(cfg Config) (*Engine, error) {
 		rooms:    make(map[string]*room),
 		sessions: make(map[string]*session),
 		resumes:  make(map[string]*session),
+		gone:     make(map[string]*session),
 	}, nil
 }
 
@@ -70,11 +72,14 @@ func newMedia(cfg Config) (*peer.Media, error) {
 	}
 	if cfg.TCP != nil {
 		if mediaConfig.TCP, err = icemux.NewTCP(icemux.TCPConfig{Listener: cfg.TCP, IsVoice: peer.IsVoice}); err != nil {
-			return nil, errors.Join(fmt.Errorf("media over TCP: %w", err), mux.Close())
+			return nil, errors.Join(fmt.Errorf("media over TCP: %w", err), mux.Close(), cfg.TCP.Close())
 		}
 	}
 	media, err := peer.New(mediaConfig)
 	if err != nil {
+		if mediaConfig.TCP != nil {
+			err = errors.Join(err, mediaConfig.TCP.Close())
+		}
 		return nil, errors.Join(err, mux.Close())
 	}
 	return media, nil
@@ -115,13 +120,21 @@ func (e *Engine) do(ctx context.Context, c signal.Command) (signal.Reply, error)
 		return kept.reply, kept.err
 	}
 	reply, err := s.member.do(ctx, c.Body)
-	s.remember(c.ID, reply, err)
+	var refused *signal.Error
+	if err == nil || errors.As(err, &refused) {
+		s.remember(c.ID, reply, err) // a failure of ours may be tried again
+	}
 	return reply, err
 }
 
 // Subscribe delivers a session's events; see signal.Engine.
 func (e *Engine) Subscribe(ctx context.Context, f signal.Filter) (<-chan signal.Event, error) {
-	s := e.session(f.Session)
+	e.mu.Lock()
+	s := e.sessions[f.Session]
+	if s == nil {
+		s = e.gone[f.Session]
+	}
+	e.mu.Unlock()
 	if s == nil {
 		return nil, signal.Errorf(signal.UnknownSession, "there is no such session; join again")
 	}
@@ -143,6 +156,9 @@ func (e *Engine) join(ctx context.Context, c signal.Command, j *signal.Join) (si
 	defer e.running.Done()
 	if !e.joins.allow(now, c.Remote) {
 		return nil, signal.Errorf(signal.RateLimited, "too many joins from this address; wait a second and try again")
+	}
+	if err := e.hasRoom(); err != nil {
+		return nil, err
 	}
 	grants, err := e.authorize(now, j)
 	if err != nil {
@@ -227,14 +243,24 @@ func (e *Engine) enter(name string, m *member, j *signal.Join) (*signal.Joined, 
 	}
 }
 
+// hasRoom refuses when the node is full, before anything costly is begun.
+func (e *Engine) hasRoom() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.sessions) >= e.cfg.MaxParticipants {
+		return signal.Errorf(signal.ServerFull, "this server holds %d participants already", len(e.sessions))
+	}
+	return nil
+}
+
 func (e *Engine) room(name string) (*room, error) {
+	if err := e.hasRoom(); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, signal.Errorf(signal.Draining, "this server is going down; join again in a moment")
-	}
-	if len(e.sessions) >= e.cfg.MaxParticipants {
-		return nil, signal.Errorf(signal.ServerFull, "this server holds %d participants already", len(e.sessions))
 	}
 	if r := e.rooms[name]; r != nil {
 		return r, nil
@@ -264,18 +290,29 @@ func (e *Engine) addSession(s *session) {
 	e.resumes[s.resume] = s
 }
 
-func (e *Engine) removeSession(s *session) {
+// endSession ends a session. For a while it can still be resumed, to be told why
+// it ended: otherwise a page that was away would only learn that it is gone,
+// join again, and throw out the very one that replaced it.
+func (e *Engine) endSession(now time.Time, s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.sessions, s.id)
-	delete(e.resumes, s.resume)
+	s.endedAt = now
+	e.gone[s.id] = s
+	for id, old := range e.gone {
+		if now.Sub(old.endedAt) > e.cfg.ResumeFor {
+			delete(e.gone, id)
+			delete(e.resumes, old.resume)
+		}
+	}
 }
 
 func (e *Engine) resume(r *signal.Resume) (signal.Reply, error) {
 	e.mu.Lock()
 	s := e.resumes[r.Token]
+	gone := s == nil || s.endedBefore(time.Now().Add(-e.cfg.ResumeFor))
 	e.mu.Unlock()
-	if s == nil {
+	if gone {
 		return nil, signal.Errorf(signal.UnknownSession, "the session is gone; join again")
 	}
 	if _, _, _, lost := s.after(r.After); lost {

@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -70,6 +71,50 @@ func follow(t *testing.T, ctx context.Context, e *Engine, session string, after 
 		t.Fatal(err)
 	}
 	return events
+}
+
+// resumeAndRead resumes an ended session and answers its last event.
+func resumeAndRead(t *testing.T, e *Engine, resume string) *signal.Closed {
+	t.Helper()
+	reply, err := e.Do(t.Context(), signal.Command{Body: &signal.Resume{Version: 1, Token: resume}})
+	if err != nil {
+		t.Fatalf("resume: %v", err)
+	}
+	var last signal.Event
+	for ev := range follow(t, t.Context(), e, reply.(*signal.Resumed).Session, 0) {
+		last = ev
+	}
+	closed, ok := last.Body.(*signal.Closed)
+	if !ok {
+		t.Fatalf("the last event is %+v, want closed", last.Body)
+	}
+	return closed
+}
+
+func TestReplacedWhileAwayIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := engine(t, nil)
+		old := join(t, e, "r", "ann") // its connection has dropped
+		join(t, e, "r", "ann")
+		if last := resumeAndRead(t, e, old.Resume); last.Code != signal.Replaced || last.Rejoin {
+			t.Fatalf("told %+v, want replaced and not to join again", last)
+		}
+	})
+}
+
+func TestRefusedJoinHarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := engine(t, nil)
+		ann := join(t, e, "r", "ann")
+		_, err := e.Do(t.Context(), signal.Command{Remote: "192.0.2.2", Body: &signal.Join{Version: 1, Room: "r", Identity: "ann",
+			Publish: []signal.Publish{{Source: signal.Camera}}}})
+		if code(err) != signal.BadMessage {
+			t.Fatalf("a join that publishes on no section: %v", err)
+		}
+		if _, err := e.Do(t.Context(), signal.Command{Session: ann.Session, Body: &signal.Ping{}}); err != nil {
+			t.Fatalf("the session that was there is gone: %v", err)
+		}
+	})
 }
 
 func TestNewerOfTheSameIdentityWins(t *testing.T) {
@@ -141,9 +186,14 @@ func TestSilentParticipantIsRemoved(t *testing.T) {
 		if waited := time.Since(start); waited < e.cfg.ResumeFor || waited > e.cfg.ResumeFor+time.Second {
 			t.Fatalf("removed after %v, want about %v", waited, e.cfg.ResumeFor)
 		}
+		last := resumeAndRead(t, e, gone.Resume)
+		if last.Code != signal.ConnectionLost || !last.Rejoin {
+			t.Fatalf("resuming a removed session tells %+v, want connection_lost and to join again", last)
+		}
+		time.Sleep(e.cfg.ResumeFor + time.Second)
 		_, err := e.Do(t.Context(), signal.Command{Body: &signal.Resume{Version: 1, Token: gone.Resume}})
 		if code(err) != signal.UnknownSession {
-			t.Fatalf("resume of a removed session: %v", err)
+			t.Fatalf("resume long after the end: %v", err)
 		}
 	})
 }
@@ -206,6 +256,12 @@ func TestJoinsOfOneAddressAreLimited(t *testing.T) {
 		}
 		if allowed := 1000 - refused; allowed < 20 || allowed > 31 {
 			t.Fatalf("%d joins of 1000 in a second were let in, want the burst of 20 and 10 a second", allowed)
+		}
+		for i := range 100 { // one network's addresses share its allowance
+			try(fmt.Sprintf("2001:db8:0:1::%x", i))
+		}
+		if c := try("2001:db8:0:1:ffff::1"); c != signal.RateLimited {
+			t.Fatalf("the next address of one /64 was answered %q, want rate_limited", c)
 		}
 		if c := try("198.51.100.2"); c != "" {
 			t.Fatalf("another address was refused with %s", c)

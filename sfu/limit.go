@@ -3,6 +3,7 @@ package sfu
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -29,6 +30,7 @@ func newJoinLimiter(rate, burst float64) *joinLimiter {
 
 // allow takes one token of an address.
 func (l *joinLimiter) allow(now time.Time, address string) bool {
+	address = networkOf(address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[address]
@@ -49,6 +51,16 @@ func (l *joinLimiter) allow(now time.Time, address string) bool {
 	}
 	l.buckets[address] = b
 	return ok
+}
+
+// networkOf answers what one subscriber of a provider has: an IPv4 address, or
+// the /64 of an IPv6 address (RFC 6177).
+func networkOf(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
 }
 
 // forgetFull drops the addresses whose bucket is full again.

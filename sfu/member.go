@@ -246,7 +246,8 @@ func (m *member) restart(ctx context.Context, c *signal.Restart) (signal.Reply, 
 	}
 	m.negotiating.Lock()
 	defer m.negotiating.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, negotiationTimeout)
+	// A half-made negotiation helps nobody: it ends even if who asked is gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), negotiationTimeout)
 	defer cancel()
 	answer, err := m.peer.Restart(ctx, c.Offer)
 	if errors.Is(err, peer.ErrOffer) {
@@ -261,7 +262,8 @@ func (m *member) restart(ctx context.Context, c *signal.Restart) (signal.Reply, 
 // setView replaces the view and fills the video slots by it.
 func (m *member) setView(tracks []signal.TrackView) {
 	m.viewed, m.view = true, tracks
-	m.home.Load().assign(m)
+	r := m.home.Load()
+	r.assign(m, r.rank())
 	for i, s := range m.slots {
 		if s.track != nil && s.kind == downlink.Video {
 			m.peer.SetView(i, m.downlinkView(s.track))

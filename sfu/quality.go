@@ -75,6 +75,9 @@ func (m *member) judge(now time.Time) signal.Quality {
 	if m.peer == nil {
 		return signal.Good
 	}
+	if m.state == peer.Connecting {
+		return m.quality
+	}
 	if m.state != peer.Connected {
 		return signal.Lost
 	}

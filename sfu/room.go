@@ -7,6 +7,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/internal/mailbox"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/peer"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/speaker"
 )
@@ -124,12 +125,8 @@ func (r *room) join(m *member, j *signal.Join) (*signal.Joined, error) {
 
 func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, error) {
 	r.entered = true
-	for _, old := range slices.Clone(r.members) {
-		if old.identity == m.identity {
-			r.remove(now, old, signal.Replaced, "the same identity joined again from elsewhere", false)
-		}
-	}
-	if len(r.members) >= r.engine.cfg.MaxRoomSize {
+	old := r.memberOf(m.identity)
+	if old == nil && len(r.members) >= r.engine.cfg.MaxRoomSize {
 		return nil, signal.Errorf(signal.RoomFull, "this room holds %d participants already", len(r.members))
 	}
 	m.home.Store(r)
@@ -139,7 +136,7 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10,
 	}
 	for _, other := range r.members {
-		if !other.grants.Hidden {
+		if other != old && !other.grants.Hidden {
 			joined.Participants = append(joined.Participants, other.describe())
 		}
 	}
@@ -151,6 +148,9 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 		}
 		joined.Tracks = append(joined.Tracks, t.describe())
 	}
+	if old != nil {
+		r.remove(now, old, signal.Replaced, "the same identity joined again from elsewhere", false)
+	}
 	r.members = append(r.members, m)
 	r.engine.addSession(m.session)
 	r.tellOthers(m, &signal.ParticipantJoined{Participant: m.describe()})
@@ -161,7 +161,34 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	joined.Assignments = m.assignments()
 	// The snapshot above is as of now: events before it need not be delivered.
 	joined.Sequence = m.session.last()
+	r.tellNewcomer(m)
 	return joined, nil
+}
+
+// memberOf answers the member with an identity, nil if there is none.
+func (r *room) memberOf(identity string) *member {
+	for _, m := range r.members {
+		if m.identity == identity {
+			return m
+		}
+	}
+	return nil
+}
+
+// tellNewcomer sends what otherwise is told only when it changes.
+func (r *room) tellNewcomer(m *member) {
+	if len(r.speaking) > 0 {
+		m.session.send(&signal.SpeakersChanged{Speakers: r.speaking})
+	}
+	var qualities []signal.ParticipantQuality
+	for _, other := range r.members {
+		if other != m && !other.grants.Hidden && other.state != peer.Connecting {
+			qualities = append(qualities, signal.ParticipantQuality{Participant: other.id, Quality: other.quality})
+		}
+	}
+	if len(qualities) > 0 {
+		m.session.send(&signal.QualityChanged{Participants: qualities})
+	}
 }
 
 // abandon takes back what a join began that was refused.
@@ -189,7 +216,7 @@ func (r *room) remove(now time.Time, m *member, code signal.Code, why string, re
 		m.unpublish(t)
 	}
 	m.session.close(&signal.Closed{Code: code, Message: why, Rejoin: rejoin})
-	r.engine.removeSession(m.session)
+	r.engine.endSession(now, m.session)
 	r.tellOthers(m, &signal.ParticipantLeft{Participant: m.id, Reason: code})
 	// Closing a connection waits for its goroutines, which may be waiting for
 	// this one.

@@ -27,6 +27,7 @@ type session struct {
 	events   []signal.Event // the newest, at most maxMissed
 	sequence uint64
 	closed   bool
+	endedAt  time.Time     // guarded by the engine's lock
 	changed  chan struct{} // closed and replaced when there is more
 	// attachment counts subscriptions, so that a newer one ends an older one.
 	attachment uint64
@@ -77,6 +78,11 @@ func (s *session) close(last signal.EventBody) {
 func (s *session) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// endedBefore says whether the session ended before t; the engine's lock guards it.
+func (s *session) endedBefore(t time.Time) bool {
+	return !s.endedAt.IsZero() && s.endedAt.Before(t)
 }
 
 // away answers since when nobody is subscribed; the zero time when somebody is.

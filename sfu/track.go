@@ -72,7 +72,7 @@ func (r *room) publish(m *member, p *signal.Publish) (*track, error) {
 	}
 	media, ok := m.peer.Publish(mid, cfg)
 	if !ok {
-		return nil, signal.Errorf(signal.BadMessage, "the offer sends nothing on section %q", mid)
+		return nil, signal.Errorf(signal.BadMessage, "the offer sends nothing of that kind on section %q, or something else is sent there", mid)
 	}
 	media.SetMuted(p.Muted)
 	t.media = media

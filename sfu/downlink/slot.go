@@ -81,13 +81,17 @@ func (d *Downlink) Assign(now time.Time, index int, source Source) {
 	if s == nil {
 		return
 	}
-	was := s.source.Kind
+	was, unmuted := s.source.Kind, s.source.Muted && !source.Muted
 	changed := source.ID != s.source.ID || source.Kind != was && source.Kind != codec.Unknown && was != codec.Unknown
 	s.infos = append(s.infos[:0], source.Layers[:min(len(source.Layers), maxLayers)]...)
 	s.source = source
 	s.source.Layers = s.infos
 	if changed {
 		s.change()
+	} else if unmuted && s.cfg.Kind == Video {
+		// What was sent meanwhile never came here: only a key frame continues.
+		s.selector.SourceChanged()
+		s.keyframe, s.input = keyframe{}, 0
 	}
 	if source.Kind != codec.Unknown && (s.codec == nil || s.codec.Kind != source.Kind) {
 		s.adopt(source.Kind)

@@ -21,7 +21,8 @@ const (
 	maxRTCPRate  = 400
 	maxRTCPBurst = 200
 	// maxBuffers bounds the streams that pion keeps for one peer: an SSRC that
-	// RTCP names costs a stream, so a hostile peer could name thousands.
+	// RTCP names costs a stream, so a hostile peer could name thousands. A peer
+	// that goes beyond is cut off.
 	maxBuffers = 1024
 )
 
@@ -30,6 +31,8 @@ const (
 // answers io.EOF at once, so that no goroutine waits for a stream.
 func (p *Peer) bufferFactory(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	if p.buffers.Add(1) > maxBuffers {
+		// pion keeps something for each stream, too: such a peer has to go.
+		p.flooded.Do(func() { go func() { _ = p.connection.Close() }() })
 		return discardBuffer{}
 	}
 	if kind == packetio.RTPBufferPacket {

@@ -102,12 +102,18 @@ func feedbackFor(video bool) []webrtc.RTCPFeedback {
 	return fb
 }
 
-// opusPayloadType is what browsers use for Opus, and so do our answers to them.
-const opusPayloadType = 111
+// What browsers offer for Opus, and so what our answers to them say: Chromium
+// and Safari the first, Firefox the second.
+const (
+	opusPayloadType        = 111
+	opusPayloadTypeFirefox = 109
+)
 
 // IsVoice tells voice by payload type, for queues that see only the clear part
 // of a packet.
-func IsVoice(payloadType uint8) bool { return payloadType == opusPayloadType }
+func IsVoice(payloadType uint8) bool {
+	return payloadType == opusPayloadType || payloadType == opusPayloadTypeFirefox
+}
 
 // videoCodecs are what we forward, in our order of preference.
 var videoCodecs = []struct {

@@ -200,9 +200,11 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 	target := in
 	var verdict uplink.Verdict
 	if in.repair {
-		if target = in.media; target == nil || target.stream == nil {
+		format := g.formats[p.PayloadType&0x7f]
+		if target = in.media; target == nil || target.stream == nil || format.kind != codec.RTX {
 			return
 		}
+		p.PayloadType, p.Kind = format.apt, g.formats[format.apt].kind // RFC 4588 §8.1
 		verdict = target.stream.ReceiveRTX(now, p)
 	} else {
 		format := g.formats[p.PayloadType&0x7f]
@@ -321,7 +323,7 @@ func (g *ingress) publish(t *Track, mid string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.section(mid)
-	if s == nil || g.closed {
+	if s == nil || g.closed || s.video != t.Video || s.track != nil {
 		return false
 	}
 	if len(t.RIDs) == 0 && len(s.rids) > 0 {

@@ -42,7 +42,7 @@ func parseOffer(text string) (string, []offered, error) {
 		m.Attributes = withoutCandidates(m.Attributes)
 		o, ok := readSection(m)
 		if !ok {
-			continue
+			return "", nil, fmt.Errorf("media section %d is %q; only audio and video are served, data travels over signalling", i, m.MediaName.Media)
 		}
 		if o.mid == "" || seen[o.mid] {
 			return "", nil, fmt.Errorf("media section %d has no mid of its own", i)
@@ -50,11 +50,49 @@ func parseOffer(text string) (string, []offered, error) {
 		seen[o.mid] = true
 		sections = append(sections, o)
 	}
+	if err := checkCredentials(&d); err != nil {
+		return "", nil, err
+	}
 	clean, err := d.Marshal()
 	if err != nil {
 		return "", nil, fmt.Errorf("rewrite the offer: %w", err)
 	}
 	return string(clean), sections, nil
+}
+
+// checkCredentials makes sure of what a connection cannot do without, before
+// pion begins to negotiate: it cannot take back an offer half accepted. Lengths
+// are those of RFC 8839 §5.4.
+func checkCredentials(d *sdp.SessionDescription) error {
+	bounds := map[string][2]int{"ice-ufrag": {4, 256}, "ice-pwd": {22, 256}, "fingerprint": {8, 512}}
+	found := make(map[string]bool)
+	check := func(attributes []sdp.Attribute) error {
+		for _, a := range attributes {
+			b, wanted := bounds[a.Key]
+			if !wanted {
+				continue
+			}
+			if len(a.Value) < b[0] || len(a.Value) > b[1] {
+				return fmt.Errorf("a=%s has %d characters; %d to %d are allowed", a.Key, len(a.Value), b[0], b[1])
+			}
+			found[a.Key] = true
+		}
+		return nil
+	}
+	if err := check(d.Attributes); err != nil {
+		return err
+	}
+	for _, m := range d.MediaDescriptions {
+		if err := check(m.Attributes); err != nil {
+			return err
+		}
+	}
+	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+		if !found[key] {
+			return fmt.Errorf("the offer has no a=%s", key)
+		}
+	}
+	return nil
 }
 
 func withoutCandidates(attributes []sdp.Attribute) []sdp.Attribute {
@@ -65,6 +103,11 @@ func withoutCandidates(attributes []sdp.Attribute) []sdp.Attribute {
 		}
 	}
 	return kept
+}
+
+// same says whether two offers mean the same by a section.
+func (o offered) same(other offered) bool {
+	return o.mid == other.mid && o.video == other.video && o.sends == other.sends && o.receives == other.receives
 }
 
 // readSection reads an audio or video section; false for anything else.

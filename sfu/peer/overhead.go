@@ -32,7 +32,11 @@ func (p *Peer) overhead() units.Size {
 }
 
 func (p *Peer) selectedPair() (*webrtc.ICECandidatePair, error) {
-	return p.connection.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	return p.transport().GetSelectedCandidatePair()
+}
+
+func (p *Peer) transport() *webrtc.ICETransport {
+	return p.connection.SCTP().Transport().ICETransport()
 }
 
 func overheadOf(c *webrtc.ICECandidate) units.Size {

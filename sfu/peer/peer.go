@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,11 @@ type Peer struct {
 	rtcp       rtcpReceiver
 
 	slots     []*slotTrack
+	offered   []offered // the sections of the first offer: they stay
 	connected atomic.Bool
+	stating   sync.Mutex // orders what pion tells of states; a leaf
+	state     webrtc.PeerConnectionState
+	flooded   sync.Once
 	buffers   atomic.Int64
 	stats     atomic.Pointer[downlink.Stats]
 	closing   sync.Once
@@ -94,7 +99,9 @@ func (p *Peer) negotiate(ctx context.Context, offer string, sections []offered) 
 	if err := p.addSlots(sections); err != nil {
 		return "", err
 	}
-	p.connection.OnConnectionStateChange(p.stateChanged)
+	p.offered = sections
+	p.connection.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.stateChanged() })
+	p.transport().OnSelectedCandidatePairChange(func(*webrtc.ICECandidatePair) { p.routeChanged() })
 	answer, err := p.answer(ctx, offer)
 	if err != nil {
 		return "", err
@@ -208,15 +215,20 @@ func (p *Peer) startIngress(sections []offered, settled negotiated) {
 	}
 }
 
-func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
+// stateChanged tells of the connection's present state. pion calls it from a new
+// goroutine for each change, in any order, so what counts is what it says now.
+func (p *Peer) stateChanged() {
+	p.stating.Lock()
+	defer p.stating.Unlock()
+	s := p.connection.ConnectionState()
+	if s == p.state {
+		return
+	}
+	p.state = s
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
 		p.connected.Store(true)
-		cost := p.overhead()
-		p.onDownlink(func(now time.Time, d *downlink.Downlink) {
-			d.SetOverhead(cost)
-			d.RouteChanged(now)
-		})
+		p.routeChanged()
 		p.handler.StateChanged(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.handler.StateChanged(Disconnected)
@@ -227,11 +239,28 @@ func (p *Peer) stateChanged(s webrtc.PeerConnectionState) {
 	}
 }
 
-// Restart answers an offer that renews ICE. Slots and sections stay.
+// routeChanged tells the downlink that its packets take another path.
+func (p *Peer) routeChanged() {
+	cost := p.overhead()
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
+		d.SetOverhead(cost)
+		d.RouteChanged(now)
+	})
+}
+
+// Restart answers an offer that renews ICE. Slots and sections stay: an offer
+// with others wraps ErrOffer. One call at a time.
 func (p *Peer) Restart(ctx context.Context, offer string) (string, error) {
-	text, _, err := parseOffer(offer)
+	text, sections, err := parseOffer(offer)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	if !slices.EqualFunc(p.offered, sections, offered.same) {
+		return "", fmt.Errorf("%w: an ICE restart keeps all media sections and their directions", ErrOffer)
+	}
+	if p.connection.SignalingState() != webrtc.SignalingStateStable {
+		// pion cannot roll back an offer that it refused half-way.
+		return "", fmt.Errorf("%w: an earlier offer could not be answered; join again", ErrOffer)
 	}
 	return p.answer(ctx, text)
 }
