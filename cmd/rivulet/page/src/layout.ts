@@ -35,22 +35,11 @@ export function arrange(count: number, width: number, height: number, shape: Sha
   return rects;
 }
 
-/** All tiles of one size, as large as they can be. */
+/** All tiles of one size, as large as they can be; too many of them scroll. */
 function grid(rects: Rect[], tiles: number[], area: Rect): void {
   const n = tiles.length;
   if (n === 0) return;
-  let best = { columns: 1, width: 0, height: 0 };
-  for (let columns = 1; columns <= n; columns++) {
-    const rows = Math.ceil(n / columns);
-    let width = (area.width - GAP * (columns - 1)) / columns;
-    let height = (area.height - GAP * (rows - 1)) / rows;
-    if (width < LEAST && columns > 1) break;
-    height = Math.max(height, LEAST / WIDEST);
-    if (width / height > WIDEST) width = height * WIDEST;
-    if (width / height < NARROWEST) height = width / NARROWEST;
-    if (width * height > best.width * best.height) best = { columns, width, height };
-  }
-  const { columns, width, height } = best;
+  const { columns, width, height } = fitting(n, area) ?? scrolling(area);
   const rows = Math.ceil(n / columns);
   const top = area.top + Math.max(0, (area.height - rows * height - GAP * (rows - 1)) / 2);
   tiles.forEach((tile, index) => {
@@ -64,6 +53,34 @@ function grid(rects: Rect[], tiles: number[], area: Rect): void {
       height,
     };
   });
+}
+
+interface Cells {
+  columns: number;
+  width: number;
+  height: number;
+}
+
+/** The number of columns with the largest tiles that all fit, if they are large enough. */
+function fitting(n: number, area: Rect): Cells | undefined {
+  let best: Cells | undefined;
+  for (let columns = 1; columns <= n; columns++) {
+    const rows = Math.ceil(n / columns);
+    let width = (area.width - GAP * (columns - 1)) / columns;
+    let height = (area.height - GAP * (rows - 1)) / rows;
+    if (width / height > WIDEST) width = height * WIDEST;
+    if (width / height < NARROWEST) height = width / NARROWEST;
+    if (n > 1 && (width < LEAST || height < LEAST / WIDEST)) continue;
+    if (width > 0 && height > 0 && (!best || width * height > best.width * best.height)) best = { columns, width, height };
+  }
+  return best;
+}
+
+/** As many columns as the width has room for, whatever the height. */
+function scrolling(area: Rect): Cells {
+  const columns = Math.max(1, Math.floor((area.width + GAP) / (LEAST + GAP)));
+  const width = Math.max(60, (area.width - GAP * (columns - 1)) / columns);
+  return { columns, width, height: (width * 3) / 4 };
 }
 
 /** One large tile and a strip of the others: beside it, or below on upright screens. */

@@ -100,7 +100,7 @@ export class Settings {
   private mode(value: DataMode, label: string, hint: string): HTMLLabelElement {
     const input = h("input", { type: "radio", name: "mode", value });
     input.addEventListener("change", () => {
-      void this.call.setDataMode(value).then(this.modeChanged);
+      this.call.setDataMode(value).then(this.modeChanged, this.modeChanged);
       this.modeChanged();
     });
     this.modes.push(input);

@@ -2,7 +2,7 @@
  * The tiles of a call: which there are, what each shows, and where it stands.
  */
 import type { Call, Participant, RemoteTrack, SlotStateInfo } from "../../../../sfu/client/web/src/index";
-import { h } from "./dom";
+import { h, setText } from "./dom";
 import { arrange } from "./layout";
 import { text } from "./text";
 import { hueOf, initial, nameOf, Tile, type TileState } from "./tile";
@@ -31,6 +31,9 @@ export class Stage {
   private pinned = "";
   /** The keys in the order in which tiles are placed: screens first, oneself last. */
   private order: string[] = [];
+  /** When each participant last spoke, by id. */
+  private readonly spoke = new Map<string, number>();
+  private readonly overflow = h("p", { class: "others", hidden: true });
   private readonly observer = new ResizeObserver(() => this.place());
   private readonly field = h("div", { class: "field-of-tiles" });
 
@@ -45,7 +48,7 @@ export class Stage {
       h("span", { text: text.aloneHint }),
       copyLink,
     );
-    this.element = h("section", { class: "stage", "aria-label": text.people }, this.field, this.invitation);
+    this.element = h("section", { class: "stage", "aria-label": text.people }, this.field, this.invitation, this.overflow);
     this.observer.observe(this.element);
   }
 
@@ -75,14 +78,35 @@ export class Stage {
 
   private wanted(): Wanted[] {
     const list: Wanted[] = [];
+    const shown = this.chosen();
     for (const participant of this.call.participants.values()) {
       const screen = participant.track("screen");
       if (screen) list.push({ key: `${participant.id}/screen`, participant, screen: true, track: screen });
+      if (!shown.has(participant)) continue;
       list.push({ key: participant.id, participant, screen: false, track: participant.track("camera") });
     }
     const { local } = this.call;
     if (local) list.push({ key: local.id, participant: local, screen: false });
+    const hidden = this.call.participants.size - shown.size;
+    this.overflow.hidden = hidden === 0;
+    setText(this.overflow, hidden > 0 ? text.others(hidden) : "");
     return list;
+  }
+
+  /**
+   * Who gets a tile: all while there is room, else the one enlarged and those
+   * who spoke last. They stay in the order in which they came, so that tiles
+   * do not jump about.
+   */
+  private chosen(): Set<Participant> {
+    const all = [...this.call.participants.values()];
+    const now = performance.now();
+    for (const participant of all) if (participant.speaking) this.spoke.set(participant.id, now);
+    const room = this.element.clientWidth < 640 ? 11 : 24;
+    for (const id of this.spoke.keys()) if (!this.call.participants.has(id)) this.spoke.delete(id);
+    if (all.length <= room) return new Set(all);
+    const rank = (one: Participant) => (one.id === this.pinned ? Infinity : (this.spoke.get(one.id) ?? 0));
+    return new Set([...all].sort((a, b) => rank(b) - rank(a)).slice(0, room));
   }
 
   private update(wanted: Wanted): void {

@@ -60,6 +60,7 @@ const english = {
   pictureHidden: "picture not shown",
   alone: "Nobody else is here yet",
   aloneHint: "Send the link of this page to whom you want to talk.",
+  others: (count: number) => `and ${count} others`,
   hasJoined: (name: string) => `${name} joined`,
   hasLeft: (name: string) => `${name} left`,
   hasLost: (name: string) => `The connection of ${name} was lost`,

@@ -150,5 +150,5 @@ export function initial(name: string): string {
 export function hueOf(participant: Participant): number {
   let hash = 7;
   for (const unit of participant.identity) hash = (hash * 31 + unit.codePointAt(0)!) % 3600;
-  return hash % 360;
+  return (hash * 137) % 360; // The golden angle keeps neighbours apart.
 }

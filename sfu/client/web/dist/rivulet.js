@@ -747,7 +747,7 @@ var Publications = class {
   adopt(local) {
     this.tracks.set(local.source, local);
     local.track.addEventListener("ended", () => {
-      if (this.tracks.get(local.source) === local) void this.unpublish(local.source);
+      if (this.tracks.get(local.source) === local) this.unpublish(local.source).catch(() => void 0);
     });
   }
   async publish(source, track, muted) {
@@ -800,8 +800,8 @@ var Publications = class {
     }
     for (const [source, { local, muted }] of told) {
       const now = this.tracks.get(source);
-      if (!now) void this.withdraw(source);
-      else if (now === local && now.muted !== muted) void this.applyMute(now);
+      if (!now) this.withdraw(source).catch(() => void 0);
+      else if (now === local && now.muted !== muted) this.applyMute(now).catch(() => void 0);
     }
     for (const [source, local] of this.tracks) {
       if (told.get(source)?.local !== local) this.announce(local).catch(() => void 0);

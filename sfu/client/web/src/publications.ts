@@ -27,7 +27,7 @@ export class Publications {
   adopt(local: LocalTrack): void {
     this.tracks.set(local.source, local);
     local.track.addEventListener("ended", () => {
-      if (this.tracks.get(local.source) === local) void this.unpublish(local.source);
+      if (this.tracks.get(local.source) === local) this.unpublish(local.source).catch(() => undefined);
     });
   }
 
@@ -86,8 +86,8 @@ export class Publications {
     }
     for (const [source, { local, muted }] of told) {
       const now = this.tracks.get(source);
-      if (!now) void this.withdraw(source);
-      else if (now === local && now.muted !== muted) void this.applyMute(now);
+      if (!now) this.withdraw(source).catch(() => undefined);
+      else if (now === local && now.muted !== muted) this.applyMute(now).catch(() => undefined);
     }
     for (const [source, local] of this.tracks) {
       if (told.get(source)?.local !== local) this.announce(local).catch(() => undefined);
