@@ -45,9 +45,19 @@ func (t *track) downlinkSource() downlink.Source {
 	}
 }
 
+// tokenSources are the names by which tokens grant what may be published.
+var tokenSources = map[signal.Source]token.Source{
+	signal.Microphone: token.Microphone, signal.Camera: token.Camera,
+	signal.Screen: token.ScreenShare, signal.ScreenAudio: token.ScreenAudio,
+}
+
+func mayPublish(g token.Grants, source signal.Source) bool {
+	return g.MayPublish(tokenSources[source])
+}
+
 // publish starts a track of m. Publishing a source again renews its description.
 func (r *room) publish(m *member, p *signal.Publish) (*track, error) {
-	if !m.grants.MayPublish(token.Source(p.Source)) {
+	if !mayPublish(m.grants, p.Source) {
 		return nil, signal.Errorf(signal.NotPermitted, "the token does not allow publishing %s", p.Source)
 	}
 	mid := m.sections[p.Source]
