@@ -108,7 +108,7 @@ export class CallView {
         this.refresh();
       }),
       call.on("participantleft", ({ detail: { participant, reason } }) => {
-        if (call.state !== "reconnecting") {
+        if (call.state !== "reconnecting" && reason !== "draining") {
           announce((reason === "connection_lost" ? text.hasLost : text.hasLeft)(nameOf(participant)));
         }
         this.refresh();

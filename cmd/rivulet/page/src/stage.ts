@@ -65,7 +65,7 @@ export class Stage {
     if (!keys.has(this.pinned)) this.pinned = "";
     for (const one of wanted) this.update(one);
     this.order = wanted.map((one) => one.key);
-    this.invitation.hidden = this.call.participants.size > 0;
+    this.invitation.hidden = this.call.participants.size > 0 || this.call.state !== "connected";
     this.place();
   }
 
@@ -139,6 +139,7 @@ export class Stage {
     const own = this.call.tracks.get("camera");
     const picture = local ? own !== undefined && !own.muted && this.call.dataMode !== "voice" : shown(track);
     const name = nameOf(participant);
+    const muted = !microphone || microphone.muted;
     return {
       name: local ? text.youAre(name) : screen ? text.screenOf(name) : name,
       initial: initial(name),
@@ -147,8 +148,8 @@ export class Stage {
       local,
       picture,
       waiting: track !== undefined && !track.muted && track.slot === undefined && this.call.state === "connected",
-      muted: !microphone || microphone.muted,
-      speaking: !screen && participant.speaking && this.call.state !== "closed",
+      muted,
+      speaking: !screen && !muted && participant.speaking && this.call.state === "connected",
       quality: screen ? undefined : local && this.call.state !== "connected" ? "lost" : participant.quality,
       state: this.call.dataMode === "voice" && track ? VOICE_ONLY : entry.track?.state,
       pinned: this.pinned === key,

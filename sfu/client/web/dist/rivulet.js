@@ -1379,6 +1379,7 @@ var Meter = class {
     this.current = { sent: 0, received: 0 };
     this.before.clear();
     this.at = 0;
+    this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
   }
   /** Reads the connection; answers what was found, with rates since the last reading. */
   async read(pc, slots, roster) {
@@ -1749,6 +1750,7 @@ var Call = class extends TypedTarget {
     if (!session || this.ended) return;
     void session.leave();
     this.meter.carry();
+    this.emit("statistics", this.meter.latest);
     this.update();
     const backoff = new Backoff();
     let error = cause;

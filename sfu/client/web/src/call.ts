@@ -296,6 +296,7 @@ export class Call extends TypedTarget<CallEvents> {
     if (!session || this.ended) return;
     void session.leave();
     this.meter.carry();
+    this.emit("statistics", this.meter.latest);
     this.update();
     const backoff = new Backoff();
     let error = cause;

@@ -83,6 +83,7 @@ export class Meter {
     this.current = { sent: 0, received: 0 };
     this.before.clear();
     this.at = 0;
+    this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
   }
 
   /** Reads the connection; answers what was found, with rates since the last reading. */
