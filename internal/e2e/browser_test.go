@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,15 @@ var browser struct {
 	cancel func()
 }
 
+// scratch is a folder that is removed when all tests have run.
+var scratch = sync.OnceValue(func() string {
+	folder, err := os.MkdirTemp("", "rivulet-e2e-")
+	if err != nil {
+		panic(err) // nothing works without a temporary folder
+	}
+	return folder
+})
+
 // openBrowser starts Chromium for the first test that needs it.
 func openBrowser(t *testing.T) context.Context {
 	t.Helper()
@@ -29,12 +39,8 @@ func openBrowser(t *testing.T) context.Context {
 	if browser.ctx != nil {
 		return browser.ctx
 	}
-	profile, err := os.MkdirTemp("", "rivulet-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(path), chromedp.UserDataDir(profile),
+		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(scratch(), "profile")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
@@ -54,7 +60,6 @@ func openBrowser(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
 		stop()
-		os.RemoveAll(profile)
 		t.Fatalf("start Chromium: %v", err)
 	}
 	browser.ctx = ctx
@@ -64,11 +69,11 @@ func openBrowser(t *testing.T) context.Context {
 		end()
 		cancel()
 		stop()
-		os.RemoveAll(profile)
 	}
 	return ctx
 }
 
+// closeBrowser ends what the tests shared.
 func closeBrowser() {
 	browser.Lock()
 	defer browser.Unlock()
@@ -76,6 +81,7 @@ func closeBrowser() {
 		browser.cancel()
 		browser.ctx = nil
 	}
+	os.RemoveAll(scratch())
 }
 
 // page is one tab with a call page in it, its storage its own.

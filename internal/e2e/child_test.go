@@ -1,80 +1,95 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
-	"fmt"
-	"os"
+	"bytes"
+	"context"
+	"net/http"
 	"os/exec"
-	"os/signal"
-	"strings"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
-// childVariable makes this test binary a server on the ports that it holds.
-const childVariable = "RIVULET_E2E_SERVER"
-
-// ready is what a child prints when it serves.
-const ready = "serving"
-
-// serveChild serves until it is interrupted and answers the exit code.
-func serveChild(address string) int {
-	var p ports
-	if err := json.Unmarshal([]byte(address), &p); err != nil {
-		fmt.Println(err)
-		return 2
-	}
-	s, err := newServer(p, nil)
+// buildCommand builds the program once for all tests.
+var buildCommand = sync.OnceValues(func() (string, error) {
+	path, err := exec.LookPath("go")
 	if err != nil {
-		fmt.Println(err)
-		return 1
+		return "", err
 	}
-	fmt.Println(ready)
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt)
-	<-interrupted
-	if s.close() != nil {
-		return 1
+	program := filepath.Join(scratch(), "rivulet")
+	out, err := exec.Command(path, "build", "-o", program, "github.com/rivulet-rtc/rivulet/cmd/rivulet").CombinedOutput()
+	if err != nil {
+		return string(out), err
 	}
-	return 0
-}
+	return program, nil
+})
 
-// child is a server in a process of its own, which can be killed.
+// child is `rivulet serve` in a process of its own, which can be killed.
 type child struct {
 	command *exec.Cmd
-	killed  bool
+	output  bytes.Buffer
+	ended   bool
 }
 
+// startChild starts a server on these ports and waits until it answers.
 func startChild(t *testing.T, p ports) *child {
 	t.Helper()
-	address, err := json.Marshal(p)
+	program, err := buildCommand()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("build the program: %v\n%s", err, program)
 	}
-	c := &child{command: exec.Command(os.Args[0])}
-	c.command.Env = append(os.Environ(), childVariable+"="+string(address))
-	c.command.Stderr = os.Stderr
-	out, err := c.command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := &child{command: exec.Command(program, "serve", "--dev", "--http", loopback(p.HTTP),
+		"--udp", strconv.Itoa(p.Media), "--turn", strconv.Itoa(p.Relay), "--admin", "127.0.0.1:0",
+		"--set", "media.bind=127.0.0.1")}
+	c.command.Stdout, c.command.Stderr = &c.output, &c.output
 	if err := c.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if strings.TrimSpace(line) != ready {
-		t.Fatalf("the server did not start: %s (%v)", line, err)
+	t.Cleanup(func() {
+		c.kill()
+		if t.Failed() {
+			t.Logf("the server said:\n%s", c.output.String())
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(p.HTTP), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			response.Body.Close()
+			return c
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("the server does not answer")
+		case <-time.After(pollEvery):
+		}
 	}
-	return c
 }
 
 // kill ends the process without giving it a chance to say good-bye.
 func (c *child) kill() {
-	if c.killed {
+	if c.ended {
 		return
 	}
-	c.killed = true
+	c.ended = true
 	_ = c.command.Process.Kill() // gone already is as well
 	_ = c.command.Wait()
+}
+
+// terminate ends the process as an operator does, and answers its exit code.
+func (c *child) terminate(t *testing.T) int {
+	t.Helper()
+	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.ended = true
+	_ = c.command.Wait() // the exit code says the same
+	return c.command.ProcessState.ExitCode()
 }

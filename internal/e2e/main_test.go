@@ -6,9 +6,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if address := os.Getenv(childVariable); address != "" {
-		os.Exit(serveChild(address))
-	}
 	code := m.Run()
 	closeBrowser()
 	os.Exit(code)

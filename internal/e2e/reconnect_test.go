@@ -71,21 +71,34 @@ func TestRestartedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ann, bob := openTab(t, "ann"), openTab(t, "bob")
-	first := startChild(t, p)
-	for _, one := range []*page{ann, bob} {
+	pages := []*page{ann, bob}
+	server := startChild(t, p)
+	for _, one := range pages {
 		one.open(callURL(p, one.name, "restart", "video=640x360"))
 	}
-	before := ann.talking(1)
-	bob.talking(1)
-	first.kill()
+	ann.talking(1)
+	before := bob.talking(1)
+
+	server.kill() // it crashes
 	ann.wait(5*time.Second, "the loss is noticed", func(s state) bool { return s.Call == "reconnecting" })
-	startChild(t, p)
-	for _, one := range []*page{ann, bob} {
+	server = startChild(t, p)
+	for _, one := range pages {
 		again := one.talking(1)
 		if again.Counters.Rejoins == 0 || again.Me == before.Me {
 			t.Errorf("%s did not join again: %+v", one.name, again.Counters)
 		}
-		one.goesOn(10*time.Second, again)
+	}
+
+	again := ann.state()
+	if code := server.terminate(t); code != 0 { // it is stopped
+		t.Errorf("the server ended with %d:\n%s", code, server.output.String())
+	}
+	startChild(t, p)
+	ann.wait(joinLimit, "ann joins a third time", func(s state) bool {
+		return s.Call == "connected" && s.Counters.Rejoins > again.Counters.Rejoins && s.Me != again.Me
+	})
+	for _, one := range pages {
+		one.goesOn(10*time.Second, one.talking(1))
 	}
 }
 

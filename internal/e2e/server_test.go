@@ -1,23 +1,17 @@
 package e2e
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	callpage "github.com/rivulet-rtc/rivulet/cmd/rivulet/page"
+	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
-	"github.com/rivulet-rtc/rivulet/sfu/signal"
-	"github.com/rivulet-rtc/rivulet/sfu/signal/ws"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
@@ -62,10 +56,8 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // server is a whole node in this process.
 type server struct {
-	ports  ports
-	engine *sfu.Engine
-	relay  *turn.Server
-	http   *http.Server
+	ports ports
+	node  *node.Node
 }
 
 // startServer starts a node for a test and checks when it ends that nothing of
@@ -76,101 +68,67 @@ func startServer(t *testing.T, change func(*sfu.Config)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newServer(p, change)
+	cfg, err := openNode(p)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&cfg.Engine)
+	}
+	s := &server{ports: p}
+	if s.node, err = node.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("rooms of the server:\n%s", s.dump())
 		}
-		if err := s.close(); err != nil {
+		if err := s.node.Close(); err != nil {
 			t.Errorf("close the server: %v", err)
 		}
-		if n := s.engine.Stats().Media; n.BuffersInUse != 0 || n.Peers != 0 {
+		if n := s.stats().Media; n.BuffersInUse != 0 || n.Peers != 0 {
 			t.Errorf("%d packet buffers and %d peers outlived their rooms", n.BuffersInUse, n.Peers)
 		}
 	})
 	return s
 }
 
-func newServer(p ports, change func(*sfu.Config)) (*server, error) {
-	s := &server{ports: p}
-	cfg := sfu.DefaultConfig()
-	media := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(p.Media))
-	socket, err := udp.Listen(media, udp.DefaultConfig())
+// openNode opens all sockets of a node on loopback.
+func openNode(p ports) (node.Config, error) {
+	cfg := node.Config{Engine: sfu.DefaultConfig(), Dev: true}
+	socket, err := udp.Listen(netip.MustParseAddrPort(loopback(p.Media)), udp.DefaultConfig())
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
-	cfg.Sockets = []*udp.Socket{socket}
-	if cfg.TCP, err = net.Listen("tcp", media.String()); err != nil {
-		return nil, err
+	cfg.Engine.Sockets = []*udp.Socket{socket}
+	if cfg.Engine.TCP, err = net.Listen("tcp", loopback(p.Media)); err != nil {
+		return cfg, err
 	}
-	if err := s.startRelay(media); err != nil {
-		return nil, err
-	}
-	cfg.ICEServers = s.iceServers
-	if change != nil {
-		change(&cfg)
-	}
-	if s.engine, err = sfu.New(cfg); err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /v1/ws", ws.New(s.engine, ws.Config{}))
-	mux.Handle("/", callpage.Handler())
-	listener, err := net.Listen("tcp", loopback(p.HTTP))
+	relay := turn.DefaultConfig()
+	conn, err := net.ListenPacket("udp", loopback(p.Relay))
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go s.http.Serve(listener)
-	return s, nil
+	listener, err := net.Listen("tcp", loopback(p.Relay))
+	if err != nil {
+		return cfg, err
+	}
+	relay.UDP, relay.TCP = []net.PacketConn{conn}, []net.Listener{listener}
+	relay.Relay = turn.HostRelay(turn.RelayHost{Bind: netip.MustParseAddr("127.0.0.1")})
+	if relay.Secret, err = secret.New(secret.Generate()); err != nil {
+		return cfg, err
+	}
+	cfg.TURN = &relay
+	cfg.HTTP, err = net.Listen("tcp", loopback(p.HTTP))
+	return cfg, err
 }
 
-func (s *server) startRelay(media netip.AddrPort) error {
-	cfg := turn.DefaultConfig()
-	conn, err := net.ListenPacket("udp", loopback(s.ports.Relay))
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", loopback(s.ports.Relay))
-	if err != nil {
-		return err
-	}
-	cfg.UDP, cfg.TCP = []net.PacketConn{conn}, []net.Listener{listener}
-	cfg.Relay = turn.HostRelay(turn.RelayHost{Bind: media.Addr()})
-	cfg.Peers = turn.Peers{Addresses: []netip.AddrPort{media}}
-	if cfg.Secret, err = secret.New(secret.Generate()); err != nil {
-		return err
-	}
-	s.relay, err = turn.New(cfg, nil)
-	return err
-}
-
-func (s *server) iceServers(now time.Time, participant, _ string) []signal.ICEServer {
-	c, err := s.relay.IssueCredentials(now, participant, time.Hour)
-	if err != nil {
-		return nil
-	}
-	url := "turn:" + loopback(s.ports.Relay) + "?transport="
-	return []signal.ICEServer{{URLs: []string{url + "udp", url + "tcp"}, Username: c.Username, Credential: c.Password}}
-}
-
-func (s *server) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	err := errors.Join(s.engine.Close(), s.relay.Close())
-	// Pages may still hold their connections open.
-	if s.http.Shutdown(ctx) != nil {
-		return errors.Join(err, s.http.Close())
-	}
-	return err
-}
+func (s *server) rooms() []sfu.RoomSnapshot { return s.node.Engine().Rooms() }
+func (s *server) stats() sfu.Stats          { return s.node.Engine().Stats() }
 
 // room answers the server's view of a room; false when there is none.
 func (s *server) room(name string) (sfu.RoomSnapshot, bool) {
-	for _, r := range s.engine.Rooms() {
+	for _, r := range s.rooms() {
 		if r.Room == name {
 			return r, true
 		}
@@ -181,7 +139,7 @@ func (s *server) room(name string) (sfu.RoomSnapshot, bool) {
 // dump is what the server knows of who sends and who receives what, for people.
 func (s *server) dump() string {
 	var b strings.Builder
-	for _, r := range s.engine.Rooms() {
+	for _, r := range s.rooms() {
 		for _, p := range r.Participants {
 			fmt.Fprintf(&b, "%s %s: %s, %s, mode %s", r.Room, p.ID, p.State, p.Quality, p.DataMode)
 			if p.Path != nil {
@@ -204,7 +162,7 @@ func (s *server) dump() string {
 			b.WriteString("\n")
 		}
 	}
-	fmt.Fprintf(&b, "media %+v", s.engine.Stats().Media)
+	fmt.Fprintf(&b, "media %+v", s.stats().Media)
 	return b.String()
 }
 
