@@ -89,8 +89,12 @@ func engineMetrics() []metric {
 				}
 				return all
 			}},
+		{"rivulet_received_packets_total", "RTP packets received from publishers.", counter, "", false,
+			func(s *snapshot) []sample { return number(s.engine.Media.Received) }},
 		{"rivulet_forwarded_packets_total", "RTP packets written to subscribers.", counter, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.Forwarded) }},
+		{"rivulet_forwarded_bytes_total", "What those packets weighed on the wire, IP headers included.", counter, "", false,
+			func(s *snapshot) []sample { return number(s.engine.Media.ForwardedBytes) }},
 		{"rivulet_dropped_packets_total", "Media packets of clients that went nowhere, by reason.", counter, "reason", false,
 			func(s *snapshot) []sample {
 				m := s.engine.Media

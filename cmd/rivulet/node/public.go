@@ -6,6 +6,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/page"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/whip"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/ws"
 )
 
@@ -28,6 +29,9 @@ func (n *Node) publicRoutes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", page.Handler())
 	mux.Handle("GET /v1/ws", ws.New(n.engine, ws.Config{Origins: n.cfg.Origins, Logger: n.log}))
+	whip.New(n.engine, whip.Config{
+		Origins: n.cfg.Origins, MaxSessions: n.cfg.Engine.MaxParticipants, Logger: n.log,
+	}).Register(mux)
 	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -38,6 +38,11 @@ func TestPublicRoutes(t *testing.T) {
 				t.Errorf("%s answers everybody with %d", path, status)
 			}
 		}
+		for _, path := range []string{"/whip/kitchen", "/whep/kitchen"} {
+			if status, _, _ := w.get("http://10.0.0.1:8080" + path); status != http.StatusMethodNotAllowed {
+				t.Errorf("GET %s answers %d", path, status)
+			}
+		}
 		if status, _, _ := w.get("http://10.0.0.1:8080/v1/ws"); status != http.StatusUpgradeRequired {
 			t.Errorf("a plain request to the WebSocket answers %d", status)
 		}
