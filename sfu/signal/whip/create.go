@@ -74,6 +74,7 @@ func (h *Handler) join(r *http.Request, k kind, join *signal.Join) (*session, *s
 		h.leave(r.Context(), joined.Session)
 		return nil, nil, signal.Errorf(signal.BadOffer, "the offer has no %s codec that is forwarded here", media)
 	}
+	joined.Answer = withRole(joined.Answer, offered)
 	s := newSession(k, join.Room, join.Token)
 	s.engine = joined.Session
 	s.offer, s.ufrag, s.pwd = join.Offer, offered.ufrag, offered.pwd

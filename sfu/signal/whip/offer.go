@@ -24,6 +24,7 @@ type description struct {
 	iceLite    bool
 	bundle     string // the value of a=group, if it is one of BUNDLE
 	ufrag, pwd string // the first found: one bundle has one pair
+	setup      string // the first found: who may begin DTLS (RFC 8842 §5.1)
 	candidates []string
 	sections   []section
 }
@@ -125,6 +126,10 @@ func (d *description) read(name, value string) {
 	case "ice-pwd":
 		if d.pwd == "" {
 			d.pwd = value
+		}
+	case "setup":
+		if d.setup == "" {
+			d.setup = value
 		}
 	case "candidate":
 		// Each section of a bundle repeats them.
@@ -255,6 +260,16 @@ func nextVersion(line string) string {
 	}
 	fields[2] = strconv.FormatUint(version+1, 10)
 	return strings.Join(fields, " ")
+}
+
+// withRole answers an answer whose DTLS role fits the offer. The media plane
+// begins DTLS itself when the offerer only waits for it, but its answer says
+// "passive" all the same, and RFC 8842 §5.3 wants "active" there.
+func withRole(answer string, offer description) string {
+	if offer.setup != "passive" {
+		return answer
+	}
+	return strings.ReplaceAll(answer, "a=setup:passive\r\n", "a=setup:active\r\n")
 }
 
 // firstRejected names a section of ours that the answer turned down, by its
