@@ -46,7 +46,7 @@ const (
 // number makes a sample without a label.
 func number[T int | int64 | uint64](v T) []sample { return []sample{{value: float64(v)}} }
 
-func flag(on bool) []sample {
+func yes(on bool) []sample {
 	if on {
 		return number(1)
 	}
@@ -69,9 +69,9 @@ func engineMetrics() []metric {
 		{"rivulet_info", "Always 1; the label tells the version of the program.", gauge, "version", false,
 			func(s *snapshot) []sample { return []sample{{s.version, 1}} }},
 		{"rivulet_development", "1 if the server needs no tokens (serve --dev).", gauge, "", false,
-			func(s *snapshot) []sample { return flag(s.dev) }},
+			func(s *snapshot) []sample { return yes(s.dev) }},
 		{"rivulet_draining", "1 while new joins are refused.", gauge, "", false,
-			func(s *snapshot) []sample { return flag(s.engine.Draining) }},
+			func(s *snapshot) []sample { return yes(s.engine.Draining) }},
 		{"rivulet_rooms", "Rooms now.", gauge, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Rooms) }},
 		{"rivulet_participants", "Participants now, in all rooms.", gauge, "", false,
