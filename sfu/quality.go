@@ -34,12 +34,13 @@ func (r *room) listen(now time.Time) {
 		return
 	}
 	r.assignAll()
-	r.tellSpeakers(now)
+	r.tellSpeakers()
 }
 
-func (r *room) tellSpeakers(now time.Time) {
+// tellSpeakers tells everybody who speaks now, if that has changed.
+func (r *room) tellSpeakers() {
 	speaking := []signal.Speaker{}
-	for _, l := range r.speakers.Speakers(now) {
+	for _, l := range r.speakers.Speakers(time.Now()) {
 		if t := r.byShort[l.ID]; t != nil && l.Speaking && !t.owner.grants.Hidden {
 			speaking = append(speaking, signal.Speaker{Participant: t.owner.id, Level: 127 - int(l.DBov)})
 		}

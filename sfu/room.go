@@ -131,7 +131,7 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	}
 	m.home.Store(r)
 	joined := &signal.Joined{
-		Session: m.session.id, Participant: m.id, Identity: m.identity, Room: r.name,
+		Session: m.session.id, Participant: m.id, Identity: m.identity, Name: m.name, Room: r.name,
 		Resume: m.session.resume, ResumeSeconds: int(r.engine.cfg.ResumeFor / time.Second),
 		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10,
 	}

@@ -55,7 +55,7 @@ func mayPublish(g token.Grants, source signal.Source) bool {
 	return g.MayPublish(tokenSources[source])
 }
 
-// publish starts a track of m. Publishing a source again renews its description.
+// publish starts a track of m. Publishing a source again ends its old track.
 func (r *room) publish(m *member, p *signal.Publish) (*track, error) {
 	if !mayPublish(m.grants, p.Source) {
 		return nil, signal.Errorf(signal.NotPermitted, "the token does not allow publishing %s", p.Source)
@@ -115,6 +115,10 @@ func (r *room) mute(m *member, t *track, muted bool) {
 	}
 	t.info.Muted = muted
 	t.media.SetMuted(muted)
+	if muted {
+		r.speakers.Remove(t.short) // who is muted does not speak
+		r.tellSpeakers()
+	}
 	r.tellOthers(m, &signal.TrackMuted{Participant: m.id, Track: t.id, Muted: muted})
 	for _, other := range r.members {
 		for i, s := range other.slots {

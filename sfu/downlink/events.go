@@ -75,8 +75,16 @@ func (d *Downlink) noticeLayer(s *slot) {
 	}
 	s.current = current
 	if current.Spatial >= 0 {
-		d.tell(Event{Kind: LayerChanged, Slot: s.index, Source: s.source.ID, Spatial: current.Spatial, Temporal: current.Temporal})
+		d.tellLayer(s)
 	}
+}
+
+// tellLayer tells which layer is sent now, and why not more.
+func (d *Downlink) tellLayer(s *slot) {
+	d.tell(Event{
+		Kind: LayerChanged, Slot: s.index, Source: s.source.ID, Reason: s.grant.Reason,
+		Spatial: s.current.Spatial, Temporal: s.current.Temporal,
+	})
 }
 
 // noticeGrant tells when a picture is paused or comes back, or is paused for
@@ -92,6 +100,9 @@ func (d *Downlink) noticeGrant(s *slot, was, is allocator.Grant) {
 	case !is.Active() && is.Reason != was.Reason && is.Reason != allocator.NoSource:
 		ev.Kind = Paused
 	default:
+		if is.Active() && is.Reason != was.Reason && s.current.Spatial >= 0 {
+			d.tellLayer(s)
+		}
 		return
 	}
 	d.tell(ev)

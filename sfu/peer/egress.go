@@ -7,6 +7,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
 const (
@@ -167,34 +168,18 @@ func (e *egress) write() (int, error) {
 	if o.Source != 0 {
 		h.CSRC = append(h.CSRC, o.Source)
 	}
-	h.Extension, h.ExtensionProfile, h.Extensions = false, 0, h.Extensions[:0]
+	profile.Clear(h)
 	ids := &slot.extensions
-	if o.HasTransportSequence && ids.transport != 0 {
+	if o.HasTransportSequence {
 		e.extensions.transport = [2]byte{byte(o.TransportSequence >> 8), byte(o.TransportSequence)}
-		setExtension(h, ids.transport, e.extensions.transport[:])
+		profile.Add(h, ids.TransportWide, e.extensions.transport[:])
 	}
-	if o.HasOrientation && ids.orientation != 0 {
+	if o.HasOrientation {
 		e.extensions.orientation[0] = o.Orientation
-		setExtension(h, ids.orientation, e.extensions.orientation[:])
+		profile.Add(h, ids.Orientation, e.extensions.orientation[:])
 	}
-	if len(o.Descriptor) > 0 && ids.descriptor != 0 {
-		setExtension(h, ids.descriptor, o.Descriptor)
-	}
+	profile.Add(h, ids.Descriptor, o.Descriptor)
 	return slot.writer.WriteRTP(h, o.Payload)
-}
-
-// setExtension adds a header extension; one that does not fit the one-byte form
-// turns the header into the two-byte form (RFC 8285 §4.3).
-func setExtension(h *rtp.Header, id uint8, value []byte) {
-	if !h.Extension {
-		h.Extension = true
-		h.ExtensionProfile = rtp.ExtensionProfileOneByte
-	}
-	if len(value) > 16 && h.ExtensionProfile == rtp.ExtensionProfileOneByte {
-		h.ExtensionProfile = rtp.ExtensionProfileTwoByte
-	}
-	// Refused only for an id or a size that negotiation and uplink ruled out.
-	_ = h.SetExtension(id, value)
 }
 
 // handleEvents carries out what the downlink asks for.

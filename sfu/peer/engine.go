@@ -1,32 +1,28 @@
 package peer
 
 import (
-	"io"
 	"net"
-	"strconv"
+	"strings"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/sfu/peer/icemux"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
 // api makes the pion API of one peer: its own buffer factory and mux, no
 // interceptors (the cores do what those would do).
-func (p *Peer) api() (*webrtc.API, error) {
+func (p *Peer) api(offer string) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
-	if err := registerCodecs(media); err != nil {
-		return nil, err
-	}
-	if err := registerExtensions(media); err != nil {
+	if err := profile.Register(media); err != nil {
 		return nil, err
 	}
 	cfg := p.media.cfg
 	var s webrtc.SettingEngine
-	s.LoggerFactory = quietLogs{}
-	s.BufferFactory = p.bufferFactory
+	s.LoggerFactory = profile.QuietLogs{}
+	s.BufferFactory = p.tap.Buffer
 	s.SetLite(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
@@ -42,8 +38,10 @@ func (p *Peer) api() (*webrtc.API, error) {
 	if cfg.Net != nil {
 		s.SetNet(cfg.Net)
 	}
-	if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
-		return nil, err
+	if !strings.Contains(offer, "a=setup:passive") { // else we must be the client, RFC 8842 §5.3
+		if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.advertise(&s); err != nil {
 		return nil, err
@@ -89,19 +87,6 @@ func (m *boundMux) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) 
 // Close leaves the shared mux open: one peer's end must not be everybody's.
 func (m *boundMux) Close() error { return nil }
 
-// feedbackFor lists what we understand of RTCP feedback (RFC 4585 §4.2).
-func feedbackFor(video bool) []webrtc.RTCPFeedback {
-	fb := []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBTransportCC}, {Type: webrtc.TypeRTCPFBNACK}}
-	if video {
-		fb = append(fb,
-			webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBNACK, Parameter: "pli"},
-			webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBCCM, Parameter: "fir"},
-			webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBGoogREMB},
-		)
-	}
-	return fb
-}
-
 // What browsers offer for Opus, and so what our answers to them say: Chromium
 // and Safari the first, Firefox the second.
 const (
@@ -113,82 +98,4 @@ const (
 // of a packet.
 func IsVoice(payloadType uint8) bool {
 	return payloadType == opusPayloadType || payloadType == opusPayloadTypeFirefox
-}
-
-// videoCodecs are what we forward, in our order of preference.
-var videoCodecs = []struct {
-	mime, fmtp  string
-	payloadType webrtc.PayloadType
-}{
-	{webrtc.MimeTypeVP8, "", 96},
-	{webrtc.MimeTypeVP9, "profile-id=0", 98},
-	{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 102},
-	{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 104},
-	{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640c1f", 106},
-	{webrtc.MimeTypeAV1, "", 45},
-}
-
-func registerCodecs(m *webrtc.MediaEngine) error {
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
-			SDPFmtpLine:  "minptime=10;useinbandfec=1",
-			RTCPFeedback: feedbackFor(false),
-		},
-		PayloadType: opusPayloadType,
-	}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
-		return err
-	}
-	for _, v := range videoCodecs {
-		media := webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: v.mime, ClockRate: 90000, SDPFmtpLine: v.fmtp, RTCPFeedback: feedbackFor(true),
-			},
-			PayloadType: v.payloadType,
-		}
-		repair := webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: webrtc.MimeTypeRTX, ClockRate: 90000,
-				SDPFmtpLine: "apt=" + strconv.Itoa(int(v.payloadType)),
-			},
-			PayloadType: v.payloadType + 1,
-		}
-		for _, c := range []webrtc.RTPCodecParameters{media, repair} {
-			if err := m.RegisterCodec(c, webrtc.RTPCodecTypeVideo); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func registerExtensions(m *webrtc.MediaEngine) error {
-	both := []string{uriMID, uriTransportWide}
-	video := []string{uriRID, uriRepairedRID, uriOrientation, uriDescriptor}
-	register := func(uri string, kind webrtc.RTPCodecType) error {
-		return m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, kind)
-	}
-	for _, uri := range both {
-		for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-			if err := register(uri, kind); err != nil {
-				return err
-			}
-		}
-	}
-	for _, uri := range video {
-		if err := register(uri, webrtc.RTPCodecTypeVideo); err != nil {
-			return err
-		}
-	}
-	return register(uriAudioLevel, webrtc.RTPCodecTypeAudio)
-}
-
-// quietLogs silences pion: what it knows reaches us as states and errors, and
-// its lines would carry addresses of users.
-type quietLogs struct{}
-
-// NewLogger answers a logger that writes nothing.
-func (quietLogs) NewLogger(scope string) logging.LeveledLogger {
-	return logging.NewDefaultLeveledLoggerForScope(scope, logging.LogLevelDisabled, io.Discard)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
 
@@ -53,12 +55,6 @@ type inbound struct {
 	unresolved int
 }
 
-// payloadFormat is a negotiated payload type.
-type payloadFormat struct {
-	kind codec.Kind
-	apt  uint8 // for RTX
-}
-
 // ingress is a peer's incoming side. The SRTP loop of the peer fills it and the
 // peer's worker ticks it; one leaf lock guards it.
 type ingress struct {
@@ -71,8 +67,8 @@ type ingress struct {
 	list     []*inbound // the same, to walk over
 	sections []*section
 	declared map[uint32]declaredSSRC
-	formats  [128]payloadFormat
-	ids      extensionIDs
+	formats  [128]profile.Format
+	ids      profile.IDs
 	recorder *feedback.Recorder
 	rtt      time.Duration
 
@@ -138,61 +134,23 @@ func (g *ingress) receiveRTP(b []byte) {
 
 // recordArrival notes the packet for transport-wide feedback.
 func (g *ingress) recordArrival(now time.Time, size int) {
-	if g.ids.transport == 0 {
+	if g.ids.TransportWide == 0 {
 		return
 	}
-	if x := g.header.GetExtension(g.ids.transport); len(x) >= 2 {
+	if x := g.header.GetExtension(g.ids.TransportWide); len(x) >= 2 {
 		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), units.Size(size)+overhead)
 	}
 }
 
 // fill copies the packet into a buffer of the pool; nil when its padding lies.
 func (g *ingress) fill(now time.Time, b []byte, headerSize int) *packet.Packet {
-	h := &g.header
-	end := len(b)
-	if h.Padding {
-		if end == headerSize || int(b[end-1]) > end-headerSize || b[end-1] == 0 {
-			g.peer.media.counts.malformed.Add(1)
-			return nil
-		}
-		end -= int(b[end-1])
-	}
 	p := g.peer.media.pool.Get()
-	buffer := p.Buffer()
-	copy(buffer, b[:end])
-	p.Arrival = now
-	p.SSRC, p.Timestamp, p.Sequence = h.SSRC, h.Timestamp, h.SequenceNumber
-	p.PayloadType, p.Marker = h.PayloadType, h.Marker
-	p.Payload = buffer[headerSize:end:end]
-	g.fillExtensions(p, buffer[end:])
-	return p
-}
-
-// fillExtensions copies what forwarding needs of the header extensions. The
-// descriptor goes behind the payload, in the same buffer.
-func (g *ingress) fillExtensions(p *packet.Packet, free []byte) {
-	h := &g.header
-	if !h.Extension {
-		return
-	}
-	if x := extension(h, g.ids.audioLevel); len(x) > 0 {
-		p.HasAudioLevel = true
-		p.VoiceActive = x[0]&0x80 != 0
-		p.AudioLevel = x[0] & 0x7f
-	}
-	if x := extension(h, g.ids.orientation); len(x) > 0 {
-		p.HasOrientation, p.Orientation = true, x[0]
-	}
-	if x := extension(h, g.ids.descriptor); len(x) > 0 && len(x) <= len(free) {
-		p.Descriptor = free[:copy(free, x)]
-	}
-}
-
-func extension(h *rtp.Header, id uint8) []byte {
-	if id == 0 {
+	if !tap.Fill(p, now, &g.header, headerSize, b, g.ids) {
+		p.Release()
+		g.peer.media.counts.malformed.Add(1)
 		return nil
 	}
-	return h.GetExtension(id)
+	return p
 }
 
 // accept runs the packet through its uplink and hands it on.
@@ -201,19 +159,19 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 	var verdict uplink.Verdict
 	if in.repair {
 		format := g.formats[p.PayloadType&0x7f]
-		if target = in.media; target == nil || target.stream == nil || format.kind != codec.RTX {
+		if target = in.media; target == nil || target.stream == nil || format.Kind != codec.RTX {
 			return
 		}
-		p.PayloadType, p.Kind = format.apt, g.formats[format.apt].kind // RFC 4588 §8.1
+		p.PayloadType, p.Kind = format.APT, g.formats[format.APT].Kind // RFC 4588 §8.1
 		verdict = target.stream.ReceiveRTX(now, p)
 	} else {
 		format := g.formats[p.PayloadType&0x7f]
-		if format.kind == codec.Unknown || format.kind == codec.RTX {
+		if format.Kind == codec.Unknown || format.Kind == codec.RTX {
 			g.peer.media.counts.unknown.Add(1)
 			return
 		}
-		g.ensureStream(in, format.kind)
-		p.Kind = format.kind
+		g.ensureStream(in, format.Kind)
+		p.Kind = format.Kind
 		verdict = target.stream.Receive(now, p)
 	}
 	if verdict != uplink.Accepted {
@@ -362,7 +320,7 @@ func (g *ingress) section(mid string) *section {
 // smallestFirst orders rids from small to large: by the names that browsers'
 // users give them (q, h, f), else as offered.
 func smallestFirst(rids []string) []string {
-	const usual = "qlhmf"
+	const usual = "qlmhf"
 	ordered := slices.Clone(rids)
 	for _, r := range ordered {
 		if len(r) != 1 || !slices.Contains([]byte(usual), r[0]) {

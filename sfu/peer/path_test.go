@@ -12,6 +12,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
 // written is where a test's slots write to: it counts and keeps the last.
@@ -54,7 +55,7 @@ func newPath(t testing.TB, subscribers int) *path {
 	g := p.publisher.ingress
 	g.sections = []*section{{mid: "1", video: true}}
 	g.declared[7] = declaredSSRC{section: g.sections[0]}
-	g.formats[96] = payloadFormat{kind: codec.VP8}
+	g.formats[96] = profile.Format{Kind: codec.VP8}
 	track, ok := p.publisher.Publish("1", TrackConfig{ID: 1, Video: true, Layers: []downlink.LayerInfo{{Width: 320, Height: 180}}})
 	if !ok {
 		t.Fatal("the section was not found")
@@ -218,9 +219,9 @@ func TestAnythingMayArrive(t *testing.T) {
 		g := p.ingress
 		g.sections = []*section{{mid: "1", video: true}}
 		for i := range g.formats {
-			g.formats[i].kind = codec.Kind(i % 9)
+			g.formats[i].Kind = codec.Kind(i % 9)
 		}
-		g.ids = extensionIDs{mid: 1, rid: 2, repairedRID: 3, audioLevel: 4, transport: 5, orientation: 6, descriptor: 7}
+		g.ids = profile.IDs{MID: 1, RID: 2, RepairedRID: 3, AudioLevel: 4, TransportWide: 5, Orientation: 6, Descriptor: 7}
 		p.Publish("1", TrackConfig{ID: 1, Video: true})
 		for range rapid.IntRange(1, 20).Draw(t, "packets") {
 			b := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "packet")

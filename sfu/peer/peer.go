@@ -14,6 +14,8 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 )
 
 // State is how the peer's path does.
@@ -53,15 +55,13 @@ type Peer struct {
 	connection *webrtc.PeerConnection
 	ingress    *ingress
 	egress     *egress
-	rtcp       rtcpReceiver
+	tap        *tap.Tap
 
 	slots     []*slotTrack
-	offered   []offered // the sections of the first offer: they stay
+	offered   []profile.Section // the sections of the first offer: they stay
 	connected atomic.Bool
 	stating   sync.Mutex // orders what pion tells of states; a leaf
 	state     webrtc.PeerConnectionState
-	flooded   sync.Once
-	buffers   atomic.Int64
 	stats     atomic.Pointer[downlink.Stats]
 	closing   sync.Once
 }
@@ -74,12 +74,13 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	p := &Peer{media: m, worker: m.pickWorker(), handler: h}
-	p.rtcp.peer = p
 	if p.ingress, err = newIngress(p); err != nil {
 		return nil, "", err
 	}
 	p.egress = &egress{peer: p, index: -1}
-	api, err := p.api()
+	p.tap = tap.New(p.ingress.receiveRTP, p.receiveRTCP)
+	p.tap.OnFlood = func() { _ = p.connection.Close() } // the room hears of the end as of any other
+	api, err := p.api(text)
 	if err != nil {
 		return nil, "", fmt.Errorf("set up the peer: %w", err)
 	}
@@ -95,7 +96,7 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 	return p, answer, nil
 }
 
-func (p *Peer) negotiate(ctx context.Context, offer string, sections []offered) (string, error) {
+func (p *Peer) negotiate(ctx context.Context, offer string, sections []profile.Section) (string, error) {
 	if err := p.addSlots(sections); err != nil {
 		return "", err
 	}
@@ -106,7 +107,7 @@ func (p *Peer) negotiate(ctx context.Context, offer string, sections []offered) 
 	if err != nil {
 		return "", err
 	}
-	settled, err := parseAnswer(answer)
+	settled, err := profile.Read(answer)
 	if err != nil {
 		return "", err
 	}
@@ -118,14 +119,14 @@ func (p *Peer) negotiate(ctx context.Context, offer string, sections []offered) 
 }
 
 // addSlots gives pion one local track for each section that the client receives.
-func (p *Peer) addSlots(sections []offered) error {
+func (p *Peer) addSlots(sections []profile.Section) error {
 	var audio, video int
 	for _, s := range sections {
-		if !s.receives {
+		if !s.Receives {
 			continue
 		}
-		t := &slotTrack{slot: len(p.slots), mid: s.mid, video: s.video}
-		if s.video {
+		t := &slotTrack{slot: len(p.slots), mid: s.MID, video: s.Video}
+		if s.Video {
 			t.main = video == 0
 			video++
 		} else {
@@ -133,7 +134,7 @@ func (p *Peer) addSlots(sections []offered) error {
 			audio++
 		}
 		direction := webrtc.RTPTransceiverDirectionSendonly
-		if s.sends {
+		if s.Sends {
 			direction = webrtc.RTPTransceiverDirectionSendrecv
 		}
 		if _, err := p.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: direction}); err != nil {
@@ -171,12 +172,12 @@ func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
 }
 
 // startEgress hands the bound slots to the worker.
-func (p *Peer) startEgress(settled negotiated) error {
+func (p *Peer) startEgress(settled profile.Description) error {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	cfg := downlink.Config{
 		Overhead:      overhead,
-		TransportWide: settled.ids.transport != 0,
+		TransportWide: settled.IDs.TransportWide != 0,
 		BWE:           p.media.cfg.BWE,
 		Seed:          binary.LittleEndian.Uint64(seed[:]),
 	}
@@ -198,18 +199,18 @@ func (p *Peer) startEgress(settled negotiated) error {
 	return nil
 }
 
-func (p *Peer) startIngress(sections []offered, settled negotiated) {
+func (p *Peer) startIngress(sections []profile.Section, settled profile.Description) {
 	g := p.ingress
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.formats, g.ids = settled.formats, settled.ids
+	g.formats, g.ids = settled.Formats, settled.IDs
 	for _, o := range sections {
-		if !o.sends {
+		if !o.Sends {
 			continue
 		}
-		s := &section{mid: o.mid, video: o.video, rids: o.rids}
+		s := &section{mid: o.MID, video: o.Video, rids: o.RIDs}
 		g.sections = append(g.sections, s)
-		for ssrc, repairs := range o.ssrcs {
+		for ssrc, repairs := range o.Streams {
 			g.declared[ssrc] = declaredSSRC{section: s, repairs: repairs}
 		}
 	}
@@ -255,7 +256,7 @@ func (p *Peer) Restart(ctx context.Context, offer string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
-	if !slices.EqualFunc(p.offered, sections, offered.same) {
+	if !slices.EqualFunc(p.offered, sections, profile.Section.Same) {
 		return "", fmt.Errorf("%w: an ICE restart keeps all media sections and their directions", ErrOffer)
 	}
 	if p.connection.SignalingState() != webrtc.SignalingStateStable {
@@ -348,6 +349,9 @@ func (p *Peer) Close() {
 		// The only error is that of a transport which was never opened.
 		_ = p.connection.GracefulClose()
 		p.ingress.close()
+		if p.tap != nil {
+			p.media.counts.rtcpLimited.Add(p.tap.Limited())
+		}
 		p.media.peers.Add(-1)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
 // resolve answers the stream that a packet belongs to, nil while it is unknown.
@@ -34,10 +35,10 @@ func (g *ingress) identify(in *inbound, h *rtp.Header) bool {
 	if in.unresolved++; in.unresolved > maxUnresolved {
 		return false
 	}
-	if s := g.section(string(extension(h, g.ids.mid))); s != nil {
+	if s := g.section(string(profile.Value(h, g.ids.MID))); s != nil {
 		in.section = s
-		in.rid = string(extension(h, g.ids.rid))
-		if repaired := extension(h, g.ids.repairedRID); len(repaired) > 0 {
+		in.rid = string(profile.Value(h, g.ids.RID))
+		if repaired := profile.Value(h, g.ids.RepairedRID); len(repaired) > 0 {
 			in.rid, in.repair = string(repaired), true
 		}
 	} else if d, ok := g.declared[h.SSRC]; ok {
@@ -47,7 +48,7 @@ func (g *ingress) identify(in *inbound, h *rtp.Header) bool {
 		return false
 	}
 	// A stream of retransmissions shows by its payload type, too.
-	if g.formats[h.PayloadType&0x7f].kind == codec.RTX {
+	if g.formats[h.PayloadType&0x7f].Kind == codec.RTX {
 		in.repair = true
 	}
 	return true

@@ -3,49 +3,13 @@ package peer
 import (
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
-
-// Header extensions, by URI.
-const (
-	uriMID            = "urn:ietf:params:rtp-hdrext:sdes:mid"                    // RFC 8843 §15
-	uriRID            = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"          // RFC 8852
-	uriRepairedRID    = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id" // RFC 8852
-	uriAudioLevel     = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"            // RFC 6464
-	uriTransportWide  = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-	uriOrientation    = "urn:3gpp:video-orientation" // TS 26.114
-	uriDescriptor     = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
-	h264PacketizeMode = "packetization-mode=1"
-)
-
-// extensionIDs are negotiated ids of header extensions; 0 = not negotiated.
-type extensionIDs struct {
-	mid, rid, repairedRID, audioLevel, transport, orientation, descriptor uint8
-}
-
-func (x *extensionIDs) set(uri string, id uint8) {
-	switch uri {
-	case uriMID:
-		x.mid = id
-	case uriRID:
-		x.rid = id
-	case uriRepairedRID:
-		x.repairedRID = id
-	case uriAudioLevel:
-		x.audioLevel = id
-	case uriTransportWide:
-		x.transport = id
-	case uriOrientation:
-		x.orientation = id
-	case uriDescriptor:
-		x.descriptor = id
-	}
-}
 
 // slotTrack is one outgoing RTP stream as pion sees it: a track that is bound
 // once, for the whole call, whatever it carries.
@@ -61,7 +25,7 @@ type slotTrack struct {
 	ssrc, rtx  uint32
 	codecs     []downlink.Codec
 	nack       bool
-	extensions extensionIDs
+	extensions profile.IDs
 }
 
 // Bind notes what was negotiated. The list is copied because pion shrinks it
@@ -70,7 +34,7 @@ func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 	offered := ctx.CodecParameters()
 	s.writer = ctx.WriteStream()
 	s.ssrc = uint32(ctx.SSRC())
-	s.codecs, s.nack = slotCodecs(offered)
+	s.codecs, s.nack = profile.Codecs(offered)
 	if len(s.codecs) == 0 {
 		return webrtc.RTPCodecParameters{}, errors.New("no codec of the offer is known")
 	}
@@ -80,7 +44,7 @@ func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 		}
 	}
 	for _, x := range ctx.HeaderExtensions() {
-		s.extensions.set(x.URI, uint8(x.ID))
+		s.extensions.Set(x.URI, uint8(x.ID))
 	}
 	for _, c := range offered {
 		if codec.KindOf(c.MimeType) == s.codecs[0].Kind {
@@ -88,52 +52,6 @@ func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 		}
 	}
 	return webrtc.RTPCodecParameters{}, errors.New("no codec of the offer is known")
-}
-
-// slotCodecs turns pion's list into ours: one entry for each kind, the first
-// offered wins; H.264 only with packetization-mode 1 (RFC 6184 §8.1), because
-// that is what publishers send.
-func slotCodecs(offered []webrtc.RTPCodecParameters) (codecs []downlink.Codec, nack bool) {
-	for _, c := range offered {
-		kind := codec.KindOf(c.MimeType)
-		if kind == codec.Unknown || kind == codec.RTX || kind == codec.RED {
-			continue
-		}
-		if kind == codec.H264 && !strings.Contains(c.SDPFmtpLine, h264PacketizeMode) {
-			continue
-		}
-		if hasKind(codecs, kind) {
-			continue
-		}
-		for _, fb := range c.RTCPFeedback {
-			nack = nack || (fb.Type == webrtc.TypeRTCPFBNACK && fb.Parameter == "")
-		}
-		codecs = append(codecs, downlink.Codec{
-			Kind:           kind,
-			PayloadType:    uint8(c.PayloadType),
-			RTXPayloadType: rtxFor(offered, c.PayloadType),
-		})
-	}
-	return codecs, nack
-}
-
-func hasKind(codecs []downlink.Codec, kind codec.Kind) bool {
-	for _, c := range codecs {
-		if c.Kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
-// rtxFor answers the payload type of retransmissions of pt (RFC 4588 §8.1), 0 if none.
-func rtxFor(offered []webrtc.RTPCodecParameters, pt webrtc.PayloadType) uint8 {
-	for _, c := range offered {
-		if codec.KindOf(c.MimeType) == codec.RTX && c.SDPFmtpLine == "apt="+strconv.Itoa(int(pt)) {
-			return uint8(c.PayloadType)
-		}
-	}
-	return 0
 }
 
 // Unbind has nothing to give back: the worker has let go of the slot before.

@@ -24,7 +24,8 @@ type Stats struct {
 	NotAccepted uint64
 	// Overload is how many packets a worker had no room for.
 	Overload uint64
-	// RTCPLimited is how many RTCP packets were over a peer's limit.
+	// RTCPLimited is how many RTCP packets were over their peer's limit, of
+	// peers that have ended.
 	RTCPLimited uint64
 	// Received is how many RTP packets came in, Forwarded how many were
 	// written to subscribers and ForwardedBytes what they weighed on the wire.

@@ -59,7 +59,9 @@ type Joined struct {
 	Session     string `json:"-"`
 	Participant string `json:"participant"`
 	Identity    string `json:"identity"`
-	Room        string `json:"room"`
+	// Name is the name shown to others: that of the token, or of Join.
+	Name string `json:"name,omitempty"`
+	Room string `json:"room"`
 	// Resume is a secret with which a lost connection is taken up again for
 	// ResumeSeconds after it was lost.
 	Resume        string        `json:"resume"`

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// maxSections and maxStreams bound what is read of a description: its media
-	// sections, and the streams that one of them declares.
+	// What is read of a description: its media sections, the streams and the
+	// simulcast layers that one of them declares.
 	maxSections = 80
 	maxStreams  = 16
+	maxRIDs     = 4
 )
 
 // Format is a negotiated payload type.
@@ -33,6 +34,13 @@ type Section struct {
 	// Streams are the declared SSRCs (RFC 5576): each with the one that it
 	// repairs, or 0 for media.
 	Streams map[uint32]uint32
+	// RIDs are the simulcast layers that its author sends (RFC 8851), in order.
+	RIDs []string
+}
+
+// Same says whether two sections mean the same, whatever their streams are.
+func (s Section) Same(other Section) bool {
+	return s.MID == other.MID && s.Video == other.Video && s.Sends == other.Sends && s.Receives == other.Receives
 }
 
 // Description is what a session description settles. With one bundle, payload
@@ -112,6 +120,10 @@ func (s *Section) attribute(a sdp.Attribute) {
 		s.Sends = false
 	case "inactive":
 		s.Sends, s.Receives = false, false
+	case "rid":
+		if id, direction, found := strings.Cut(a.Value, " "); found && strings.HasPrefix(direction, "send") && len(s.RIDs) < maxRIDs {
+			s.RIDs = append(s.RIDs, id)
+		}
 	case "ssrc":
 		id, _, _ := strings.Cut(a.Value, " ")
 		ssrc, err := strconv.ParseUint(id, 10, 32)

@@ -27,7 +27,8 @@ const (
 	maxRTCPRate  = 400
 	maxRTCPBurst = 200
 	// maxBuffers bounds the streams that pion keeps for one connection: an SSRC
-	// that RTCP names costs a stream, so a hostile peer could name thousands.
+	// that RTCP names costs a stream, so a hostile peer could name thousands. A
+	// connection that goes beyond has to be ended: pion keeps something for each.
 	maxBuffers = 1024
 )
 
@@ -35,6 +36,10 @@ const (
 type Tap struct {
 	rtp  func(b []byte)
 	rtcp func(now time.Time, b []byte)
+	// OnFlood, if set, is called once, from a goroutine of its own, when the
+	// connection names more streams than any honest one.
+	OnFlood func()
+	flooded sync.Once
 
 	buffers atomic.Int64
 	limited atomic.Uint64
@@ -59,6 +64,9 @@ func (t *Tap) Limited() uint64 { return t.limited.Load() }
 func (t *Tap) Buffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	switch {
 	case t.buffers.Add(1) > maxBuffers:
+		if t.OnFlood != nil {
+			t.flooded.Do(func() { go t.OnFlood() })
+		}
 		return sink{}
 	case kind == packetio.RTPBufferPacket:
 		return media{t: t}
