@@ -308,7 +308,7 @@ func TestValidateRefusesNonsense(t *testing.T) {
 		"one packet of 1500":      func(c *Config) { c.Policer = Policer{Rate: 1} },
 		"duplication 2 is":        func(c *Config) { c.Duplicate = 2 },
 		"slot -1ns":               func(c *Config) { c.Slot = -1 },
-		"overhead 5.0 kB is":     func(c *Config) { c.Overhead = 5000 },
+		"overhead 5.0 kB is":      func(c *Config) { c.Overhead = 5000 },
 		"discipline 9 is unknown": func(c *Config) { c.Queue.Discipline = 9 },
 	} {
 		c := ok
