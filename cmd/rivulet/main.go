@@ -22,6 +22,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run a server."`
 	Config  configCommand  `cmd:"" help:"Check and print the configuration."`
 	Token   tokenCommand   `cmd:"" help:"Make tokens and secrets."`
+	Load    loadCommand    `cmd:"" help:"Load a server with clients and measure it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
