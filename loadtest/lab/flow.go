@@ -1,0 +1,303 @@
+package lab
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/feedback"
+	"github.com/rivulet-rtc/rivulet/bwe/pacing"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/link"
+)
+
+const (
+	// reportHeaders is what a report weighs beyond its RTCP bytes: IPv4, UDP,
+	// the SRTCP index and a tag of 10 bytes.
+	reportHeaders units.Size = 20 + 8 + 4 + 10
+	// voiceFloor is the ladder's base where a flow has no voice.
+	voiceFloor = 16 * units.Kbps
+	// wishes is what a flow without a limit says it could use.
+	wishes = 20 * units.Mbps
+	// paddingSize is a packet of nothing but padding: RFC 3550 §5.1 allows 255
+	// bytes of it.
+	paddingSize = 255 + headers
+)
+
+// flow is one media flow: sender, path and receiver.
+type flow struct {
+	world *world
+	spec  Flow
+	meter *meter
+
+	// The sender.
+	controller *bwe.Controller
+	pacer      *pacing.Queue[struct{}]
+	decoder    feedback.Decoder
+	reports    []bwe.PacketReport
+	picture    source // nil without video
+	speech     source // nil without voice
+	out        *route
+	sequence   int64
+	probe      uint16
+	probed     units.Size
+	ladder     bwe.Ladder
+	wakeAt     time.Duration
+
+	// The receiver.
+	recorder *feedback.Recorder
+	back     *route
+	reportAt time.Duration
+}
+
+// receiver is the far end of a flow: its events are not the sender's.
+type receiver struct{ *flow }
+
+func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter) (*flow, error) {
+	cfg := bwe.DefaultConfig()
+	if spec.Initial > 0 {
+		cfg.Initial = spec.Initial
+	}
+	controller, err := bwe.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("lab: controller: %w", err)
+	}
+	pacer, err := pacing.New[struct{}](pacing.DefaultConfig(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("lab: pacer: %w", err)
+	}
+	recorder, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
+	if err != nil {
+		return nil, fmt.Errorf("lab: recorder: %w", err)
+	}
+	f := &flow{
+		world: w, spec: spec, meter: m, controller: controller, pacer: pacer, recorder: recorder,
+		wakeAt: never, reportAt: never,
+	}
+	f.out = &route{world: w, links: out, extra: spec.Extra, to: receiver{f}, dropped: m.dropped}
+	f.back = &route{world: w, links: back, extra: spec.Extra, to: f}
+	// Where in a frame a run begins is left to chance, so that runs without
+	// other chance differ.
+	random := rand.New(rand.NewPCG(seed, 0x7068617365)) // "phase"
+	begin := spec.Start + time.Duration(random.Int64N(int64(33*time.Millisecond)))
+	switch {
+	case spec.Media.Perfect:
+		f.picture = &perfect{due: begin}
+	case spec.Media.Encoder:
+		f.picture = newEncoder(seed, begin)
+	}
+	if spec.Media.Voice > 0 {
+		f.speech = newSpeaker(spec.Media, seed, begin)
+	}
+	w.at(spec.Start, f, wake)
+	return f, nil
+}
+
+// act is the sender's share of what happens.
+func (f *flow) act(now time.Duration, e *event) {
+	switch e.kind {
+	case wake:
+		if now != f.wakeAt && now != f.spec.Start {
+			return // planned anew since
+		}
+	case arrival:
+		var err error
+		f.reports, err = f.decoder.Decode(f.reports[:0], e.p.data, f.sequence-1)
+		if err != nil {
+			f.meter.refused++
+			return
+		}
+		f.controller.OnFeedback(epoch.Add(now), f.reports)
+	}
+	f.step(now)
+}
+
+// step does what is due at the sender and plans the next step.
+func (f *flow) step(now time.Duration) {
+	clock := epoch.Add(now)
+	if n := f.controller.Next(); !n.IsZero() && !n.After(clock) {
+		f.controller.OnTick(clock)
+	}
+	f.wish(now)
+	f.produce(now)
+	f.transmit(now)
+	f.meter.target(now, f.controller.Decision().Target, f.sending(now))
+	f.plan(now)
+}
+
+// sending says whether the flow has anything to send at a time.
+func (f *flow) sending(now time.Duration) bool {
+	if now < f.spec.Start || f.spec.Stop > 0 && now >= f.spec.Stop {
+		return false
+	}
+	for _, p := range f.spec.Pauses {
+		if now >= p.From && now < p.To {
+			return false
+		}
+	}
+	return true
+}
+
+// wish tells the controller what could be used.
+func (f *flow) wish(now time.Duration) {
+	m := f.spec.Media
+	most := m.Most
+	if m.Until > 0 && now < m.Until {
+		most = m.Held
+	}
+	base := m.wireVoice()
+	l := bwe.Ladder{Base: max(base, voiceFloor)}
+	switch {
+	case !f.sending(now):
+		l = bwe.Ladder{}
+	case f.picture == nil:
+		l.Next, l.Full = base, base
+	case most > 0:
+		l.Next, l.Full = most+base, most+base
+	default:
+		l.Next, l.Full = wishes, wishes
+	}
+	if l != f.ladder {
+		f.ladder = l
+		f.controller.SetLadder(epoch.Add(now), l)
+	}
+}
+
+// produce lets the sources make what is due.
+func (f *flow) produce(now time.Duration) {
+	clock := epoch.Add(now)
+	out := func(c class, size units.Size, frame uint32, key bool) {
+		if !f.sending(now) {
+			return
+		}
+		p := pacing.Video
+		if c == voice {
+			p = pacing.Voice
+		}
+		f.pacer.Push(clock, pacing.Item[struct{}]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key})
+	}
+	if f.speech != nil {
+		f.speech.poll(now, 0, out)
+	}
+	if f.picture != nil {
+		f.picture.poll(now, f.videoRate(now), out)
+	}
+}
+
+// videoRate is what of the target is video's.
+func (f *flow) videoRate(now time.Duration) units.Rate {
+	m := f.spec.Media
+	rate := max(0, f.controller.Decision().Target-m.wireVoice(), m.Least)
+	if m.Most > 0 {
+		rate = min(rate, m.Most)
+	}
+	if m.Until > 0 && now < m.Until {
+		rate = min(rate, m.Held)
+	}
+	return rate
+}
+
+// transmit sends what the pacer lets out, and padding where a probe wants it.
+func (f *flow) transmit(now time.Duration) {
+	clock := epoch.Add(now)
+	for {
+		d := f.controller.Decision()
+		f.pacer.SetRate(clock, d.Pacing)
+		f.pacer.Hold(f.controller.Full())
+		f.pad(clock, d.Probe)
+		it, ok := f.pacer.Pop(clock)
+		if !ok {
+			return
+		}
+		c, k := video, bwe.Video
+		switch it.Priority {
+		case pacing.Voice:
+			c, k = voice, bwe.Voice
+		case pacing.Padding:
+			c, k = padding, bwe.Padding
+		}
+		id := d.Probe.ID
+		if id != 0 {
+			f.probed += it.Size
+		}
+		f.controller.OnSent(clock, bwe.SentPacket{
+			Sequence: f.sequence, Size: it.Size, Kind: k, Probe: id, AppLimited: id == 0 && f.pacer.Len() == 0,
+		})
+		p := packet{class: c, size: it.Size, number: f.sequence, sent: now}
+		f.sequence++
+		f.meter.sent(&p)
+		f.out.send(p)
+	}
+}
+
+// pad queues one packet of padding when a probe wants more than there is.
+func (f *flow) pad(clock time.Time, p bwe.Probe) {
+	if p.ID != f.probe {
+		f.probe, f.probed = p.ID, 0
+	}
+	if p.ID == 0 || f.pacer.Len() > 0 || f.probed >= p.Size || f.controller.Full() {
+		return
+	}
+	size := min(max(p.Size-f.probed, 100), paddingSize)
+	f.pacer.Push(clock, pacing.Item[struct{}]{Priority: pacing.Padding, Size: size})
+}
+
+// plan sets the sender's next wake-up.
+func (f *flow) plan(now time.Duration) {
+	next := never
+	consider := func(t time.Time) {
+		if !t.IsZero() {
+			next = min(next, max(t.Sub(epoch), now))
+		}
+	}
+	consider(f.pacer.Next())
+	consider(f.controller.Next())
+	if f.speech != nil {
+		next = min(next, f.speech.next())
+	}
+	if f.picture != nil {
+		next = min(next, f.picture.next())
+	}
+	// What is due at this very instant was done; what is left waits for the
+	// smallest step of time.
+	next = max(next, now+time.Nanosecond)
+	if next != f.wakeAt {
+		f.wakeAt = next
+		if next < never {
+			f.world.at(next, f, wake)
+		}
+	}
+}
+
+// act is the receiver's share of what happens.
+func (r receiver) act(now time.Duration, e *event) {
+	f := r.flow
+	clock := epoch.Add(now)
+	switch e.kind {
+	case arrival:
+		f.meter.arrived(now, &e.p)
+		f.recorder.OnArrival(clock, uint16(e.p.number), e.p.size)
+	case report:
+		if now != f.reportAt {
+			return
+		}
+		f.reportAt = never
+		for more := f.recorder.Due(clock); more; {
+			var data []byte
+			data, more = f.recorder.Build(clock, nil)
+			if len(data) == 0 {
+				break
+			}
+			size := units.Size(len(data)) + reportHeaders
+			f.meter.reported(now, size)
+			f.back.send(packet{class: feedbackReport, size: size, sent: now, data: data})
+		}
+	}
+	if n := f.recorder.Next(); !n.IsZero() {
+		if at := max(n.Sub(epoch), now+1); at != f.reportAt {
+			f.reportAt = at
+			f.world.at(at, r, report)
+		}
+	}
+}

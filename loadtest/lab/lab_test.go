@@ -1,0 +1,214 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/loadtest/link"
+	"github.com/rivulet-rtc/rivulet/loadtest/profile"
+)
+
+var update = flag.Bool("update", false, "rewrite golden results")
+
+// The same link serves the network in memory.
+var _ memnet.Link = (*link.Link)(nil)
+
+// TestGolden runs every core scenario with one seed and compares all its
+// figures, bit for bit. It does not judge them: that is for `rivulet lab run`.
+// A change of the controller shows here; rewrite with -update and read the
+// difference.
+func TestGolden(t *testing.T) {
+	outcomes, err := RunAll(context.Background(), core(), Options{Seeds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []Result
+	for _, o := range outcomes {
+		results = append(results, o.Result)
+	}
+	got, err := json.MarshalIndent(results, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	const path = "testdata/core.json"
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	var before []Result
+	if err := json.Unmarshal(want, &before); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		now, _ := json.Marshal(r)
+		if i >= len(before) {
+			t.Errorf("new: %s", now)
+			continue
+		}
+		if was, _ := json.Marshal(before[i]); !bytes.Equal(was, now) {
+			t.Errorf("%s has changed\n was %s\n now %s", r.Scenario, was, now)
+		}
+	}
+	t.Fatalf("%s differs; if that is meant, run go test ./loadtest/lab -update and read the difference", path)
+}
+
+// TestRepeats runs one scenario with everything in it twice.
+func TestRepeats(t *testing.T) {
+	plan := twoBottlenecks()
+	plan.Duration = 40 * time.Second
+	plan.TCP = []TCP{{}, {Cubic: true, Start: time.Second}, {Short: true}}
+	plan.UDP = []UDP{{Rate: 100 * units.Kbps}}
+	var texts []string
+	for range 2 {
+		r, s, err := Run(plan, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal([]any{r, s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	if texts[0] != texts[1] {
+		t.Error("two runs of one seed differ")
+	}
+}
+
+// TestSuitesAreWhole checks that every plan is valid and has a name of its own.
+func TestSuitesAreWhole(t *testing.T) {
+	all, err := Suite("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, s := range all {
+		if err := s.Validate(); err != nil {
+			t.Error(err)
+		}
+		key := s.Suite + "/" + s.Name
+		if seen[key] || s.Suite == "" || s.Title == "" {
+			t.Errorf("%s: twice, or without a title", key)
+		}
+		seen[key] = true
+		for _, target := range s.Targets {
+			if (target.Least == nil) == (target.Most == nil) {
+				t.Errorf("%s: %s has not one bound", key, target.Metric)
+			}
+		}
+		if s.Suite == "core" && len(s.Targets) == 0 {
+			t.Errorf("%s has no targets", key)
+		}
+	}
+	for _, name := range Suites() {
+		if part, err := Suite(name); err != nil || len(part) == 0 {
+			t.Errorf("suite %s: %d scenarios, %v", name, len(part), err)
+		}
+	}
+	if _, err := Suite("none"); err == nil {
+		t.Error("there is a suite that is not")
+	}
+}
+
+// TestTargetsAreMeasured checks that every target names a metric that the
+// scenario's result has: a name with a slip of the pen would never be met.
+func TestTargetsAreMeasured(t *testing.T) {
+	all, err := Suite("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.NotBuilt != "" || s.Suite == "core" { // golden results cover these
+			continue
+		}
+		s.Duration, s.Settled = min(s.withDefaults().Duration, 70*time.Second), 5*time.Second
+		r, _, err := Run(s, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range s.Targets {
+			if _, ok := r.Metric(target.Metric); !ok && target.Metric != metricFairness {
+				t.Errorf("%s: no metric %s", s.Name, target.Metric)
+			}
+		}
+	}
+}
+
+func TestNotBuiltNeverPasses(t *testing.T) {
+	outcomes, err := RunAll(context.Background(), calls()[:2], Options{})
+	if err != nil || len(outcomes) != 2 {
+		t.Fatalf("%d outcomes, %v", len(outcomes), err)
+	}
+	for _, v := range Verdicts([]Result{outcomes[0].Result, outcomes[1].Result}) {
+		if v.Median.Pass == nil || *v.Median.Pass || v.Median.NotBuilt == "" || v.Passed != 0 {
+			t.Errorf("%+v", v)
+		}
+	}
+}
+
+func TestRunAllTellsProgressAndStops(t *testing.T) {
+	p, _ := profile.Find("gprs")
+	plan := Over(p)
+	plan.Duration, plan.Settled = 5*time.Second, time.Second
+	var told []int
+	outcomes, err := RunAll(context.Background(), []Scenario{plan, plan}, Options{Seeds: 2, Progress: func(done, total int, r Result) {
+		if total != 4 || r.Scenario != "gprs" {
+			t.Errorf("told of %s, %d of %d", r.Scenario, done, total)
+		}
+		told = append(told, done)
+	}})
+	if err != nil || len(outcomes) != 4 || len(told) != 4 || told[3] != 4 {
+		t.Errorf("%d outcomes, told %v, %v", len(outcomes), told, err)
+	}
+	if outcomes[0].Series == nil || outcomes[1].Series != nil || outcomes[1].Result.Seed != 2 {
+		t.Error("series of the first seed only, in order of seeds")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := RunAll(ctx, []Scenario{plan}, Options{}); err == nil {
+		t.Error("ran on although it was told to stop")
+	}
+	plan.Flows = nil
+	if _, err := RunAll(context.Background(), []Scenario{plan}, Options{}); err == nil || !strings.Contains(err.Error(), "no flow") {
+		t.Errorf("a plan without a flow: %v", err)
+	}
+}
+
+func TestMedians(t *testing.T) {
+	nan := math.NaN()
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{
+		{[]float64{3, 1, 2}, 2},
+		{[]float64{4, 1, 2, 3}, 2.5},
+		{[]float64{nan, 1, 2}, 2},
+		{[]float64{nan, nan, 2}, nan},
+	} {
+		if got := float64(median(c.values)); got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+			t.Errorf("median of %v is %v, want %v", c.values, got, c.want)
+		}
+	}
+	if least("utilization", 5).Met(nan) || most("ramp_s", 5).Met(nan) {
+		t.Error("what could not be measured met a target")
+	}
+}

@@ -1,0 +1,192 @@
+package lab
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Names of the metrics that only some scenarios have.
+const (
+	// metricDrain: seconds from a fall of the capacity, or its return, until
+	// the queue was below DrainTo for a second.
+	metricDrain = "drain_s"
+	// metricCalm: the end of the last second in which the queue was never
+	// below calmQueue.
+	metricCalm = "calm_s"
+	// metricVoice: the least share of voice packets that arrived of those sent
+	// in one second.
+	metricVoice = "voice_worst_second"
+	// metricFairness: the largest over the smallest rate among flows.
+	metricFairness = "fairness"
+	// metricTCP: what other traffic got, kbit/s.
+	metricTCP = "tcp_kbps"
+	// metricBoast: the highest target while held down, over the capacity.
+	metricBoast = "target_over_capacity"
+	// metricResumeQueue, metricResume: the longest wait after that, and the
+	// seconds until 80 % is carried.
+	metricResumeQueue = "resume_queue_ms"
+	metricResume      = "resume_s"
+	// metricFeedback: the cost of reports over what they may cost, the larger
+	// of 2.5 % of the rate and one report a second.
+	metricFeedback = "feedback_over_allowed"
+)
+
+const (
+	calmQueue     = 50 * time.Millisecond
+	feedbackShare = 0.025
+	resumed       = 0.8
+)
+
+// more computes the metrics that only some scenarios have.
+func (x *execution) more() map[string]Number {
+	p := &x.plan
+	all := map[string]Number{}
+	if len(p.Drains) > 0 {
+		worst := 0.0
+		for _, at := range p.Drains {
+			worst = max(worst, x.drained(at)) // NaN stays NaN
+		}
+		all[metricDrain] = Number(worst)
+	}
+	if slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Metric == metricCalm }) {
+		all[metricCalm] = Number(x.calm())
+	}
+	if slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Metric == metricFeedback }) {
+		all[metricFeedback] = Number(x.feedbackCost())
+	}
+	x.voices(all)
+	x.fairness(all)
+	x.resumption(all)
+	if len(x.tcps) > 0 {
+		total := 0.0
+		for _, t := range x.tcps {
+			total += float64(t.got.Over(p.Duration)) / 1000
+		}
+		all[metricTCP] = Number(total)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// drained is how many seconds after a time the queue stays below DrainTo for
+// a second.
+func (x *execution) drained(from time.Duration) float64 {
+	need, run := int(time.Second/sample), 0
+	for i := int(from / sample); i < len(x.depth); i++ {
+		if x.depth[i] > x.plan.DrainTo {
+			run = 0
+		} else if run++; run == need {
+			return (time.Duration(i-need+1)*sample - from).Seconds()
+		}
+	}
+	return math.NaN()
+}
+
+// calm is the end of the last second whose least queue was too long.
+func (x *execution) calm() float64 {
+	per, last := int(time.Second/sample), 0
+	for i := 0; i+per <= len(x.depth); i += per {
+		if slices.Min(x.depth[i:i+per]) >= calmQueue {
+			last = i/per + 1
+		}
+	}
+	return float64(last)
+}
+
+// feedbackCost is the mean over the flows.
+func (x *execution) feedbackCost() float64 {
+	sum := 0.0
+	for _, m := range x.meters() {
+		span := m.end - m.begin
+		if m.reports == 0 {
+			continue
+		}
+		once := float64(m.feedback) / float64(m.reports) * 8
+		allowed := max(feedbackShare*float64(m.delivered(m.begin, m.end).Over(span)), once)
+		sum += float64(m.feedback.Over(span)) / allowed
+	}
+	return sum / float64(len(x.flows))
+}
+
+func (x *execution) voices(all map[string]Number) {
+	worst := math.NaN()
+	for _, m := range x.meters() {
+		if v := m.worstVoice(); !math.IsNaN(v) && !(worst <= v) {
+			worst = v
+		}
+	}
+	if !math.IsNaN(worst) {
+		all[metricVoice] = Number(worst)
+	}
+}
+
+// fairness compares the forward flows over the time in which all of them send,
+// 20 s after the last has begun.
+func (x *execution) fairness(all map[string]Number) {
+	from, to := time.Duration(0), x.plan.Duration
+	var sharing []*flow
+	for _, f := range x.flows {
+		if f.spec.Reverse || f.spec.To > 0 {
+			continue
+		}
+		sharing = append(sharing, f)
+		from = max(from, f.spec.Start+20*time.Second)
+		if f.spec.Stop > 0 {
+			to = min(to, f.spec.Stop)
+		}
+		for _, p := range f.spec.Pauses {
+			from = max(from, p.To+20*time.Second)
+		}
+	}
+	if len(x.flows) > 1 {
+		for i, f := range x.flows {
+			all[fmt.Sprintf("flow%d_kbps", i+1)] = Number(float64(f.meter.delivered(f.spec.Start, x.plan.Duration).Over(x.plan.Duration-f.spec.Start)) / 1000)
+		}
+	}
+	if len(sharing) < 2 || to <= from {
+		return
+	}
+	least, most := math.Inf(1), 0.0
+	for _, f := range sharing {
+		r := float64(f.meter.delivered(from, to))
+		least, most = min(least, r), max(most, r)
+	}
+	if least > 0 {
+		all[metricFairness] = Number(most / least)
+	} else {
+		all[metricFairness] = Number(math.NaN())
+	}
+}
+
+// resumption measures a source that was held down for a time.
+func (x *execution) resumption(all map[string]Number) {
+	f := x.flows[0]
+	until := f.spec.Media.Until
+	if until == 0 {
+		return
+	}
+	capacity := x.carries(0, until).Over(until)
+	var boast float64
+	for _, t := range f.meter.targets[:int(until/bin)] {
+		boast = max(boast, float64(t)/float64(capacity))
+	}
+	all[metricBoast] = Number(boast)
+	var longest time.Duration
+	for _, w := range f.meter.waits {
+		if w.sent >= until && w.sent < until+10*time.Second {
+			longest = max(longest, w.waited)
+		}
+	}
+	all[metricResumeQueue] = Number(milliseconds(longest))
+	all[metricResume] = Number(math.NaN())
+	for at := until; at+time.Second <= x.plan.Duration; at += bin {
+		if float64(x.delivered(at, at+time.Second)) >= resumed*float64(x.carries(at, at+time.Second)) {
+			all[metricResume] = Number((at - until).Seconds())
+			return
+		}
+	}
+}
