@@ -8,7 +8,6 @@ package ws
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -27,16 +26,12 @@ type Config struct {
 	// Origins are host patterns of pages that may connect, beside the page's
 	// own host (path.Match syntax). "*" lets every page in.
 	Origins []string
-	Logger  *slog.Logger
 }
 
 // Handler serves the adapter at one path.
 type Handler struct {
-	engine  signal.Engine
-	cfg     Config
-	serving sync.WaitGroup
-	open    context.Context // until Close
-	close   context.CancelFunc
+	engine signal.Engine
+	cfg    Config
 
 	mu      sync.Mutex
 	waiting map[string]int // connections without a session, by address
@@ -44,20 +39,12 @@ type Handler struct {
 
 // New answers a handler for engine.
 func New(engine signal.Engine, cfg Config) *Handler {
-	h := &Handler{engine: engine, cfg: cfg, waiting: make(map[string]int)}
-	h.open, h.close = context.WithCancel(context.Background())
-	return h
-}
-
-// Close ends connections that have no session, and waits until all others have
-// written the end of theirs. Close the engine before.
-func (h *Handler) Close() {
-	h.close()
-	h.serving.Wait()
+	return &Handler{engine: engine, cfg: cfg, waiting: make(map[string]int)}
 }
 
 // ServeHTTP upgrades the connection and serves its session until either side
-// closes. It returns when all its goroutines have.
+// closes or the request's context ends, which is how a server lets go of it. It
+// returns when all its goroutines have.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	remote := hostOf(r.RemoteAddr)
 	if !h.enter(remote) {
@@ -67,8 +54,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	left := sync.OnceFunc(func() { h.leave(remote) })
 	defer left()
-	h.serving.Add(1)
-	defer h.serving.Done()
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		OriginPatterns: h.cfg.Origins,
 		// Keeping a window for each client would cost 1.2 MB a connection.
@@ -82,7 +67,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	unjoined, expire := context.WithTimeout(ctx, firstTimeout)
 	defer expire()
-	defer context.AfterFunc(h.open, expire)()
 	c := &connection{
 		engine: h.engine, socket: socket, remote: remote, host: hostOf(r.Host),
 		out: make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
