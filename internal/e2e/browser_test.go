@@ -89,7 +89,8 @@ type page struct {
 	t    *testing.T
 	name string
 	ctx  context.Context
-	stop func()
+	// server is that of the page's call if it runs in this process.
+	server *server
 
 	mu      sync.Mutex
 	console []string
@@ -99,7 +100,7 @@ type page struct {
 func openTab(t *testing.T, name string) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(openBrowser(t), chromedp.WithNewBrowserContext())
-	p := &page{t: t, name: name, ctx: ctx, stop: cancel}
+	p := &page{t: t, name: name, ctx: ctx}
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
 		t.Fatalf("open a tab for %s: %v", name, err)

@@ -2,36 +2,35 @@ package e2e
 
 import "testing"
 
+// Three pages in one room, each on another way to the server.
 func TestCallThroughRelayAndTCP(t *testing.T) {
 	s := startServer(t, nil)
-	for _, tt := range []struct {
-		name, query string
-		// What the selected pair's local candidate must say.
+	type way struct {
+		query string
+		// What the selected pair's local candidate must say; empty for anything.
 		localType, protocol, relayProtocol string
-	}{
-		{"relay over UDP", "relay=udp", "relay", "udp", "udp"},
-		{"relay over TCP", "relay=tcp", "relay", "udp", "tcp"},
-		{"ICE-TCP", "ice=tcp", "", "tcp", ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			ann, bob := openTab(t, "ann"), openTab(t, "bob")
-			for _, p := range []*page{ann, bob} {
-				s.call(p, tt.query, "video=640x360", tt.query)
-			}
-			for _, p := range []*page{ann, bob} {
-				before := p.talking(1)
-				got := p.goesOn(joinLimit, before)
-				if len(got.Pairs) != 1 {
-					t.Fatalf("%s has %d selected pairs, want one transport for everything", p.name, len(got.Pairs))
-				}
-				pair := got.Pairs[0]
-				if (tt.localType != "" && pair.LocalType != tt.localType) || pair.Protocol != tt.protocol || pair.RelayProtocol != tt.relayProtocol {
-					t.Errorf("%s goes through %+v, want %+v", p.name, pair, tt)
-				}
-				if pair.RemotePort != s.ports.Media {
-					t.Errorf("%s speaks with port %d, want the media port %d", p.name, pair.RemotePort, s.ports.Media)
-				}
-			}
-		})
+		page                               *page
+	}
+	ways := []*way{
+		{query: "relay=udp", localType: "relay", protocol: "udp", relayProtocol: "udp"},
+		{query: "relay=tcp", localType: "relay", protocol: "udp", relayProtocol: "tcp"},
+		{query: "ice=tcp", protocol: "tcp"},
+	}
+	for _, w := range ways {
+		w.page = openTab(t, w.query)
+		s.call(w.page, "ways", "video=320x180", w.query)
+	}
+	for _, w := range ways {
+		now := w.page.goesOn(joinLimit, w.page.talking(len(ways)-1))
+		if len(now.Pairs) != 1 {
+			t.Fatalf("%s has %d selected pairs, want one transport for everything", w.query, len(now.Pairs))
+		}
+		pair := now.Pairs[0]
+		if (w.localType != "" && pair.LocalType != w.localType) || pair.Protocol != w.protocol || pair.RelayProtocol != w.relayProtocol {
+			t.Errorf("%s goes through %+v", w.query, pair)
+		}
+		if pair.RemotePort != s.ports.Media {
+			t.Errorf("%s speaks with port %d, want the media port %d", w.query, pair.RemotePort, s.ports.Media)
+		}
 	}
 }

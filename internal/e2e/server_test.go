@@ -80,9 +80,6 @@ func startServer(t *testing.T, change func(*sfu.Config)) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("rooms of the server:\n%s", s.dump())
-		}
 		if err := s.node.Close(); err != nil {
 			t.Errorf("close the server: %v", err)
 		}

@@ -58,19 +58,22 @@ type state struct {
 	View, Error, Call, Me, Visible string
 	Participants, Tiles            int
 	Others                         []string
-	Counters                       struct {
-		SDP         int `json:"sdp"`
-		Resumes     int
-		ICERestarts int `json:"iceRestarts"`
-		Rejoins     int
-	}
-	Received []received
-	Sent     []sent
-	Pairs    []struct {
+	Counters                       counters
+	Received                       []received
+	Sent                           []sent
+	Pairs                          []struct {
 		State, LocalType, Protocol, RelayProtocol string
 		RemotePort                                int
 		Available, Sent, Received                 float64
 	}
+}
+
+// counters are what the SDK counts of its own doings.
+type counters struct {
+	SDP         int `json:"sdp"`
+	Resumes     int
+	ICERestarts int `json:"iceRestarts"`
+	Rejoins     int
 }
 
 type received struct {
@@ -135,7 +138,11 @@ func (p *page) state() state {
 	return s
 }
 
-const pollEvery = 150 * time.Millisecond
+const (
+	pollEvery = 150 * time.Millisecond
+	// slow waits are worth a line in the log of a run.
+	slow = 3 * time.Second
+)
 
 // wait polls the page until what holds of it, and fails the test otherwise.
 func (p *page) wait(limit time.Duration, what string, holds func(state) bool) state {
@@ -144,10 +151,17 @@ func (p *page) wait(limit time.Duration, what string, holds func(state) bool) st
 	for {
 		s := p.state()
 		if holds(s) {
+			if took := limit - time.Until(deadline); took > slow {
+				p.t.Logf("page %s: only after %v: %s", p.name, took.Round(100*time.Millisecond), what)
+			}
 			return s
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("page %s: not within %v: %s\nlast state: %+v", p.name, limit, what, s)
+			dump := ""
+			if p.server != nil {
+				dump = p.server.dump()
+			}
+			p.t.Fatalf("page %s: not within %v: %s\nlast state: %+v\nrooms of the server:\n%s", p.name, limit, what, s, dump)
 		}
 		select {
 		case <-p.ctx.Done():
@@ -160,6 +174,7 @@ func (p *page) wait(limit time.Duration, what string, holds func(state) bool) st
 // call opens a call page and joins at once; query holds more of the address.
 func (s *server) call(p *page, room string, query ...string) {
 	p.t.Helper()
+	p.server = s
 	p.open(callURL(s.ports, p.name, room, query...))
 }
 
