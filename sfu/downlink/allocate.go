@@ -29,6 +29,11 @@ const (
 	// less is said: half of it is forgotten in ten seconds, so that a pause in
 	// speech does not give its share to a picture that must give it back.
 	voiceMemory = 0.966
+	// voiceClock is the RTP clock of all audio here, Opus, in hertz (RFC 7587 §4.1).
+	voiceClock = 48000
+	// longestVoice is what one packet of voice can last (RFC 6716 §3.2.5); a
+	// longer step of the timestamp is silence or loss.
+	longestVoice = 120 * time.Millisecond
 	// lowDataRate is the most that data mode Low spends.
 	lowDataRate = 300 * units.Kbps
 	// allTemporal stands for every temporal layer of a source whose rates are
@@ -94,12 +99,12 @@ func (d *Downlink) measure(now time.Time) {
 		busy = busy || s.source.ID != 0 || s.history.any
 		if s.cfg.Kind == Audio && s.source.ID != 0 {
 			was := s.voice
-			s.voice = max(s.meter.Over(elapsed), was.Scale(voiceMemory))
+			s.voice = max(s.meter.Over(max(elapsed, s.spoken)), was.Scale(voiceMemory))
 			if s.voice > was+was/8 {
 				d.allocateSoon(now, 0)
 			}
 		}
-		s.meter = 0
+		s.meter, s.spoken = 0, 0
 	}
 	was := d.repair.rate
 	d.repair.rate = (was + d.repair.meter.Over(elapsed)) / 2
@@ -108,6 +113,19 @@ func (d *Downlink) measure(now time.Time) {
 		d.meterAt = now.Add(meterInterval)
 		// Voice that falls silent frees its share a little at a time.
 		d.allocateSoon(now, raiseDelay)
+	}
+}
+
+// meterVoice counts one packet of voice. Its rate is taken over the time that
+// it lasts if that is longer than the time in which it came: after a stall much
+// voice comes at once and is no more voice for that.
+func (s *slot) meterVoice(size units.Size, timestamp uint32) {
+	s.meter += size
+	if step := int32(timestamp - s.spokenTo); step > 0 {
+		s.spoken += min(time.Duration(step)*time.Second/voiceClock, longestVoice)
+		s.spokenTo = timestamp
+	} else if -step > voiceClock {
+		s.spokenTo = timestamp // the stream began anew
 	}
 }
 

@@ -185,7 +185,7 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		s.stats.Packets++
 		s.stats.Bytes += uint64(out.Size)
 		if out.Kind == bwe.Voice {
-			s.meter += out.Size
+			s.meterVoice(out.Size, out.Timestamp)
 		}
 	}
 	if out.SSRC == s.cfg.SSRC {

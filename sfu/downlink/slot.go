@@ -37,8 +37,10 @@ type slot struct {
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe
 	report   report
-	meter    units.Size // audio bytes since the last measurement
-	voice    units.Rate // measured rate of voice, slowly forgotten
+	meter    units.Size    // audio bytes since the last measurement
+	spoken   time.Duration // how long those bytes sound
+	spokenTo uint32        // RTP timestamp of the newest of them
+	voice    units.Rate    // measured rate of voice, slowly forgotten
 	grant    allocator.Grant
 	stats    SlotStats
 }
