@@ -153,3 +153,20 @@ func Find(name string) (Profile, bool) {
 	}
 	return all[i], true
 }
+
+// Rates says in a few characters what both directions carry.
+func (p Profile) Rates() string { return carries(p.Down) + " / " + carries(p.Up) }
+
+func carries(c link.Config) string {
+	if c.Policer.Rate > 0 {
+		return c.Policer.Rate.String()
+	}
+	if !c.Capacity.Limited() {
+		return "no limit"
+	}
+	first, until := c.Capacity.At(0)
+	if next, _ := c.Capacity.At(min(until, time.Hour)); next != first {
+		return first.String() + ".." + next.String()
+	}
+	return first.String()
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+	"github.com/rivulet-rtc/rivulet/loadtest/profile"
+	"github.com/rivulet-rtc/rivulet/loadtest/report"
+)
+
+// labCommand groups what is about the lab.
+type labCommand struct {
+	Run      labRun      `cmd:"" help:"Run scenarios over emulated links in virtual time and judge them."`
+	Profiles labProfiles `cmd:"" help:"List the networks that have names."`
+	Compare  labCompare  `cmd:"" help:"Print what got better and worse between two runs."`
+}
+
+// labRun runs scenarios. Without --suite, --scenario, --profile or --trace it
+// runs the core suite.
+type labRun struct {
+	Suite    string        `placeholder:"NAME" help:"core, rfc8867, thin, calls or all."`
+	Scenario []string      `placeholder:"NAME" help:"Only scenarios of these names; alone, from all suites."`
+	Profile  string        `placeholder:"NAME|FILE" help:"One call over a network: a name of 'lab profiles', or a YAML file."`
+	Trace    string        `placeholder:"FILE" help:"One call over a trace: mahimahi, seconds and Mbit/s, or CSV of time,kbit/s."`
+	Seeds    int           `placeholder:"N" help:"Runs of each scenario; default 3, beside TCP 10."`
+	CC       []string      `name:"cc" enum:"rivulet" default:"rivulet" help:"Congestion controls to run."`
+	Backend  string        `enum:"exact" default:"exact" help:"exact: the pure cores, bit for bit repeatable."`
+	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
+	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
+	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
+	Markdown string        `placeholder:"FILE" help:"Write the scoreboard as Markdown."`
+	NoFail   bool          `help:"Exit with 0 although targets were missed."`
+}
+
+// errMissed is what the exit status tells.
+var errMissed = errors.New("targets were missed")
+
+// Run runs the scenarios, shows them, and fails where a target was missed.
+func (cmd *labRun) Run(ctx context.Context, c *console) error {
+	plans, err := cmd.plans()
+	if err != nil {
+		return err
+	}
+	if cmd.Seeds < 0 || cmd.Seeds > 1000 {
+		return fmt.Errorf("--seeds %d is outside 1 to 1000", cmd.Seeds)
+	}
+	show := newProgress(c.err)
+	outcomes, err := lab.RunAll(ctx, plans, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})
+	show.end()
+	if err != nil {
+		return err
+	}
+	results := make([]lab.Result, len(outcomes))
+	for i, o := range outcomes {
+		results[i] = o.Result
+	}
+	verdicts := lab.Verdicts(results)
+	if err := report.Table(c.out, verdicts); err != nil {
+		return err
+	}
+	if err := cmd.write(results, outcomes, verdicts); err != nil {
+		return err
+	}
+	failed := slices.ContainsFunc(verdicts, func(v lab.Verdict) bool { return v.Median.Pass != nil && !*v.Median.Pass })
+	if failed && !cmd.NoFail {
+		return errMissed
+	}
+	return nil
+}
+
+// write writes the files that were asked for.
+func (cmd *labRun) write(results []lab.Result, outcomes []lab.Outcome, verdicts []lab.Verdict) error {
+	for _, f := range []struct {
+		path string
+		to   func(io.Writer) error
+	}{
+		{cmd.JSON, func(w io.Writer) error { return report.WriteJSON(w, results) }},
+		{cmd.HTML, func(w io.Writer) error { return report.HTML(w, "Rivulet lab", outcomes) }},
+		{cmd.Markdown, func(w io.Writer) error { return report.Markdown(w, verdicts) }},
+	} {
+		if f.path == "" {
+			continue
+		}
+		if err := writeFile(f.path, f.to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plans gathers what is to be run.
+func (cmd *labRun) plans() ([]lab.Scenario, error) {
+	var plans []lab.Scenario
+	if cmd.Profile != "" {
+		p, err := findProfile(cmd.Profile)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, cmd.timed(lab.Over(p)))
+	}
+	if cmd.Trace != "" {
+		capacity, err := profile.ReadTrace(cmd.Trace, openFile)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, cmd.timed(lab.OverTrace(filepath.Base(cmd.Trace), capacity)))
+	}
+	suite := cmd.Suite
+	switch {
+	case suite == "" && len(cmd.Scenario) > 0:
+		suite = "all"
+	case suite == "" && len(plans) == 0:
+		suite = "core"
+	case suite == "":
+		return plans, nil
+	}
+	all, err := lab.Suite(suite)
+	if err != nil {
+		return nil, err
+	}
+	if len(cmd.Scenario) == 0 {
+		return append(plans, all...), nil
+	}
+	for _, name := range cmd.Scenario {
+		i := slices.IndexFunc(all, func(s lab.Scenario) bool { return s.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no scenario %q in suite %s: there are %s", name, suite, names(all))
+		}
+		plans = append(plans, all[i])
+	}
+	return plans, nil
+}
+
+func names(all []lab.Scenario) string {
+	var list []string
+	for _, s := range all {
+		list = append(list, s.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// timed gives a call over a network of one's own its length.
+func (cmd *labRun) timed(s lab.Scenario) lab.Scenario {
+	if cmd.Duration != 0 {
+		s.Duration = cmd.Duration
+		s.Settled = min(20*time.Second, cmd.Duration/4)
+	}
+	return s
+}
+
+// findProfile answers a profile by its name, or reads it from a file: what has
+// a dot or a slash is a path.
+func findProfile(name string) (profile.Profile, error) {
+	if !strings.ContainsAny(name, "./") {
+		p, ok := profile.Find(name)
+		if !ok {
+			var list []string
+			for _, p := range profile.Table() {
+				list = append(list, p.Name)
+			}
+			return p, fmt.Errorf("no profile %q: there are %s, or the path of a YAML file", name, strings.Join(list, ", "))
+		}
+		return p, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return profile.Profile{}, err
+	}
+	defer f.Close()
+	// Traces are found beside the file that names them.
+	return profile.Read(name, f, func(path string) (io.ReadCloser, error) {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(name), path)
+		}
+		return openFile(path)
+	})
+}
+
+func openFile(path string) (io.ReadCloser, error) { return os.Open(path) }
+
+// labProfiles lists the table.
+type labProfiles struct{}
+
+// Run prints it.
+func (labProfiles) Run(c *console) error {
+	t := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "name\tdown / up\tone-way\tqueue\tdescription\tsource")
+	for _, p := range profile.Table() {
+		fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%s\t%s\n", p.Name, p.Rates(), p.Down.Delay, p.Down.Queue.Delay, p.Title, p.Source)
+	}
+	return t.Flush()
+}
+
+// labCompare compares two files.
+type labCompare struct {
+	A string `arg:"" help:"Results of 'lab run --json' before."`
+	B string `arg:"" help:"Results after."`
+}
+
+// Run prints what changed, and fails where a target is no longer met.
+func (cmd *labCompare) Run(c *console) error {
+	a, err := readResults(cmd.A)
+	if err != nil {
+		return err
+	}
+	b, err := readResults(cmd.B)
+	if err != nil {
+		return err
+	}
+	broken, err := report.Compare(c.out, a, b)
+	if err == nil && broken > 0 {
+		err = fmt.Errorf("%d scenarios no longer meet their targets", broken)
+	}
+	return err
+}
+
+func readResults(path string) ([]lab.Result, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return report.ReadJSON(path, f)
+}

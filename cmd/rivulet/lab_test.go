@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// labs runs one command line of the lab.
+func labs(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	var o, e bytes.Buffer
+	var cmd labCommand
+	parser, err := kong.New(&cmd, kong.Bind(&console{out: &o, err: &e}), kong.BindTo(t.Context(), (*context.Context)(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return "", err
+	}
+	err = parsed.Run()
+	return o.String(), err
+}
+
+func TestLabRunWritesEverything(t *testing.T) {
+	dir := t.TempDir()
+	jsonFile, page, board := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.html"), filepath.Join(dir, "a.md")
+	out, err := labs(t, "run", "--scenario", "voice-gprs", "--scenario", "feedback-50k", "--seeds", "1", "--no-fail",
+		"--json", jsonFile, "--html", page, "--markdown", board)
+	if err != nil || !strings.Contains(out, "not built  voice-gprs") || !strings.Contains(out, "feedback-50k") {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	text, err := os.ReadFile(jsonFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []map[string]any
+	if err := json.Unmarshal(text, &results); err != nil || len(results) != 2 || results[0]["pass"] != false || results[1]["cc"] != "rivulet" {
+		t.Errorf("%v: %s", err, text)
+	}
+	for path, want := range map[string]string{page: "<!doctype html>", board: "| feedback-50k | rivulet | 1 |"} {
+		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s lacks %q: %v", path, want, err)
+		}
+	}
+	if out, err := labs(t, "compare", jsonFile, jsonFile); err != nil || !strings.Contains(out, "0 figures better, 0 worse, 2 scenarios the same") {
+		t.Errorf("compare with itself: %v:\n%s", err, out)
+	}
+	if _, err := labs(t, "run", "--scenario", "voice-gprs"); !errors.Is(err, errMissed) {
+		t.Errorf("what is not built: %v, want %v", err, errMissed)
+	}
+}
+
+func TestLabRunOverOnesOwn(t *testing.T) {
+	trace := write(t, "train.csv", "time,kbit/s\n0,300\n5,200\n")
+	network := write(t, "mine.yaml", "name: mine\ndown: {trace: "+trace+", queue: {delay: 300ms}, delay: 40ms}\nup: {delay: 40ms}\n")
+	for _, args := range [][]string{{"--trace", trace}, {"--profile", network}, {"--profile", "gprs"}} {
+		out, err := labs(t, append([]string{"run", "--seeds", "1", "--duration", "8s"}, args...)...)
+		if err != nil || !strings.Contains(out, "0 met, 0 missed, 0 not built, 1 without a target") {
+			t.Errorf("%v: %v:\n%s", args, err, out)
+		}
+	}
+}
+
+func TestLabSaysWhatIsWrong(t *testing.T) {
+	broken := write(t, "broken.csv", "0,300\n1,-5\n")
+	unknown := write(t, "unknown.yaml", "name: x\ndown: {}\nup: {}\ncolour: red\n")
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{`no suite "best"`, []string{"run", "--suite", "best"}},
+		{`no scenario "x" in suite core: there are steady-1m`, []string{"run", "--suite", "core", "--scenario", "x"}},
+		{`no profile "5g": there are 2g-rural`, []string{"run", "--profile", "5g"}},
+		{"no such file", []string{"run", "--profile", "./none.yaml"}},
+		{`unknown.yaml:4:1: unknown field "colour"`, []string{"run", "--profile", unknown}},
+		{"broken.csv: trace: line 2: rate: -5 is negative", []string{"run", "--trace", broken}},
+		{"none.csv: no such file", []string{"run", "--trace", "none.csv"}},
+		{"--cc must be one of", []string{"run", "--cc", "pion-gcc"}},
+		{"outside 1 to 1000", []string{"run", "--seeds=5000"}},
+		{"duration 1ns is outside", []string{"run", "--profile", "gprs", "--duration", "1ns"}},
+		{"not results of", []string{"compare", broken, broken}},
+	} {
+		if _, err := labs(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want one with %q", c.args, err, c.want)
+		}
+	}
+}
+
+func TestLabProfilesNamesSources(t *testing.T) {
+	out, err := labs(t, "profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gprs", "50.0 kbit/s / 20.0 kbit/s", "240.0 kbit/s..120.0 kbit/s", "Meta Augmented Traffic Control"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+)
+
+//go:embed page
+var files embed.FS
+
+// row is one line of the page's scoreboard.
+type row struct {
+	Suite, Scenario, CC, Verdict         string
+	Runs, Passed                         int
+	Util, P50, P95, Loss, Added          string
+	Ramp, Recover, Feedback, Rate, Class string
+	Why                                  []string
+	Plot                                 int // index into the series, -1 without
+}
+
+// plot is what the page draws of one run.
+type plot struct {
+	Title string `json:"title"`
+	*lab.Series
+}
+
+// HTML writes one page that needs nothing else: a scoreboard, and for the first
+// seed of each scenario its capacity, rate, target, queue and loss over time.
+func HTML(w io.Writer, title string, outcomes []lab.Outcome) error {
+	page, err := template.ParseFS(files, "page/page.html")
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	style, err := files.ReadFile("page/page.css")
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	script, err := files.ReadFile("page/page.js")
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	rows, plots := rowsOf(outcomes)
+	data, err := json.Marshal(plots) // escapes <, > and &
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	return page.Execute(w, map[string]any{
+		"Title": title, "Rows": rows,
+		"Style": template.CSS(style), "Script": template.JS(script), "Data": template.JS(data),
+	})
+}
+
+func rowsOf(outcomes []lab.Outcome) ([]row, []plot) {
+	var results []lab.Result
+	plots := []plot{}
+	at := map[string]int{}
+	for _, o := range outcomes {
+		results = append(results, o.Result)
+		key := o.Result.Scenario + "\x00" + o.Result.CC
+		if _, drawn := at[key]; o.Series != nil && !drawn {
+			at[key] = len(plots)
+			plots = append(plots, plot{fmt.Sprintf("%s, %s, seed %d", o.Result.Scenario, o.Result.CC, o.Result.Seed), o.Series})
+		}
+	}
+	var rows []row
+	for _, v := range lab.Verdicts(results) {
+		m := v.Median
+		r := row{
+			Suite: m.Suite, Scenario: m.Scenario, CC: m.CC, Verdict: verdictOf(m), Runs: v.Runs, Passed: v.Passed,
+			Util: number(m.Utilization, 1), P50: number(m.QueueP50, 0), P95: number(m.QueueP95, 0),
+			Loss: number(m.Loss, 2), Added: number(m.AddedLoss, 2), Ramp: number(m.Ramp, 1), Recover: number(m.Recover, 1),
+			Feedback: number(m.Feedback, 2), Rate: number(m.Rate, 0), Plot: -1,
+		}
+		switch r.Verdict {
+		case "ok":
+			r.Class = "ok"
+		case "MISSED":
+			r.Class, r.Why = "missed", reasons(m)
+		case "not built":
+			r.Class, r.Why = "missing", []string{m.NotBuilt}
+		}
+		if i, ok := at[m.Scenario+"\x00"+m.CC]; ok {
+			r.Plot = i
+		}
+		rows = append(rows, r)
+	}
+	return rows, plots
+}
