@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/config"
@@ -21,14 +21,18 @@ type opening struct {
 	cfg    *config.Loaded
 	dev    bool
 	log    *slog.Logger
-	opened []interface{ Close() error }
+	opened []io.Closer
 	node   node.Config
+	// hosts are the addresses on which UDP is served; chosen says that the
+	// operator named them, so that each must be there.
+	hosts  []netip.Addr
+	chosen bool
 }
 
 // open opens everything that a node needs.
 func open(cfg *config.Loaded, dev bool, log *slog.Logger) (node.Config, error) {
 	o := &opening{cfg: cfg, dev: dev, log: log}
-	for _, step := range []func() error{o.media, o.addresses, o.relay, o.http, o.admin} {
+	for _, step := range []func() error{o.addresses, o.media, o.relay, o.http, o.admin} {
 		if err := step(); err != nil {
 			for _, c := range o.opened {
 				_ = c.Close() // The error that matters is the one before.
@@ -39,51 +43,52 @@ func open(cfg *config.Loaded, dev bool, log *slog.Logger) (node.Config, error) {
 	return o.node, nil
 }
 
-// media opens the media port for UDP, and for TCP on the same number.
-func (o *opening) media() error {
-	m := o.cfg.Media
-	o.node.Engine = o.cfg.Engine()
-	at := netip.AddrPortFrom(m.Bind, uint16(m.Port)) // in range by its tag
-	socket, err := udp.Listen(at, o.cfg.UDP())
-	if errors.Is(err, syscall.EAFNOSUPPORT) && m.Bind == netip.IPv6Unspecified() {
-		o.log.Info("this machine has no IPv6: IPv4 only")
-		at = netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port())
-		socket, err = udp.Listen(at, o.cfg.UDP())
-	}
-	if err != nil {
-		return busy(err, "media", "media.port", "--udp")
-	}
-	o.opened = append(o.opened, socket)
-	o.node.Engine.Sockets = []*udp.Socket{socket}
-	if !m.TCP {
-		return nil
-	}
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(at.Addr(), socket.LocalAddr().Port()).String())
-	if err != nil {
-		return busy(err, "media over TCP", "media.port", "--udp")
-	}
-	o.opened = append(o.opened, listener)
-	o.node.Engine.TCP = listener
-	return nil
-}
-
-// addresses decides which addresses clients are told for media.
+// addresses decides on which addresses UDP is served: each has a socket of its
+// own. A socket for all of them would answer from whichever address the kernel
+// prefers, and a client drops what does not come from where it sent to (ICE,
+// RFC 8445 §7.2.5.2.1; TURN likewise).
 func (o *opening) addresses() error {
-	socket := o.node.Engine.Sockets[0]
-	if !socket.LocalAddr().Addr().IsUnspecified() {
-		o.node.Engine.Addresses = []netip.Addr{socket.LocalAddr().Addr()}
+	m := o.cfg.Media
+	if !m.Bind.IsUnspecified() {
+		o.hosts, o.chosen = []netip.Addr{m.Bind}, true
 		return nil
 	}
-	all := o.cfg.Media.Addresses
-	if len(all) == 0 {
+	all := m.Addresses
+	o.chosen = len(all) > 0
+	if !o.chosen {
 		var err error
-		if all, err = node.Hosts(o.cfg.Media.Loopback || o.dev); err != nil {
+		if all, err = node.Hosts(m.Loopback || o.dev); err != nil {
 			return err
 		}
 	}
-	v4, v6 := socket.Families()
-	if o.node.Engine.Addresses = node.OfFamilies(all, v4, v6); len(o.node.Engine.Addresses) == 0 {
+	if o.hosts = node.OfFamilies(all, true, m.Bind.Is6()); len(o.hosts) == 0 {
 		return errors.New("this machine has no address that clients could be told: set media.addresses or media.bind")
+	}
+	return nil
+}
+
+// media opens the media port for UDP, and for TCP on the same number.
+func (o *opening) media() error {
+	o.node.Engine = o.cfg.Engine()
+	p := &portOpening{
+		opening: o, what: "media", key: "media.port", flag: "--udp", number: o.cfg.Media.Port, tcp: o.cfg.Media.TCP,
+		udp: func(at netip.AddrPort) (io.Closer, netip.AddrPort, error) {
+			socket, err := udp.Listen(at, o.cfg.UDP())
+			if err != nil {
+				return nil, netip.AddrPort{}, err
+			}
+			return socket, socket.LocalAddr(), nil
+		},
+	}
+	if err := p.open(); err != nil {
+		return err
+	}
+	for _, s := range p.sockets {
+		o.node.Engine.Sockets = append(o.node.Engine.Sockets, s.(*udp.Socket))
+	}
+	o.node.Engine.Addresses = o.hosts
+	if p.listener != nil {
+		o.node.Engine.TCP = p.listener
 	}
 	return nil
 }
@@ -93,33 +98,36 @@ func (o *opening) relay() error {
 	if !o.cfg.TURN.Enabled {
 		return nil
 	}
+	p := &portOpening{
+		opening: o, what: "the relay", key: "turn.port", flag: "--turn", number: o.cfg.TURN.Port, tcp: o.cfg.TURN.TCP,
+		udp: func(at netip.AddrPort) (io.Closer, netip.AddrPort, error) {
+			conn, err := net.ListenPacket("udp", at.String())
+			if err != nil {
+				return nil, netip.AddrPort{}, err
+			}
+			return conn, conn.LocalAddr().(*net.UDPAddr).AddrPort(), nil
+		},
+	}
+	if err := p.open(); err != nil {
+		return err
+	}
 	cfg := o.cfg.Relay()
-	bind := o.node.Engine.Sockets[0].LocalAddr().Addr()
-	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(bind, uint16(o.cfg.TURN.Port)).String())
-	if err != nil {
-		return busy(err, "the relay", "turn.port", "--turn")
+	for _, s := range p.sockets {
+		cfg.UDP = append(cfg.UDP, s.(net.PacketConn))
 	}
-	o.opened = append(o.opened, conn)
-	cfg.UDP = []net.PacketConn{conn}
-	if o.cfg.TURN.TCP {
-		port := conn.LocalAddr().(*net.UDPAddr).Port
-		listener, err := net.Listen("tcp", net.JoinHostPort(bind.String(), strconv.Itoa(port)))
-		if err != nil {
-			return busy(err, "the relay over TCP", "turn.port", "--turn")
-		}
-		o.opened = append(o.opened, listener)
-		cfg.TCP = []net.Listener{listener}
+	if p.listener != nil {
+		cfg.TCP = []net.Listener{p.listener}
 	}
-	cfg.Relay = turn.HostRelay(relayHosts(bind, o.node.Engine.Addresses)...)
+	cfg.Relay = turn.HostRelay(relayHosts(o.cfg.Media.Bind, o.hosts)...)
 	o.node.TURN = &cfg
 	o.node.TURNHost = o.cfg.RelayHost()
 	o.node.CredentialTTL = o.cfg.TURN.CredentialTTL
 	return nil
 }
 
-// relayHosts binds relays as the media socket is bound. An unspecified address
-// stays one: then the kernel gives each packet between relay and media the same
-// address at both ends, whichever of this machine's addresses a client chose.
+// relayHosts binds relays to one address, or to all as configured: then the
+// kernel gives each packet from a relay the source that fits the media address
+// it goes to, whichever of this machine's addresses a client chose.
 func relayHosts(bind netip.Addr, addresses []netip.Addr) (hosts []turn.RelayHost) {
 	var v4, v6 bool
 	for _, a := range addresses {
@@ -182,7 +190,7 @@ func busy(err error, what, key, flag string) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listen for %s: %w: ports below 1024 need privileges; choose another with %s (%s)", what, err, flag, key)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("listen for %s: %w: this machine does not have that address (%s)", what, err, key)
+		return fmt.Errorf("listen for %s (%s): %w: this machine does not have that address; one that leads here although no interface has it belongs in media.advertise (--advertise)", what, key, err)
 	}
 	return fmt.Errorf("listen for %s (%s): %w", what, key, err)
 }

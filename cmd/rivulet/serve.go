@@ -104,7 +104,7 @@ func greet(w io.Writer, l *config.Loaded, cfg node.Config) {
 	if l.HTTP.Certificate != "" {
 		scheme = "https"
 	}
-	fmt.Fprintf(w, "Rivulet %s\n\n  open   %s\n", cfg.Version, link(scheme, cfg.HTTP.Addr()))
+	fmt.Fprintf(w, "Rivulet %s\n\n  open   %s\n", cfg.Version, linkTo(scheme, cfg.HTTP.Addr()))
 	if !cfg.Dev {
 		fmt.Fprintf(w, "         joining needs a token: rivulet token create --room ROOM --identity WHO\n")
 	} else {
@@ -115,13 +115,13 @@ func greet(w io.Writer, l *config.Loaded, cfg node.Config) {
 		fmt.Fprintf(w, "  relay  %s\n", port(portOf(cfg.TURN.UDP[0].LocalAddr()), len(cfg.TURN.TCP) > 0))
 	}
 	if cfg.Admin != nil {
-		fmt.Fprintf(w, "  admin  %s\n", link("http", cfg.Admin.Addr()))
+		fmt.Fprintf(w, "  admin  %s\n", linkTo("http", cfg.Admin.Addr()))
 	}
 	fmt.Fprintln(w)
 }
 
-// link is the address to open in a browser on this machine.
-func link(scheme string, at net.Addr) string {
+// linkTo is the address to open in a browser on this machine.
+func linkTo(scheme string, at net.Addr) string {
 	local, err := netip.ParseAddrPort(at.String())
 	if err != nil {
 		return scheme + "://" + at.String() + "/"

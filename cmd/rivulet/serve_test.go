@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/config"
+	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/turn"
@@ -204,64 +206,98 @@ func TestServeSaysWhichPortIsTaken(t *testing.T) {
 	}
 }
 
-func TestSocketsServeBothFamilies(t *testing.T) {
-	testenv.Sockets(t)
+// forTests is a configuration with ports of the system's choice.
+func forTests(t *testing.T) *config.Loaded {
+	t.Helper()
 	loaded := &config.Loaded{Config: config.Default()}
 	loaded.Media.Port, loaded.TURN.Port, loaded.HTTP.Address, loaded.Admin.Address = 0, 0, "127.0.0.1:0", ""
 	if err := develop(loaded); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := open(loaded, true, slog.New(slog.DiscardHandler))
+	return loaded
+}
+
+// closeAll closes what open opened.
+func closeAll(cfg node.Config) {
+	for _, s := range cfg.Engine.Sockets {
+		s.Close()
+	}
+	for _, c := range cfg.TURN.UDP {
+		c.Close()
+	}
+	for _, l := range append(cfg.TURN.TCP, cfg.HTTP, cfg.Engine.TCP) {
+		l.Close()
+	}
+}
+
+func TestEveryAddressHasItsOwnSocket(t *testing.T) {
+	testenv.Sockets(t)
+	cfg, err := open(forTests(t), true, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cfg.HTTP.Close()
-	defer cfg.TURN.UDP[0].Close()
-	defer cfg.TURN.TCP[0].Close()
-	defer cfg.Engine.TCP.Close()
-	socket := cfg.Engine.Sockets[0]
-	defer socket.Close()
-	if tcp := cfg.Engine.TCP.Addr().(*net.TCPAddr).Port; tcp != int(socket.LocalAddr().Port()) {
-		t.Errorf("media over TCP on port %d, over UDP on %d", tcp, socket.LocalAddr().Port())
-	}
-	v4, v6 := socket.Families()
-	var loops []bool
-	for _, a := range cfg.Engine.Addresses {
-		if a.IsLoopback() {
-			loops = append(loops, a.Is4())
+	defer closeAll(cfg)
+	number := cfg.Engine.Sockets[0].LocalAddr().Port()
+	relay := cfg.TURN.UDP[0].LocalAddr().(*net.UDPAddr).Port
+	var hosts []netip.Addr
+	for i, s := range cfg.Engine.Sockets {
+		local := s.LocalAddr()
+		hosts = append(hosts, local.Addr())
+		if local.Addr().IsUnspecified() || local.Port() != number {
+			t.Errorf("media has a socket on %v, want port %d of one address", local, number)
 		}
-		if a.Is4() && !v4 || a.Is6() && !v6 {
-			t.Errorf("%v is told and not served", a)
+		if at := cfg.TURN.UDP[i].LocalAddr().(*net.UDPAddr).AddrPort(); at.Addr().Unmap() != local.Addr() || int(at.Port()) != relay {
+			t.Errorf("the relay has a socket on %v, want port %d of %v", at, relay, local.Addr())
 		}
 	}
-	if !v4 || len(loops) == 0 {
-		t.Errorf("for development, IPv4 %v, loopback addresses %v", v4, loops)
+	if !slices.Contains(hosts, netip.MustParseAddr("127.0.0.1")) {
+		t.Errorf("for development the addresses are %v, want loopback among them", hosts)
 	}
-	for _, r := range []turn.RelayRequest{{IPv6: false}, {IPv6: true}} {
-		if r.IPv6 && !v6 {
+	if tcp := cfg.Engine.TCP.Addr().(*net.TCPAddr).Port; tcp != int(number) {
+		t.Errorf("media over TCP on port %d, over UDP on %d", tcp, number)
+	}
+	if tcp := cfg.TURN.TCP[0].Addr().(*net.TCPAddr).Port; tcp != relay {
+		t.Errorf("the relay over TCP on port %d, over UDP on %d", tcp, relay)
+	}
+	for _, ipv6 := range []bool{false, true} {
+		if ipv6 && !slices.ContainsFunc(hosts, netip.Addr.Is6) {
 			continue
 		}
-		conn, told, err := cfg.TURN.Relay(r)
+		conn, told, err := cfg.TURN.Relay(turn.RelayRequest{IPv6: ipv6})
 		if err != nil {
-			if r.IPv6 && !hasIPv6(cfg.Engine.Addresses) {
-				continue
-			}
 			t.Fatal(err)
 		}
 		conn.Close()
-		if told.Addr().Is6() != r.IPv6 || told.Addr().IsUnspecified() || told.Port() == 0 {
+		if told.Addr().Is6() != ipv6 || told.Addr().IsUnspecified() || told.Port() == 0 {
 			t.Errorf("a relay is told as %v", told)
 		}
 	}
 }
 
-func hasIPv6(all []netip.Addr) bool {
-	for _, a := range all {
-		if a.Is6() {
-			return true
+func TestOneAddressCanBeChosen(t *testing.T) {
+	testenv.Sockets(t)
+	loopback := netip.MustParseAddr("127.0.0.1")
+	for name, choose := range map[string]func(*config.Loaded){
+		"by bind":      func(l *config.Loaded) { l.Media.Bind = loopback },
+		"by addresses": func(l *config.Loaded) { l.Media.Addresses = []netip.Addr{loopback} },
+	} {
+		loaded := forTests(t)
+		choose(loaded)
+		cfg, err := open(loaded, false, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
+		if len(cfg.Engine.Sockets) != 1 || cfg.Engine.Sockets[0].LocalAddr().Addr() != loopback || len(cfg.TURN.UDP) != 1 {
+			t.Errorf("%s: %d sockets", name, len(cfg.Engine.Sockets))
+		}
+		closeAll(cfg)
 	}
-	return false
+	loaded := forTests(t)
+	loaded.Media.Addresses = []netip.Addr{netip.MustParseAddr("198.51.100.77")}
+	if _, err := open(loaded, false, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "does not have that address") {
+		t.Errorf("an address that is not here: %v", err)
+	}
 }
 
 func TestRelayHosts(t *testing.T) {

@@ -49,12 +49,12 @@ type HTTP struct {
 
 // Media is the media port.
 type Media struct {
-	Bind          netip.Addr   `key:"bind" unit:"address" doc:"Where to listen, relay included; :: is every address of both IP versions, 0.0.0.0 every IPv4 address."`
+	Bind          netip.Addr   `key:"bind" unit:"address" doc:"Where to listen, relay included: one address, or :: for every address of both IP versions, 0.0.0.0 for every IPv4 address."`
 	Port          int          `key:"port" unit:"port" min:"0" max:"65535" doc:"UDP port of all media; 0 lets the system choose."`
 	TCP           bool         `key:"tcp" doc:"Take media over TCP on the same number as well (ICE-TCP)."`
 	Advertise     []netip.Addr `key:"advertise" unit:"list" doc:"Public addresses that lead here although no interface has them (NAT, a cloud's floating address)."`
-	Addresses     []netip.Addr `key:"addresses" unit:"list" doc:"Local addresses to tell clients; empty for those of all interfaces. Read once, at the start."`
-	Loopback      bool         `key:"loopback" doc:"Tell loopback addresses too. serve --dev does, for pages on the same machine."`
+	Addresses     []netip.Addr `key:"addresses" unit:"list" doc:"Which of this machine's addresses to serve and tell clients; empty for those of all interfaces but link-local and loopback ones. Listed once, at the start."`
+	Loopback      bool         `key:"loopback" doc:"Serve loopback addresses too. serve --dev does, for pages on the same machine."`
 	Workers       int          `key:"workers" min:"0" max:"1024" doc:"Egress workers; 0 for one for each core."`
 	ReceiveBuffer int          `key:"receiveBuffer" unit:"bytes" min:"0" max:"1073741824" doc:"Receive queue asked of the kernel; 0 for its default."`
 	SendBuffer    int          `key:"sendBuffer" unit:"bytes" min:"0" max:"1073741824" doc:"Send queue asked of the kernel; 0 for its default."`
