@@ -28,8 +28,9 @@ const (
 	joinAgain = time.Second
 	// joinsAtOnce bounds the joins under way.
 	joinsAtOnce = 32
-	// cachePackets keeps the memory of hundreds of clients small.
-	cachePackets = 64
+	// cachePackets is how late a packet may come: a few seconds of one picture,
+	// while this process is not scheduled.
+	cachePackets = 512
 )
 
 // member is one client of the fleet.

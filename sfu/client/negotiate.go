@@ -51,16 +51,9 @@ func (m *media) api() (*webrtc.API, error) {
 	s.BufferFactory = m.tap.Buffer
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
-	switch {
-	case o.Net != nil:
-		s.SetNet(o.Net)
-		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	case o.TCPOnly:
-		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
-	default:
-		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
+	if err := m.network(&s); err != nil {
+		return nil, err
 	}
-	s.DisableActiveTCP(!o.TCPOnly)
 	if o.LocalAddress != nil {
 		s.SetIPFilter(func(ip net.IP) bool {
 			addr, ok := netip.AddrFromSlice(ip)
@@ -72,6 +65,28 @@ func (m *media) api() (*webrtc.API, error) {
 		webrtc.WithSettingEngine(s),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}), // the cores do what those would do
 	), nil
+}
+
+// network chooses what carries the media.
+func (m *media) network(s *webrtc.SettingEngine) error {
+	o := &m.call.opts
+	s.DisableActiveTCP(!o.TCPOnly)
+	if o.Net != nil {
+		s.SetNet(o.Net)
+		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+		return nil
+	}
+	own, err := newRoomy()
+	if err != nil {
+		return err
+	}
+	s.SetNet(own)
+	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+	if o.TCPOnly {
+		types = []webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6}
+	}
+	s.SetNetworkTypes(types)
+	return nil
 }
 
 // addSections adds what we may send, then the slots.
