@@ -122,21 +122,8 @@ func (f *flow) step(now time.Duration) {
 	f.wish(now)
 	f.produce(now)
 	f.transmit(now)
-	f.meter.target(now, f.controller.Decision().Target, f.sending(now))
+	f.meter.target(now, f.controller.Decision().Target)
 	f.plan(now)
-}
-
-// sending says whether the flow has anything to send at a time.
-func (f *flow) sending(now time.Duration) bool {
-	if now < f.spec.Start || f.spec.Stop > 0 && now >= f.spec.Stop {
-		return false
-	}
-	for _, p := range f.spec.Pauses {
-		if now >= p.From && now < p.To {
-			return false
-		}
-	}
-	return true
 }
 
 // wish tells the controller what could be used.
@@ -149,7 +136,7 @@ func (f *flow) wish(now time.Duration) {
 	base := m.wireVoice()
 	l := bwe.Ladder{Base: max(base, voiceFloor)}
 	switch {
-	case !f.sending(now):
+	case !f.spec.sends(now):
 		l = bwe.Ladder{}
 	case f.picture == nil:
 		l.Next, l.Full = base, base
@@ -168,7 +155,7 @@ func (f *flow) wish(now time.Duration) {
 func (f *flow) produce(now time.Duration) {
 	clock := epoch.Add(now)
 	out := func(c class, size units.Size, frame uint32, key bool) {
-		if !f.sending(now) {
+		if !f.spec.sends(now) {
 			return
 		}
 		p := pacing.Video
@@ -290,7 +277,7 @@ func (r receiver) act(now time.Duration, e *event) {
 				break
 			}
 			size := units.Size(len(data)) + reportHeaders
-			f.meter.reported(now, size)
+			f.meter.reported(size)
 			f.back.send(packet{class: feedbackReport, size: size, sent: now, data: data})
 		}
 	}

@@ -85,13 +85,13 @@ func (m *meter) waited(p *packet) {
 	m.waitIn[i] = max(m.waitIn[i], p.waited)
 }
 
-func (m *meter) reported(_ time.Duration, size units.Size) {
+func (m *meter) reported(size units.Size) {
 	m.feedback += size
 	m.reports++
 }
 
 // target notes the target; it is the same until it is told again.
-func (m *meter) target(now time.Duration, r units.Rate, _ bool) {
+func (m *meter) target(now time.Duration, r units.Rate) {
 	i := m.at(now)
 	for j := i; j >= 0 && m.targets[j] == 0; j-- {
 		if j < i {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
 // Names of the metrics that only some scenarios have.
@@ -40,31 +42,31 @@ const (
 )
 
 // more computes the metrics that only some scenarios have.
-func (x *execution) more() map[string]Number {
-	p := &x.plan
+func (o *observation) more() map[string]Number {
+	p := &o.plan
 	all := map[string]Number{}
 	if len(p.Drains) > 0 {
 		worst := 0.0
 		for _, at := range p.Drains {
-			worst = max(worst, x.drained(at)) // NaN stays NaN
+			worst = max(worst, o.drained(at)) // NaN stays NaN
 		}
 		all[metricDrain] = Number(worst)
 	}
 	if slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Metric == metricCalm }) {
-		all[metricCalm] = Number(x.calm())
+		all[metricCalm] = Number(o.calm())
 	}
 	if slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Metric == metricFeedback }) {
-		all[metricFeedback] = Number(x.feedbackCost())
+		all[metricFeedback] = Number(o.feedbackCost())
 	}
-	x.voices(all)
-	x.fairness(all)
-	x.resumption(all)
-	if len(x.tcps) > 0 {
-		total := 0.0
-		for _, t := range x.tcps {
-			total += float64(t.got.Over(p.Duration)) / 1000
+	o.voices(all)
+	o.fairness(all)
+	o.resumption(all)
+	if o.other != nil {
+		var total units.Size
+		for _, n := range o.other {
+			total += n
 		}
-		all[metricTCP] = Number(total)
+		all[metricTCP] = Number(float64(total.Over(p.Duration)) / 1000)
 	}
 	if len(all) == 0 {
 		return nil
@@ -74,23 +76,23 @@ func (x *execution) more() map[string]Number {
 
 // drained is how many seconds after a time the queue stays below DrainTo for
 // a second.
-func (x *execution) drained(from time.Duration) float64 {
-	need, run := int(time.Second/sample), 0
-	for i := int(from / sample); i < len(x.depth); i++ {
-		if x.depth[i] > x.plan.DrainTo {
+func (o *observation) drained(from time.Duration) float64 {
+	need, run := int(time.Second/DepthStep), 0
+	for i := int(from / DepthStep); i < len(o.depth); i++ {
+		if o.depth[i] > o.plan.DrainTo {
 			run = 0
 		} else if run++; run == need {
-			return (time.Duration(i-need+1)*sample - from).Seconds()
+			return (time.Duration(i-need+1)*DepthStep - from).Seconds()
 		}
 	}
 	return math.NaN()
 }
 
 // calm is the end of the last second whose least queue was too long.
-func (x *execution) calm() float64 {
-	per, last := int(time.Second/sample), 0
-	for i := 0; i+per <= len(x.depth); i += per {
-		if slices.Min(x.depth[i:i+per]) >= calmQueue {
+func (o *observation) calm() float64 {
+	per, last := int(time.Second/DepthStep), 0
+	for i := 0; i+per <= len(o.depth); i += per {
+		if slices.Min(o.depth[i:i+per]) >= calmQueue {
 			last = i/per + 1
 		}
 	}
@@ -98,9 +100,9 @@ func (x *execution) calm() float64 {
 }
 
 // feedbackCost is the mean over the flows.
-func (x *execution) feedbackCost() float64 {
+func (o *observation) feedbackCost() float64 {
 	sum := 0.0
-	for _, m := range x.meters() {
+	for _, m := range o.meters() {
 		span := m.end - m.begin
 		if m.reports == 0 {
 			continue
@@ -109,12 +111,12 @@ func (x *execution) feedbackCost() float64 {
 		allowed := max(feedbackShare*float64(m.delivered(m.begin, m.end).Over(span)), once)
 		sum += float64(m.feedback.Over(span)) / allowed
 	}
-	return sum / float64(len(x.flows))
+	return sum / float64(len(o.flows))
 }
 
-func (x *execution) voices(all map[string]Number) {
+func (o *observation) voices(all map[string]Number) {
 	worst := math.NaN()
-	for _, m := range x.meters() {
+	for _, m := range o.meters() {
 		if v := m.worstVoice(); !math.IsNaN(v) && !(worst <= v) {
 			worst = v
 		}
@@ -126,10 +128,10 @@ func (x *execution) voices(all map[string]Number) {
 
 // fairness compares the forward flows over the time in which all of them send,
 // 20 s after the last has begun.
-func (x *execution) fairness(all map[string]Number) {
-	from, to := time.Duration(0), x.plan.Duration
-	var sharing []*flow
-	for _, f := range x.flows {
+func (o *observation) fairness(all map[string]Number) {
+	from, to := time.Duration(0), o.plan.Duration
+	var sharing []observed
+	for _, f := range o.flows {
 		if f.spec.Reverse || f.spec.To > 0 {
 			continue
 		}
@@ -142,9 +144,9 @@ func (x *execution) fairness(all map[string]Number) {
 			from = max(from, p.To+20*time.Second)
 		}
 	}
-	if len(x.flows) > 1 {
-		for i, f := range x.flows {
-			all[fmt.Sprintf("flow%d_kbps", i+1)] = Number(float64(f.meter.delivered(f.spec.Start, x.plan.Duration).Over(x.plan.Duration-f.spec.Start)) / 1000)
+	if len(o.flows) > 1 {
+		for i, f := range o.flows {
+			all[fmt.Sprintf("flow%d_kbps", i+1)] = Number(float64(f.meter.delivered(f.spec.Start, o.plan.Duration).Over(o.plan.Duration-f.spec.Start)) / 1000)
 		}
 	}
 	if len(sharing) < 2 || to <= from {
@@ -163,13 +165,13 @@ func (x *execution) fairness(all map[string]Number) {
 }
 
 // resumption measures a source that was held down for a time.
-func (x *execution) resumption(all map[string]Number) {
-	f := x.flows[0]
+func (o *observation) resumption(all map[string]Number) {
+	f := o.flows[0]
 	until := f.spec.Media.Until
 	if until == 0 {
 		return
 	}
-	capacity := x.carries(0, until).Over(until)
+	capacity := o.carries(0, until).Over(until)
 	var boast float64
 	for _, t := range f.meter.targets[:int(until/bin)] {
 		boast = max(boast, float64(t)/float64(capacity))
@@ -183,8 +185,8 @@ func (x *execution) resumption(all map[string]Number) {
 	}
 	all[metricResumeQueue] = Number(milliseconds(longest))
 	all[metricResume] = Number(math.NaN())
-	for at := until; at+time.Second <= x.plan.Duration; at += bin {
-		if float64(x.delivered(at, at+time.Second)) >= resumed*float64(x.carries(at, at+time.Second)) {
+	for at := until; at+time.Second <= o.plan.Duration; at += bin {
+		if float64(o.delivered(at, at+time.Second)) >= resumed*float64(o.carries(at, at+time.Second)) {
 			all[metricResume] = Number((at - until).Seconds())
 			return
 		}

@@ -9,13 +9,6 @@ import (
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
 
-const (
-	// reached is the share of what is possible that counts as there.
-	reached = 0.9
-	// sample is how often the queue is looked at from outside.
-	sample = 10 * time.Millisecond
-)
-
 // execution is one run.
 type execution struct {
 	plan    Scenario
@@ -47,9 +40,30 @@ func Run(plan Scenario, seed uint64) (Result, *Series, error) {
 	}
 	x.world.at(0, x, wake)
 	x.world.run(plan.Duration)
-	x.measure(&r)
+	o := x.observe()
+	o.measure(&r)
 	r.judge(plan.Targets)
-	return r, x.series(), nil
+	return r, o.series(), nil
+}
+
+// observe gathers what was seen of the run.
+func (x *execution) observe() *observation {
+	o := &observation{plan: x.plan, links: x.forward, depth: x.depth}
+	for _, l := range x.forward {
+		o.stats = append(o.stats, l.Stats())
+	}
+	for _, f := range x.flows {
+		o.flows = append(o.flows, observed{f.spec, f.meter})
+	}
+	for _, t := range x.tcps {
+		if o.other == nil {
+			o.other = make([]units.Size, len(t.series))
+		}
+		for i, n := range t.series {
+			o.other[i] += n
+		}
+	}
+	return o
 }
 
 // act looks at the queue.
@@ -59,7 +73,7 @@ func (x *execution) act(now time.Duration, _ *event) {
 		w += l.Wait(epoch.Add(now))
 	}
 	x.depth = append(x.depth, w)
-	x.world.at(now+sample, x, wake)
+	x.world.at(now+DepthStep, x, wake)
 }
 
 // build makes the links and everything that uses them.
@@ -107,155 +121,4 @@ func links(configs []link.Config, seed uint64) ([]*link.Link, error) {
 		made = append(made, l)
 	}
 	return made, nil
-}
-
-// carries is how much of our flows the bottleneck could carry, that is the
-// narrowest link of the forward direction; 0 when nothing limits, or when the
-// flows do not share all links.
-func (x *execution) carries(from, to time.Duration) units.Size {
-	var narrowest units.Size
-	for _, f := range x.flows {
-		if f.spec.To > 0 {
-			return 0
-		}
-	}
-	for _, l := range x.forward {
-		if c := l.Carries(epoch.Add(from), epoch.Add(to)); l.Carries(epoch, epoch.Add(x.plan.Duration)) > 0 && (narrowest == 0 || c < narrowest) {
-			narrowest = c
-		}
-	}
-	return narrowest
-}
-
-// possible is the share of the capacity that can arrive: what the links lose
-// by themselves cannot.
-func (x *execution) possible() float64 {
-	share := 1.0
-	for _, l := range x.forward {
-		st := l.Stats()
-		if n := st.Arriving.Packets + st.Dropped[link.Lost].Packets; n > 0 {
-			share *= float64(st.Arriving.Packets) / float64(n)
-		}
-	}
-	return share
-}
-
-func (x *execution) meters() []*meter {
-	var all []*meter
-	for _, f := range x.flows {
-		all = append(all, f.meter)
-	}
-	return all
-}
-
-// forwardMeters are the meters of the flows that use the forward links.
-func (x *execution) forwardMeters() []*meter {
-	var all []*meter
-	for _, f := range x.flows {
-		if !f.spec.Reverse {
-			all = append(all, f.meter)
-		}
-	}
-	return all
-}
-
-// delivered is what arrived of all forward flows.
-func (x *execution) delivered(from, to time.Duration) (sum units.Size) {
-	for _, m := range x.forwardMeters() {
-		sum += m.delivered(from, to)
-	}
-	return sum
-}
-
-// measure fills in the metrics.
-func (x *execution) measure(r *Result) {
-	p := &x.plan
-	end := p.Duration
-	if c := x.carries(p.Settled, end); c > 0 {
-		r.Utilization = Number(100 * float64(x.delivered(p.Settled, end)) / float64(c))
-	} else {
-		r.Utilization = Number(math.NaN())
-	}
-	q := queue(x.forwardMeters(), 0, end, 50, 95)
-	r.QueueP50, r.QueueP95 = Number(q[0]), Number(q[1])
-	var packets, lost, ours uint64
-	var reports units.Size
-	start := end
-	for _, m := range x.meters() {
-		packets += m.packets
-		lost += m.lost
-		ours += m.ours
-		reports += m.feedback
-		start = min(start, m.begin)
-	}
-	if packets > 0 {
-		r.Loss = Number(100 * float64(lost+ours) / float64(packets))
-		r.AddedLoss = Number(100 * float64(ours) / float64(packets))
-	}
-	r.Rate = Number(float64(x.delivered(start, end).Over(end-start)) / 1000)
-	r.Feedback = Number(float64(reports.Over(end-start)) / 1000 / float64(len(x.flows)))
-	r.Ramp = Number(x.reach(start))
-	r.Recover = Number(math.NaN())
-	for i, at := range p.Rises {
-		if took := x.reach(at); i == 0 || !(took <= float64(r.Recover)) {
-			r.Recover = Number(took)
-		}
-	}
-	r.More = x.more()
-}
-
-// reach is how many seconds after a time the second begins in which 90 % of
-// what is possible is carried; NaN if none does.
-func (x *execution) reach(from time.Duration) float64 {
-	possible := x.possible()
-	for at := from.Round(bin); at+time.Second <= x.plan.Duration; at += bin {
-		c := x.carries(at, at+time.Second)
-		if c > 0 && float64(x.delivered(at, at+time.Second)) >= reached*possible*float64(c) {
-			return (at - from).Seconds()
-		}
-	}
-	return math.NaN()
-}
-
-// series samples the run for drawing.
-func (x *execution) series() *Series {
-	const step = 2 * bin
-	s := &Series{Step: step.Seconds()}
-	kbps := func(n units.Size) float64 { return math.Round(float64(n.Over(step))/100) / 10 }
-	if len(x.flows) > 1 {
-		s.Flows = make([][]float64, len(x.flows))
-	}
-	for at := time.Duration(0); at+step <= x.plan.Duration; at += step {
-		i := int(at / bin)
-		s.Capacity = append(s.Capacity, kbps(x.carries(at, at+step)))
-		s.Rate = append(s.Rate, kbps(x.delivered(at, at+step)))
-		var target, wait float64
-		var sent, lost uint32
-		for n, f := range x.flows {
-			m := f.meter
-			if s.Flows != nil {
-				s.Flows[n] = append(s.Flows[n], kbps(m.delivered(at, at+step)))
-			}
-			if f.spec.Reverse {
-				continue
-			}
-			if t := max(m.targets[i], m.targets[i+1]); f.sending(at) {
-				target += float64(t) / 1000
-			}
-			wait = max(wait, milliseconds(max(m.waitIn[i], m.waitIn[i+1])))
-			sent += m.sentIn[i] + m.sentIn[i+1]
-			lost += m.lostIn[i] + m.lostIn[i+1]
-		}
-		s.Target = append(s.Target, math.Round(target*10)/10)
-		s.Queue = append(s.Queue, math.Round(wait*10)/10)
-		s.Loss = append(s.Loss, math.Round(1000*float64(lost)/float64(max(sent, 1)))/10)
-		if len(x.tcps) > 0 {
-			var other units.Size
-			for _, t := range x.tcps {
-				other += t.series[i] + t.series[i+1]
-			}
-			s.Other = append(s.Other, kbps(other))
-		}
-	}
-	return s
 }

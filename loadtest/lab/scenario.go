@@ -57,6 +57,19 @@ type Flow struct {
 	Extra time.Duration
 }
 
+// sends says whether the flow has anything to send at a time.
+func (f *Flow) sends(now time.Duration) bool {
+	if now < f.Start || f.Stop > 0 && now >= f.Stop {
+		return false
+	}
+	for _, p := range f.Pauses {
+		if now >= p.From && now < p.To {
+			return false
+		}
+	}
+	return true
+}
+
 // Span is a time.
 type Span struct{ From, To time.Duration }
 
