@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -31,6 +32,7 @@ type world struct {
 	http    *http.Server
 	served  chan error
 	hosts   int
+	beside  []io.Closer // closed before the network
 }
 
 // newWorld starts a server inside the bubble.
@@ -70,6 +72,9 @@ func (w *world) close() {
 	}
 	if err := <-w.served; !errors.Is(err, http.ErrServerClosed) {
 		w.t.Errorf("serve: %v", err)
+	}
+	for _, c := range w.beside {
+		must(w.t, c.Close())
 	}
 	w.network.Close()
 }

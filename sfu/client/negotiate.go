@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
@@ -13,6 +14,10 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
+
+// relayWait is how long a direct path is waited for before a relayed one is
+// taken: a few round trips of a slow network, a quarter of pion's default.
+const relayWait = 500 * time.Millisecond
 
 // connect makes the PeerConnection with all its sections.
 func (m *media) connect() error {
@@ -51,6 +56,11 @@ func (m *media) api() (*webrtc.API, error) {
 	s.BufferFactory = m.tap.Buffer
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
+	if o.RelayOnly {
+		s.SetRelayAcceptanceMinWait(0) // there is nothing better to wait for
+	} else {
+		s.SetRelayAcceptanceMinWait(relayWait)
+	}
 	if err := m.network(&s); err != nil {
 		return nil, err
 	}
