@@ -140,7 +140,7 @@ func TestTargetsAreMeasured(t *testing.T) {
 		if s.NotBuilt != "" || s.Suite == "core" { // golden results cover these
 			continue
 		}
-		s.Duration, s.Settled = min(s.withDefaults().Duration, 70*time.Second), 5*time.Second
+		s.Duration, s.Settled = min(s.withDefaults().Duration, 45*time.Second), 5*time.Second
 		r, _, err := Run(s, 1)
 		if err != nil {
 			t.Fatal(err)
