@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -132,4 +133,25 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(fmt.Errorf("what was read is refused: %w", err))
 		}
 	})
+}
+
+// TestDocumentedExampleIsRead keeps docs/lab.md right.
+func TestDocumentedExampleIsRead(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lab.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(text), "```yaml\n")
+	example, _, closed := strings.Cut(after, "```")
+	if !found || !closed {
+		t.Fatal("no example in docs/lab.md")
+	}
+	// What is commented out there as another way has to be right as well.
+	other := strings.NewReplacer("  trace: train.csv", "  # trace", "  # steps:", "  steps:", "  # repeat:", "  repeat:").Replace(example)
+	for _, text := range []string{example, other} {
+		p, err := Read("example.yaml", strings.NewReader(text), openers(map[string]string{"train.csv": "0,100\n10,300\n"}))
+		if err != nil || !p.Down.Capacity.Limited() {
+			t.Errorf("%v", err)
+		}
+	}
 }
