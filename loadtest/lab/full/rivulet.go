@@ -1,0 +1,170 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+// serverAddress is the one host of our server.
+var serverAddress = netip.AddrFrom4([4]byte{10, 0, 0, 1})
+
+const (
+	mediaPort     = 7882
+	signalPort    = 80
+	packetHeaders = 20 + 8 + rtpHeaders + 16 // IPv4, UDP, RTP, SRTP tag
+)
+
+// server is our whole server on its host.
+type server struct {
+	engine *sfu.Engine
+	web    *http.Server
+	served chan error
+}
+
+func newServer(n *memnet.Network, adapter Adapter) (*server, error) {
+	if adapter == nil {
+		return nil, errors.New("full: a server without an adapter")
+	}
+	host := n.Host(serverAddress)
+	conn, err := host.ListenPacket("udp4", netip.AddrPortFrom(serverAddress, mediaPort).String())
+	if err != nil {
+		return nil, fmt.Errorf("full: open the media socket: %w", err)
+	}
+	cfg := sfu.DefaultConfig()
+	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host, 1
+	s := &server{served: make(chan error, 1)}
+	if s.engine, err = sfu.New(cfg); err != nil {
+		return nil, fmt.Errorf("full: start the engine: %w", err)
+	}
+	listener, err := host.ListenStream(signalPort)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("full: listen for signalling: %w", err), s.engine.Close())
+	}
+	s.web = &http.Server{Handler: adapter(s.engine)}
+	go func() { s.served <- s.web.Serve(listener) }()
+	return s, nil
+}
+
+// close ends the server; every call must be closed before.
+func (s *server) close() error {
+	err := errors.Join(s.engine.Close(), s.web.Close())
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// caller is a flow of [Rivulet]: a client that publishes.
+type caller struct {
+	spec   Flow
+	host   *memnet.Host
+	name   string
+	web    *http.Transport
+	call   *client.Call
+	camera *client.Sender
+	speech *client.Sender
+}
+
+func newCaller(h *memnet.Host, spec Flow, number int) *caller {
+	return &caller{spec: spec, host: h, name: "flow" + strconv.Itoa(number), web: &http.Transport{DialContext: h.DialContext}}
+}
+
+// connect joins a room of its own: flows meet on the links only. It publishes
+// last, so that nothing is sent before the links are in use.
+func (c *caller) connect(ctx context.Context) error {
+	cfg := bwe.DefaultConfig()
+	cfg.Initial = c.spec.Initial
+	var err error
+	c.call, err = client.Join(ctx, client.Options{
+		URL: "ws://" + serverAddress.String() + "/v1/ws", Room: c.name, Identity: c.name,
+		HTTPClient: &http.Client{Transport: c.web}, Net: c.host, AudioSlots: -1, VideoSlots: -1, BWE: &cfg,
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.call.Connected():
+	case <-c.call.Done():
+		return c.call.Err()
+	case <-ctx.Done():
+		return fmt.Errorf("no media: %w", ctx.Err())
+	}
+	if c.spec.Voice > 0 {
+		if c.speech, err = c.call.Publish(ctx, client.Publication{Source: signal.Microphone}); err != nil {
+			return fmt.Errorf("publish the microphone: %w", err)
+		}
+	}
+	if !c.spec.NoVideo {
+		c.camera, err = c.call.Publish(ctx, client.Publication{Source: signal.Camera, Width: 640, Height: 360, MaxRate: c.spec.Most})
+		if err != nil {
+			return fmt.Errorf("publish the camera: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *caller) target() units.Rate {
+	var sum units.Rate
+	if c.camera != nil {
+		sum = c.camera.Target()
+	} else if c.speech != nil {
+		sum = c.speech.Target()
+	}
+	return sum
+}
+
+// packing is that of the exact back end. The target counts what is on the wire.
+func (c *caller) packing() packing {
+	return packing{leastFrames: 10, largest: 1200, overhead: packetHeaders, even: true}
+}
+
+func (c *caller) keyframe() bool { return c.camera.KeyframeRequested(0) }
+
+func (c *caller) video(now time.Time, payload []byte, timestamp uint32, last bool) error {
+	return tolerant(c.camera.Write(now, client.Frame{Timestamp: timestamp, Marker: last, Payload: payload}))
+}
+
+func (c *caller) voice(now time.Time, f media.VoiceFrame) error {
+	return tolerant(c.speech.Write(now, client.Frame{
+		Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
+	}))
+}
+
+// tolerant lets pass what a full pacer drops: that is the sender's choice.
+func tolerant(err error) error {
+	if errors.Is(err, client.ErrOverload) {
+		return nil
+	}
+	return err
+}
+
+// close leaves and gives everything back.
+func (c *caller) close() error {
+	var err error
+	if c.call != nil {
+		err = c.call.Close()
+		if n := c.call.Stats().Buffers; err == nil && n != 0 {
+			err = fmt.Errorf("full: %d packet buffers outlived their call", n)
+		}
+	}
+	c.web.CloseIdleConnections()
+	return err
+}
+
+// udpAddress is an address as package net wants it.
+func udpAddress(a netip.AddrPort) net.Addr { return net.UDPAddrFromAddrPort(a) }

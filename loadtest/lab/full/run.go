@@ -1,0 +1,315 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/loadtest/media"
+)
+
+const (
+	// connectWithin bounds the making of connections, in virtual time: a path
+	// of 1300 ms there and back takes twelve round trips.
+	connectWithin = 60 * time.Second
+	// targetEvery is how often the target is looked at.
+	targetEvery = 10*time.Millisecond + 1
+	// udpPayload makes packets of 1200 bytes.
+	udpPayload = 1200 - 28
+)
+
+// ends are the two ends of one flow, of one kind of sender.
+type ends interface {
+	// connect returns when media can flow. It gives nothing back when it
+	// fails: close is called in any case.
+	connect(ctx context.Context) error
+	// target is what the video may send.
+	target() units.Rate
+	// packing is how video is sent, and how target counts it.
+	packing() packing
+	// keyframe says once of each request that the receiver wants one.
+	keyframe() bool
+	video(now time.Time, payload []byte, timestamp uint32, last bool) error
+	voice(now time.Time, f media.VoiceFrame) error
+	close() error
+}
+
+// Run runs a plan in a bubble of its own and answers what happened. It must not
+// be called in a parallel test. adapter is for plans with [Rivulet].
+func Run(t *testing.T, p Plan, adapter Adapter) (record Record, err error) {
+	t.Helper()
+	if err := p.Validate(); err != nil {
+		return Record{}, err
+	}
+	if testing.Testing() {
+		cryptotest.SetGlobalRandom(t, p.Seed)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(p.withDefaults(), adapter)
+		err = w.run(t.Context())
+		err = errors.Join(err, w.close())
+		record = w.record()
+	})
+	return record, err
+}
+
+// world is everything in a bubble.
+type world struct {
+	plan          Plan
+	adapter       Adapter
+	network       *memnet.Network
+	forward, back *crossing
+	server        *server // nil without Rivulet
+	runs          []*running
+	udp           []*way
+	quit          chan struct{}
+	busy          sync.WaitGroup
+
+	mu     sync.Mutex
+	failed error
+}
+
+// running is one flow.
+type running struct {
+	world     *world
+	spec      Flow
+	ends      ends
+	out, home *way
+	targets   []Target
+}
+
+func newWorld(p Plan, adapter Adapter) *world {
+	w := &world{
+		plan: p, adapter: adapter, network: memnet.New(memnet.Config{}),
+		forward: newCrossing(p.Forward), back: newCrossing(p.Back), quit: make(chan struct{}),
+	}
+	w.network.SetFilter(func(p memnet.Packet) bool {
+		w.forward.next(p.Stream)
+		w.back.next(p.Stream)
+		return true
+	})
+	return w
+}
+
+// address is the host of a flow's end: 10.0.side.number.
+func address(side, number int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 0, byte(side), byte(number + 1)})
+}
+
+// run makes the connections, carries the plan out, and stops the links.
+func (w *world) run(ctx context.Context) error {
+	if w.plan.Controller == Rivulet {
+		var err error
+		if w.server, err = newServer(w.network, w.adapter); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	for i, spec := range w.plan.Flows {
+		r := w.add(i, spec)
+		if err := r.ends.connect(ctx); err != nil {
+			return fmt.Errorf("full: connect flow %d: %w", i, err)
+		}
+	}
+	begin := time.Now()
+	if err := errors.Join(w.forward.start(begin), w.back.start(begin)); err != nil {
+		return err
+	}
+	for i, r := range w.runs {
+		w.busy.Go(func() { r.show(w.plan.Seed*1000+uint64(i), begin) })
+		w.busy.Go(func() { r.talk(w.plan.Seed*1000+uint64(i), begin) })
+	}
+	for i, u := range w.plan.UDP {
+		if err := w.load(i, u, begin); err != nil {
+			return err
+		}
+	}
+	w.watch(begin)
+	now := time.Now()
+	w.forward.stop(now)
+	w.back.stop(now)
+	return w.failed
+}
+
+// add makes the ends of a flow and the paths between them.
+func (w *world) add(i int, spec Flow) *running {
+	r := &running{world: w, spec: spec}
+	out, home := w.forward, w.back
+	if spec.Reverse {
+		out, home = home, out
+	}
+	r.out, r.home = &way{crossing: out, extra: spec.Extra}, &way{crossing: home, extra: spec.Extra}
+	sender, receiver := address(1, i), address(2, i)
+	if w.server != nil {
+		receiver = serverAddress
+	}
+	w.network.Connect(sender, receiver, r.out)
+	w.network.Connect(receiver, sender, r.home)
+	if w.server != nil {
+		r.ends = newCaller(w.network.Host(sender), spec, i)
+	} else {
+		r.ends = newPair(w.network.Host(sender), w.network.Host(receiver), spec)
+	}
+	w.runs = append(w.runs, r)
+	return r
+}
+
+// watch notes the targets until the plan ends or something fails.
+func (w *world) watch(begin time.Time) {
+	for {
+		at := time.Since(begin)
+		for _, r := range w.runs {
+			rate := r.ends.target()
+			if n := len(r.targets); n == 0 || r.targets[n-1].Rate != rate {
+				r.targets = append(r.targets, Target{at, rate})
+			}
+		}
+		w.mu.Lock()
+		failed := w.failed
+		w.mu.Unlock()
+		if failed != nil || at >= w.plan.Duration {
+			return
+		}
+		time.Sleep(min(targetEvery, w.plan.Duration-at))
+	}
+}
+
+// fail ends the run with the first error.
+func (w *world) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
+}
+
+// wait waits until a time; false when the run is over before.
+func (w *world) wait(until time.Time) bool {
+	select {
+	case <-time.After(time.Until(until)):
+		return true
+	case <-w.quit:
+		return false
+	}
+}
+
+// show sends the video of a flow.
+func (r *running) show(seed uint64, begin time.Time) {
+	if r.spec.NoVideo {
+		return
+	}
+	e := newEncoder(r.ends.packing(), seed, r.spec.Start)
+	key := true
+	for e.due < r.spec.Stop && r.world.wait(begin.Add(e.due)) {
+		if !r.spec.sends(e.due) {
+			e.skip()
+			continue
+		}
+		key = r.ends.keyframe() || key
+		now := time.Now()
+		err := e.frame(r.spec.videoRate(e.due, r.ends.target()), key, func(payload []byte, timestamp uint32, last bool) error {
+			key = false
+			return r.ends.video(now, payload, timestamp, last)
+		})
+		if err != nil {
+			r.world.fail(fmt.Errorf("full: send video at %v: %w", now.Sub(begin), err))
+			return
+		}
+	}
+}
+
+// talk sends the voice of a flow.
+func (r *running) talk(seed uint64, begin time.Time) {
+	if r.spec.Voice == 0 {
+		return
+	}
+	cfg := media.VoiceConfig{Seed: seed, Rate: r.spec.Voice, PacketTime: r.spec.PacketTime, Talk: -1}
+	if r.spec.Spurts {
+		cfg.Talk, cfg.DTX = 0, true
+	}
+	voice := media.NewVoice(begin.Add(r.spec.Start+7), cfg)
+	var buffer [media.MaxVoicePayload]byte
+	for r.world.wait(voice.Next()) {
+		now := time.Now()
+		at := now.Sub(begin)
+		if at >= r.spec.Stop {
+			return
+		}
+		for f, ok := voice.Poll(now, buffer[:]); ok; f, ok = voice.Poll(now, buffer[:]) {
+			if !r.spec.sends(at) {
+				continue
+			}
+			if err := r.ends.voice(now, f); err != nil {
+				r.world.fail(fmt.Errorf("full: send voice at %v: %w", at, err))
+				return
+			}
+		}
+	}
+}
+
+// load sends UDP traffic.
+func (w *world) load(i int, u UDP, begin time.Time) error {
+	from, to := address(3, i), address(4, i)
+	path := &way{crossing: w.forward}
+	w.udp = append(w.udp, path)
+	w.network.Connect(from, to, path)
+	w.network.Host(to)
+	conn, err := w.network.Host(from).ListenPacket("udp4", from.String()+":9")
+	if err != nil {
+		return fmt.Errorf("full: open a socket for traffic: %w", err)
+	}
+	stop := u.Stop
+	if stop == 0 {
+		stop = w.plan.Duration
+	}
+	interval := units.Size(1200).At(u.Rate) | 1
+	w.busy.Go(func() {
+		payload := make([]byte, udpPayload)
+		sink := netip.AddrPortFrom(to, 9)
+		for at := u.Start + 3; at < stop && w.wait(begin.Add(at)); at += interval {
+			if _, err := conn.WriteTo(payload, udpAddress(sink)); err != nil {
+				w.fail(fmt.Errorf("full: send traffic: %w", err))
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// close ends everything that the bubble would wait for.
+func (w *world) close() error {
+	close(w.quit)
+	w.busy.Wait()
+	var errs []error
+	for _, r := range w.runs {
+		errs = append(errs, r.ends.close())
+	}
+	if w.server != nil {
+		errs = append(errs, w.server.close())
+	}
+	return errors.Join(append(errs, w.network.Close())...)
+}
+
+// record answers what the world saw. Nothing runs any more.
+func (w *world) record() Record {
+	rec := Record{
+		Name: w.plan.Name, Controller: w.plan.Controller, Seed: w.plan.Seed,
+		Forward: w.forward.stats(), Back: w.back.stats(), Depth: w.forward.depth,
+	}
+	for _, r := range w.runs {
+		rec.Flows = append(rec.Flows, FlowRecord{Packets: r.out.packets, Reports: r.home.packets, Targets: r.targets})
+	}
+	for _, p := range w.udp {
+		rec.Other = append(rec.Other, p.packets...)
+	}
+	return rec
+}
