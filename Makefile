@@ -12,7 +12,7 @@ REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .X
 RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
 
 .NOTPARALLEL:
-.PHONY: run build test test-pure test-real test-long check bench docs help
+.PHONY: run build test test-pure test-real test-long check bench lab docs help
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
@@ -47,6 +47,10 @@ check: ## format, vet, staticcheck, the shape of the repository, races, build wi
 
 bench: ## benchmarks of the packet path, with allocations
 	RIVULET_TEST_SOCKETS=1 $(GO) test -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/...
+
+lab: ## run every scenario in virtual time, write docs/measurements/lab.*
+	@mkdir -p docs/measurements
+	$(GO) run ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
 
 docs: ## write the tables in docs/operations anew
 	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update

@@ -23,6 +23,7 @@ type commands struct {
 	Config  configCommand  `cmd:"" help:"Check and print the configuration."`
 	Token   tokenCommand   `cmd:"" help:"Make tokens and secrets."`
 	Load    loadCommand    `cmd:"" help:"Load a server with clients and measure it."`
+	Lab     labCommand     `cmd:"" help:"Try networks in virtual time."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
