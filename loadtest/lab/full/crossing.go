@@ -109,7 +109,15 @@ func (c *crossing) stats() []link.Stats {
 type way struct {
 	*crossing
 	extra   time.Duration
+	voice   bool // the next datagram carries sound
 	packets []Packet
+}
+
+// mark says whether the next datagram carries sound.
+func (w *way) mark(voice bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.voice = voice
 }
 
 var _ memnet.Link = (*way)(nil)
@@ -126,6 +134,7 @@ func (w *way) Send(now time.Time, size int) (arrive time.Time, ok bool) {
 		arrive = arrive.Add(w.extra)
 		p.Arrived += w.extra
 	}
+	p.Voice = w.voice && !p.Stream
 	w.packets = append(w.packets, p)
 	return arrive, p.Drop == link.None
 }

@@ -50,18 +50,24 @@ type encoder struct {
 }
 
 // newEncoder answers an encoder whose first frame is due within the first 33 ms
-// from start; where is left to chance.
+// from start; when is left to chance.
 func newEncoder(p packing, seed uint64, start time.Duration) *encoder {
-	random := rand.New(rand.NewPCG(seed, 0x7068617365)) // "phase"
-	phase := time.Duration(random.Int64N(int64(33 * time.Millisecond)))
-	return &encoder{packing: p, due: start + phase | 1}
+	return &encoder{packing: p, due: start + firstFrame(seed)}
 }
+
+// firstFrame is when within a frame's time a camera begins.
+func firstFrame(seed uint64) time.Duration {
+	random := rand.New(rand.NewPCG(seed, 0x7068617365)) // "phase"
+	return time.Duration(random.Int64N(int64(33*time.Millisecond))) | 1
+}
+
+func (e *encoder) next() time.Duration { return e.due }
 
 // emit is told of one packet of a frame: payload is only lent.
 type emit func(payload []byte, timestamp uint32, last bool) error
 
 // frame makes the frame that is due.
-func (e *encoder) frame(rate units.Rate, key bool, out emit) error {
+func (e *encoder) frame(_ time.Duration, rate units.Rate, key bool, out emit) error {
 	fps := max(e.leastFrames, min(mostFrames, float64(rate)/8/frameOfChoice))
 	interval := time.Duration(float64(time.Second)/fps) | 1
 	timestamp := uint32(e.due.Seconds() * videoClock)
@@ -88,7 +94,7 @@ func (e *encoder) frame(rate units.Rate, key bool, out emit) error {
 }
 
 // skip passes over a frame that is not sent.
-func (e *encoder) skip() {
+func (e *encoder) skip(time.Duration) {
 	e.due += time.Second/mostFrames | 1
 	e.carry = 0
 }

@@ -81,7 +81,11 @@ type Flow struct {
 	Held  units.Rate
 	// NoVideo leaves voice alone.
 	NoVideo bool
-	// Voice is the payload rate of a voice; 0 = none. PionGCC has none.
+	// Encoder makes the video like a real encoder: with a lag, frames that
+	// vary, large key frames, and content that is sometimes too easy. Otherwise
+	// it is perfect: it fills the target at once.
+	Encoder bool
+	// Voice is the payload rate of a voice; 0 = none.
 	Voice units.Rate
 	// PacketTime is the sound in a packet; 0 = 20 ms. Spurts lets the voice
 	// pause (ITU-T P.59).
@@ -153,8 +157,6 @@ func (p Plan) Validate() error {
 		switch {
 		case f.Start < 0 || f.Start >= p.Duration || f.Stop != 0 && f.Stop <= f.Start:
 			return fmt.Errorf("full: flow %d sends from %v to %v", i, f.Start, f.Stop)
-		case p.Controller == PionGCC && (f.Voice > 0 || f.NoVideo):
-			return fmt.Errorf("full: flow %d: %s sends video alone", i, PionGCC)
 		case f.Initial < 0 || f.Least < 0 || f.Most < 0 || f.Voice < 0 || f.Extra < 0:
 			return fmt.Errorf("full: flow %d: negative rates or delays", i)
 		case f.NoVideo && f.Voice == 0:

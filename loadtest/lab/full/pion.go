@@ -12,10 +12,10 @@ import (
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/rtp"
+	"github.com/pion/transport/v5"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
-	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
@@ -23,45 +23,38 @@ import (
 // pair is a flow of [PionGCC]: two PeerConnections.
 type pair struct {
 	spec             Flow
-	hosts            [2]*memnet.Host
+	from, to         transport.Net
 	sender, receiver *webrtc.PeerConnection
-	estimator        cc.BandwidthEstimator
-	track            *webrtc.TrackLocalStaticRTP
+	camera, speech   stream
 	rate             atomic.Int64
-	sequence         uint16
 }
 
-func newPair(sender, receiver *memnet.Host, spec Flow) *pair {
-	return &pair{spec: spec, hosts: [2]*memnet.Host{sender, receiver}}
+// stream is one track of the sender. Each belongs to one goroutine.
+type stream struct {
+	track    *webrtc.TrackLocalStaticRTP // nil where the flow has none
+	sequence uint16
 }
+
+func newPair(from, to transport.Net, spec Flow) *pair { return &pair{spec: spec, from: from, to: to} }
 
 // rtpHeaders are those of a packet with a transport-wide sequence number.
 const rtpHeaders = 12 + 8
-
-var errVoice = errors.New("full: " + string(PionGCC) + " has no voice")
 
 // connect makes both and negotiates.
 func (p *pair) connect(ctx context.Context) error {
 	if err := p.make(); err != nil {
 		return err
 	}
-	var err error
-	p.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "camera", "main")
-	if err != nil {
-		return fmt.Errorf("make a track: %w", err)
-	}
-	sender, err := p.sender.AddTrack(p.track)
-	if err != nil {
-		return fmt.Errorf("add the track: %w", err)
-	}
-	go func() { // feedback is handled while it is read
-		buffer := make([]byte, 1500)
-		for {
-			if _, _, err := sender.Read(buffer); err != nil {
-				return
-			}
+	if !p.spec.NoVideo {
+		if err := p.add(&p.camera, webrtc.MimeTypeVP8, "camera"); err != nil {
+			return err
 		}
-	}()
+	}
+	if p.spec.Voice > 0 {
+		if err := p.add(&p.speech, webrtc.MimeTypeOpus, "microphone"); err != nil {
+			return err
+		}
+	}
 	p.receiver.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		buffer := make([]byte, 1500)
 		for {
@@ -94,6 +87,27 @@ func (p *pair) connect(ctx context.Context) error {
 	return nil
 }
 
+// add adds a track and reads the feedback on it, which is handled thereby.
+func (p *pair) add(s *stream, mime, name string) error {
+	var err error
+	if s.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, name, "main"); err != nil {
+		return fmt.Errorf("make the %s's track: %w", name, err)
+	}
+	sender, err := p.sender.AddTrack(s.track)
+	if err != nil {
+		return fmt.Errorf("add the %s: %w", name, err)
+	}
+	go func() {
+		buffer := make([]byte, 1500)
+		for {
+			if _, _, err := sender.Read(buffer); err != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
 // make creates the PeerConnections.
 func (p *pair) make() error {
 	congestion, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
@@ -107,25 +121,24 @@ func (p *pair) make() error {
 		return fmt.Errorf("make the estimator: %w", err)
 	}
 	congestion.OnNewPeerConnection(func(_ string, e cc.BandwidthEstimator) {
-		p.estimator = e
 		p.rate.Store(int64(e.GetTargetBitrate()))
 		// pion tells of each change on a goroutine of its own: what it is now
 		// counts.
 		e.OnTargetBitrateChange(func(int) { p.rate.Store(int64(e.GetTargetBitrate())) })
 	})
-	p.sender, err = connection(p.hosts[0], func(m *webrtc.MediaEngine, r *interceptor.Registry) error {
+	p.sender, err = connection(p.from, func(m *webrtc.MediaEngine, r *interceptor.Registry) error {
 		r.Add(congestion)
 		return webrtc.ConfigureTWCCHeaderExtensionSender(m, r)
 	})
 	if err != nil {
 		return err
 	}
-	p.receiver, err = connection(p.hosts[1], webrtc.ConfigureTWCCSender)
+	p.receiver, err = connection(p.to, webrtc.ConfigureTWCCSender)
 	return err
 }
 
-// connection makes a PeerConnection on a host, for VP8 alone.
-func connection(h *memnet.Host, configure func(*webrtc.MediaEngine, *interceptor.Registry) error) (*webrtc.PeerConnection, error) {
+// connection makes a PeerConnection on a host, for VP8 and Opus.
+func connection(h transport.Net, configure func(*webrtc.MediaEngine, *interceptor.Registry) error) (*webrtc.PeerConnection, error) {
 	engine, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
 	err := engine.RegisterCodec(webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: videoClock},
@@ -134,6 +147,13 @@ func connection(h *memnet.Host, configure func(*webrtc.MediaEngine, *interceptor
 	if err != nil {
 		return nil, fmt.Errorf("register VP8: %w", err)
 	}
+	if err := engine.RegisterCodec(webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48_000, Channels: 2},
+		PayloadType:        opusPayload,
+	}, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, fmt.Errorf("register Opus: %w", err)
+	}
+	engine.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBTransportCC}, webrtc.RTPCodecTypeAudio)
 	engine.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBTransportCC}, webrtc.RTPCodecTypeVideo)
 	if err := configure(engine, registry); err != nil {
 		return nil, fmt.Errorf("configure interceptors: %w", err)
@@ -195,7 +215,16 @@ func describe(ctx context.Context, c *webrtc.PeerConnection, d webrtc.SessionDes
 	}
 }
 
-func (p *pair) target() units.Rate { return units.Rate(p.rate.Load()) }
+// target is what the estimate leaves for video: voice is not adapted.
+func (p *pair) target() units.Rate {
+	rate := p.estimate()
+	if p.spec.Voice > 0 {
+		rate -= p.spec.Voice + units.Size(rtpHeaders).Over(p.spec.PacketTime)
+	}
+	return max(rate, 0)
+}
+
+func (p *pair) estimate() units.Rate { return units.Rate(p.rate.Load()) }
 
 // packing is what a pion program has: 30 frames a second, cut by pion's
 // payloader into 1200 bytes and a rest. The estimate counts RTP packets, with
@@ -209,14 +238,20 @@ func (p *pair) packing() packing {
 func (p *pair) keyframe() bool { return false }
 
 func (p *pair) video(_ time.Time, payload []byte, timestamp uint32, last bool) error {
-	p.sequence++
-	return p.track.WriteRTP(&rtp.Packet{
-		Header:  rtp.Header{Version: 2, Marker: last, SequenceNumber: p.sequence, Timestamp: timestamp},
+	return p.camera.write(payload, timestamp, last)
+}
+
+func (p *pair) voice(_ time.Time, f media.VoiceFrame) error {
+	return p.speech.write(f.Payload, f.Timestamp, f.Marker)
+}
+
+func (s *stream) write(payload []byte, timestamp uint32, marker bool) error {
+	s.sequence++
+	return s.track.WriteRTP(&rtp.Packet{
+		Header:  rtp.Header{Version: 2, Marker: marker, SequenceNumber: s.sequence, Timestamp: timestamp},
 		Payload: payload,
 	})
 }
-
-func (p *pair) voice(time.Time, media.VoiceFrame) error { return errVoice }
 
 // close ends both and waits for their goroutines.
 func (p *pair) close() error {

@@ -44,8 +44,9 @@ type Packet struct {
 	Waited time.Duration
 	Size   units.Size // IP bytes
 	Drop   link.Reason
-	// Stream says that it was a segment of signalling.
-	Stream bool
+	// Stream says that it was a segment of signalling, Voice that it carried
+	// sound.
+	Stream, Voice bool
 }
 
 // Target is what the sender was allowed from a time on.

@@ -72,7 +72,7 @@ func (s *server) close() error {
 // caller is a flow of [Rivulet]: a client that publishes.
 type caller struct {
 	spec   Flow
-	host   *memnet.Host
+	host   speaking
 	name   string
 	web    *http.Transport
 	call   *client.Call
@@ -80,7 +80,7 @@ type caller struct {
 	speech *client.Sender
 }
 
-func newCaller(h *memnet.Host, spec Flow, number int) *caller {
+func newCaller(h speaking, spec Flow, number int) *caller {
 	return &caller{spec: spec, host: h, name: "flow" + strconv.Itoa(number), web: &http.Transport{DialContext: h.DialContext}}
 }
 
@@ -119,13 +119,18 @@ func (c *caller) connect(ctx context.Context) error {
 }
 
 func (c *caller) target() units.Rate {
-	var sum units.Rate
-	if c.camera != nil {
-		sum = c.camera.Target()
-	} else if c.speech != nil {
-		sum = c.speech.Target()
+	if c.camera == nil {
+		return 0
 	}
-	return sum
+	return c.camera.Target()
+}
+
+func (c *caller) estimate() units.Rate {
+	rate := c.target()
+	if c.speech != nil {
+		rate += c.speech.Target()
+	}
+	return rate
 }
 
 // packing is that of the exact back end. The target counts what is on the wire.

@@ -31,8 +31,9 @@ type ends interface {
 	// connect returns when media can flow. It gives nothing back when it
 	// fails: close is called in any case.
 	connect(ctx context.Context) error
-	// target is what the video may send.
+	// target is what the video may send, estimate what everything may.
 	target() units.Rate
+	estimate() units.Rate
 	// packing is how video is sent, and how target counts it.
 	packing() packing
 	// keyframe says once of each request that the receiver wants one.
@@ -155,9 +156,9 @@ func (w *world) add(i int, spec Flow) *running {
 	w.network.Connect(sender, receiver, r.out)
 	w.network.Connect(receiver, sender, r.home)
 	if w.server != nil {
-		r.ends = newCaller(w.network.Host(sender), spec, i)
+		r.ends = newCaller(speaking{w.network.Host(sender), r.out}, spec, i)
 	} else {
-		r.ends = newPair(w.network.Host(sender), w.network.Host(receiver), spec)
+		r.ends = newPair(speaking{w.network.Host(sender), r.out}, w.network.Host(receiver), spec)
 	}
 	w.runs = append(w.runs, r)
 	return r
@@ -168,7 +169,7 @@ func (w *world) watch(begin time.Time) {
 	for {
 		at := time.Since(begin)
 		for _, r := range w.runs {
-			rate := r.ends.target()
+			rate := r.ends.estimate()
 			if n := len(r.targets); n == 0 || r.targets[n-1].Rate != rate {
 				r.targets = append(r.targets, Target{at, rate})
 			}
@@ -202,21 +203,36 @@ func (w *world) wait(until time.Time) bool {
 	}
 }
 
+// camera makes frames.
+type camera interface {
+	// next is when it wants to be asked for one, counted from the start.
+	next() time.Duration
+	// frame makes what is due, at a rate as the packing counts it.
+	frame(at time.Duration, rate units.Rate, key bool, out emit) error
+	// skip passes over a frame that is not sent.
+	skip(at time.Duration)
+}
+
 // show sends the video of a flow.
 func (r *running) show(seed uint64, begin time.Time) {
 	if r.spec.NoVideo {
 		return
 	}
-	e := newEncoder(r.ends.packing(), seed, r.spec.Start)
+	var c camera
+	if r.spec.Encoder {
+		c = newModel(r.ends.packing(), seed, begin, r.spec.Start)
+	} else {
+		c = newEncoder(r.ends.packing(), seed, r.spec.Start)
+	}
 	key := true
-	for e.due < r.spec.Stop && r.world.wait(begin.Add(e.due)) {
-		if !r.spec.sends(e.due) {
-			e.skip()
+	for at := c.next(); at < r.spec.Stop && r.world.wait(begin.Add(at)); at = c.next() {
+		if !r.spec.sends(at) {
+			c.skip(at)
 			continue
 		}
 		key = r.ends.keyframe() || key
 		now := time.Now()
-		err := e.frame(r.spec.videoRate(e.due, r.ends.target()), key, func(payload []byte, timestamp uint32, last bool) error {
+		err := c.frame(at, r.spec.videoRate(at, r.ends.target()), key, func(payload []byte, timestamp uint32, last bool) error {
 			key = false
 			return r.ends.video(now, payload, timestamp, last)
 		})

@@ -174,10 +174,7 @@ func TestRefuses(t *testing.T) {
 		"late flow":  func(p *full.Plan) { p.Flows[0].Start = time.Hour },
 		"silence":    func(p *full.Plan) { p.Flows[0].NoVideo = true },
 		"traffic":    func(p *full.Plan) { p.UDP = []full.UDP{{}} },
-		"voice": func(p *full.Plan) {
-			p.Controller = full.PionGCC
-			p.Flows[0].Voice = units.Kbps
-		},
+		"negative":   func(p *full.Plan) { p.Flows[0].Voice = -1 },
 	} {
 		p := over(full.Rivulet, units.Mbps, time.Second)
 		change(&p)

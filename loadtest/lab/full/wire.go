@@ -116,6 +116,9 @@ func (p Packet) MarshalJSON() ([]byte, error) {
 	if p.Stream {
 		flags = 1
 	}
+	if p.Voice {
+		flags |= 2
+	}
 	b := []byte{'['}
 	for i, v := range [...]int64{int64(p.Sent), int64(p.Arrived), int64(p.Waited), int64(p.Size), int64(p.Drop), flags} {
 		if i > 0 {
@@ -134,7 +137,7 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	}
 	*p = Packet{
 		Sent: time.Duration(v[0]), Arrived: time.Duration(v[1]), Waited: time.Duration(v[2]),
-		Size: units.Size(v[3]), Drop: link.Reason(v[4]), Stream: v[5]&1 != 0,
+		Size: units.Size(v[3]), Drop: link.Reason(v[4]), Stream: v[5]&1 != 0, Voice: v[5]&2 != 0,
 	}
 	return nil
 }

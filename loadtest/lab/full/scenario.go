@@ -1,0 +1,130 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+	"github.com/rivulet-rtc/rivulet/loadtest/link"
+)
+
+// ErrNotBuilt says what of a scenario this back end cannot run.
+var ErrNotBuilt = errors.New("the full back end does not run this yet")
+
+// backend is this one's name in results.
+const backend = "full"
+
+// FromScenario answers the plan of a scenario of the lab. The error wraps
+// [ErrNotBuilt] for what cannot be run. A seed means the same links as in the
+// exact back end.
+func FromScenario(s lab.Scenario, c Controller, seed uint64) (Plan, error) {
+	if s.NotBuilt != "" {
+		return Plan{}, fmt.Errorf("%w: %s", ErrNotBuilt, s.NotBuilt)
+	}
+	if len(s.TCP) > 0 {
+		return Plan{}, fmt.Errorf("%w: TCP beside it", ErrNotBuilt)
+	}
+	p := Plan{Name: s.Name, Controller: c, Seed: seed, Duration: s.Duration}
+	if p.Duration == 0 {
+		p.Duration = 120 * time.Second
+	}
+	p.Forward, p.Back = seeded(s.Forward, seed), seeded(s.Back, seed+1<<32)
+	for _, f := range s.Flows {
+		if f.From != 0 || f.To != 0 {
+			return Plan{}, fmt.Errorf("%w: flows over different links", ErrNotBuilt)
+		}
+		p.Flows = append(p.Flows, fromFlow(f))
+	}
+	for _, u := range s.UDP {
+		p.UDP = append(p.UDP, UDP(u))
+	}
+	return p, p.Validate()
+}
+
+func fromFlow(f lab.Flow) Flow {
+	own := Flow{
+		Start: f.Start, Stop: f.Stop, Initial: f.Initial, Reverse: f.Reverse, Extra: f.Extra,
+		Least: f.Media.Least, Most: f.Media.Most, Until: f.Media.Until, Held: f.Media.Held,
+		NoVideo: !f.Media.Perfect && !f.Media.Encoder, Encoder: f.Media.Encoder,
+		Voice: f.Media.Voice, PacketTime: f.Media.PacketTime, Spurts: f.Media.Spurts,
+	}
+	for _, p := range f.Pauses {
+		own.Pauses = append(own.Pauses, Span(p))
+	}
+	return own
+}
+
+// seeded gives each link chance of its own.
+func seeded(configs []link.Config, seed uint64) []link.Config {
+	all := make([]link.Config, len(configs))
+	for i, c := range configs {
+		all[i] = c
+		all[i].Seed = seed*64 + uint64(i) + 1
+	}
+	return all
+}
+
+// Recording answers a record as the lab judges it.
+func (r Record) Recording() lab.Recording {
+	rec := lab.Recording{Other: packets(r.Other), Forward: r.Forward, Depth: r.Depth}
+	for _, f := range r.Flows {
+		own := lab.FlowRecording{Packets: packets(f.Packets), Reports: packets(f.Reports)}
+		for _, t := range f.Targets {
+			own.Targets = append(own.Targets, lab.TargetRecord(t))
+		}
+		rec.Flows = append(rec.Flows, own)
+	}
+	return rec
+}
+
+func packets(all []Packet) []lab.PacketRecord {
+	var own []lab.PacketRecord
+	for _, p := range all {
+		own = append(own, lab.PacketRecord{
+			Sent: p.Sent, Arrived: p.Arrived, Waited: p.Waited, Size: p.Size, Drop: p.Drop, Voice: p.Voice,
+		})
+	}
+	return own
+}
+
+// Backend runs scenarios of the lab in children.
+type Backend struct {
+	// Command makes a process that comes to [Child].
+	Command func(context.Context) *exec.Cmd
+}
+
+// Run runs one scenario with one seed and judges it. What cannot be run is
+// answered as not built, and no error.
+func (b Backend) Run(ctx context.Context, s lab.Scenario, c Controller, seed uint64) (lab.Outcome, error) {
+	p, err := FromScenario(s, c, seed)
+	if errors.Is(err, ErrNotBuilt) {
+		return lab.Outcome{Result: notBuilt(s, c, seed, err.Error())}, nil
+	}
+	if err != nil {
+		return lab.Outcome{}, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	record, err := Execute(ctx, b.Command, p)
+	if err != nil {
+		return lab.Outcome{}, err
+	}
+	result, series, err := lab.Judge(s, string(c), backend, seed, record.Recording())
+	return lab.Outcome{Result: result, Series: series}, err
+}
+
+// notBuilt is the result of what did not run: it passes nothing.
+func notBuilt(s lab.Scenario, c Controller, seed uint64, why string) lab.Result {
+	nan, pass := lab.Number(math.NaN()), false
+	r := lab.Result{
+		Suite: s.Suite, Scenario: s.Name, CC: string(c), Backend: backend, Seed: seed,
+		Utilization: nan, QueueP50: nan, QueueP95: nan, Loss: nan, AddedLoss: nan, Ramp: nan, Recover: nan, Feedback: nan, Rate: nan,
+		Targets: s.Targets, Pass: &pass, NotBuilt: why,
+	}
+	if r.Targets == nil {
+		r.Targets = []lab.Target{}
+	}
+	return r
+}

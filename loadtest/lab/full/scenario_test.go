@@ -1,0 +1,170 @@
+package full_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/full"
+)
+
+// find answers a scenario of the suites, shortened.
+func find(t *testing.T, name string, d time.Duration) lab.Scenario {
+	t.Helper()
+	all, err := lab.Suite("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(s lab.Scenario) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("no scenario %q", name)
+	}
+	s := all[i]
+	if d > 0 {
+		s.Duration, s.Settled = d, d/3
+	}
+	return s
+}
+
+// TestAgreesWithExact runs scenarios on both back ends: cores alone, and
+// everything around them. The figures differ by what the real stack adds, and
+// not by more.
+func TestAgreesWithExact(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// tolerances: points of utilisation, milliseconds of queue, points of loss
+		utilization, queue, loss float64
+	}{
+		{"steady-1m", 3, 30, 1},
+		{"loss-20", 8, 30, 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := find(t, test.name, 30*time.Second)
+			exact, _, err := lab.Run(s, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := full.FromScenario(s, full.Rivulet, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			record, err := full.Run(t, p, adapter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, series, err := lab.Judge(s, string(full.Rivulet), "full", 1, record.Recording())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("utilisation %.1f and %.1f %%, queue p95 %.0f and %.0f ms, loss %.1f and %.1f %%",
+				exact.Utilization, got.Utilization, exact.QueueP95, got.QueueP95, exact.Loss, got.Loss)
+			for _, d := range []struct {
+				what               string
+				exact, full, limit float64
+			}{
+				{"utilisation", float64(exact.Utilization), float64(got.Utilization), test.utilization},
+				{"queue", float64(exact.QueueP95), float64(got.QueueP95), test.queue},
+				{"loss", float64(exact.Loss), float64(got.Loss), test.loss},
+			} {
+				if !(math.Abs(d.exact-d.full) <= d.limit) {
+					t.Errorf("%s: %.1f exact, %.1f full, want within %v", d.what, d.exact, d.full, d.limit)
+				}
+			}
+			if len(series.Rate) != len(series.Target) || len(series.Rate) < 100 {
+				t.Errorf("a series of %d rates and %d targets", len(series.Rate), len(series.Target))
+			}
+			if got.Backend != "full" || got.CC != "rivulet" {
+				t.Errorf("result of %s on %s", got.CC, got.Backend)
+			}
+		})
+	}
+}
+
+// TestEncoderModel: both controllers carry what a real encoder makes, voice
+// beside it, in both directions.
+func TestEncoderModel(t *testing.T) {
+	s := find(t, "rfc8867-5.3", 15*time.Second)
+	for _, c := range []full.Controller{full.Rivulet, full.PionGCC} {
+		p, err := full.FromScenario(s, c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, err := full.Run(t, p, adapter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range record.Flows {
+			voice, video := 0, 0
+			for _, k := range f.Packets {
+				if k.Voice {
+					voice++
+				} else {
+					video++
+				}
+			}
+			if seconds := int(p.Duration / time.Second); voice < 49*seconds || voice > 51*seconds || video < 20*seconds {
+				t.Errorf("%s: flow %d sent %d packets of voice and %d others in %d s", c, i, voice, video, seconds)
+			}
+		}
+	}
+}
+
+// TestNotBuilt: what cannot be run is said, and passes nothing.
+func TestNotBuilt(t *testing.T) {
+	for _, name := range []string{"tcp-newreno-2m-300ms", "voice-gprs", "rfc8867-6.3"} {
+		s := find(t, name, 0)
+		if _, err := full.FromScenario(s, full.Rivulet, 1); !errors.Is(err, full.ErrNotBuilt) {
+			t.Errorf("%s: %v", name, err)
+		}
+		o, err := full.Backend{}.Run(t.Context(), s, full.PionGCC, 1)
+		if err != nil || o.Result.NotBuilt == "" || o.Result.Pass == nil || *o.Result.Pass {
+			t.Errorf("%s: %+v, %v", name, o.Result, err)
+		}
+	}
+}
+
+// TestEverythingElseIsBuilt: every other scenario of the suites has a plan.
+func TestEverythingElseIsBuilt(t *testing.T) {
+	all, err := lab.Suite("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := 0
+	for _, s := range all {
+		for _, c := range []full.Controller{full.Rivulet, full.PionGCC} {
+			switch _, err := full.FromScenario(s, c, 1); {
+			case err == nil:
+				built++
+			case !errors.Is(err, full.ErrNotBuilt):
+				t.Errorf("%s with %s: %v", s.Name, c, err)
+			}
+		}
+	}
+	if built < 80 {
+		t.Errorf("%d plans, want 80 and more", built)
+	}
+}
+
+// TestBackend runs a scenario in a child and judges it.
+func TestBackend(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := full.Backend{Command: func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, self, childArgument) }}
+	s := find(t, "steady-300k", 30*time.Second)
+	o, err := b.Run(t.Context(), s, full.Rivulet, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := o.Result
+	if r.Utilization < 90 || r.Utilization > 101 || r.Seed != 2 || r.Backend != "full" || len(r.Targets) != len(s.Targets) || r.Pass == nil || o.Series == nil {
+		t.Errorf("%+v", r)
+	}
+}
