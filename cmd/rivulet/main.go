@@ -34,12 +34,25 @@ type console struct {
 }
 
 func main() {
-	// The first signal ends ctx; then the default comes back, so that a second
-	// one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	go obey(cancel)
 	c := &console{out: os.Stdout, err: os.Stderr, environ: os.Environ()}
 	os.Exit(run(ctx, c, os.Args[1:]))
+}
+
+// obey ends gently at the first signal and at once at the second, with the
+// status that a shell expects of a process ended by a signal. It keeps hold of
+// both: giving the signal back to the system after the first would lose one
+// that comes in between.
+func obey(cancel context.CancelFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	cancel()
+	if s, ok := (<-signals).(syscall.Signal); ok {
+		os.Exit(128 + int(s))
+	}
+	os.Exit(1)
 }
 
 // exitEarly carries an exit status that kong asks for (after --help).

@@ -145,7 +145,7 @@ func TestServeForDevelopment(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("ending took %v", took)
 	}
-	mentionsInOrder(t, s.err.String(), "stopping", "draining", "closed")
+	mentionsInOrder(t, s.err.String(), "draining", "closed")
 }
 
 func mentionsInOrder(t *testing.T, text string, all ...string) {
