@@ -1,6 +1,13 @@
 package e2e
 
-import "testing"
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/sfu"
+)
 
 // Three pages in one room, each on another way to the server.
 func TestCallThroughRelayAndTCP(t *testing.T) {
@@ -31,6 +38,37 @@ func TestCallThroughRelayAndTCP(t *testing.T) {
 		}
 		if pair.RemotePort != s.ports.Media {
 			t.Errorf("%s speaks with port %d, want the media port %d", w.query, pair.RemotePort, s.ports.Media)
+		}
+	}
+}
+
+// The page and signalling come over IPv4, all media over IPv6. UDP only: pion
+// gathers no TCP candidate on ::1, which it takes for an IPv4-compatible address.
+func TestCallOverIPv6(t *testing.T) {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Skipf("this machine has no IPv6 loopback: %v", err)
+	} else {
+		l.Close()
+	}
+	s := startServer(t, func(cfg *sfu.Config) {
+		port := cfg.Sockets[0].LocalAddr().Port()
+		if err := cfg.Sockets[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		socket, err := udp.Listen(netip.AddrPortFrom(netip.IPv6Loopback(), port), udp.DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Sockets = []*udp.Socket{socket}
+	})
+	pages := []*page{openTab(t, "ann"), openTab(t, "bob")}
+	for _, p := range pages {
+		s.call(p, "six", "video=320x180", "ice=udp")
+	}
+	for _, p := range pages {
+		now := p.talking(1)
+		if len(now.Pairs) != 1 || now.Pairs[0].RemoteAddress != "::1" || now.Pairs[0].Protocol != "udp" {
+			t.Errorf("%s goes through %+v, want ::1 over UDP", p.name, now.Pairs)
 		}
 	}
 }

@@ -45,7 +45,7 @@ const stateScript = `(async () => {
 			const local = report.get(pair?.localCandidateId), remote = report.get(pair?.remoteCandidateId);
 			state.pairs.push({
 				state: pair?.state ?? "", localType: local?.candidateType ?? "", protocol: local?.protocol ?? "",
-				relayProtocol: local?.relayProtocol ?? "", remotePort: remote?.port ?? 0, available: pair?.availableOutgoingBitrate ?? 0,
+				relayProtocol: local?.relayProtocol ?? "", remotePort: remote?.port ?? 0, remoteAddress: remote?.address ?? "", available: pair?.availableOutgoingBitrate ?? 0,
 				sent: pair?.bytesSent ?? 0, received: pair?.bytesReceived ?? 0,
 			});
 		}
@@ -63,6 +63,7 @@ type state struct {
 	Sent                           []sent
 	Pairs                          []struct {
 		State, LocalType, Protocol, RelayProtocol string
+		RemoteAddress                             string
 		RemotePort                                int
 		Available, Sent, Received                 float64
 	}
