@@ -45,8 +45,19 @@ function lobby(refusal?: { code: string; message: string }): void {
   handle.view = "lobby";
   const form = new Lobby(devices, link, (entry) => void join(entry, form));
   show(form.element, text.product);
+  void warnOfDevelopment(form.element);
   if (refusal) form.refuse(refusal.code, refusal.message);
   void form.start();
+}
+
+/** Says so loudly when the server lets everybody in. */
+async function warnOfDevelopment(where: HTMLElement): Promise<void> {
+  try {
+    const { tokens } = (await (await fetch("/v1/info")).json()) as { tokens?: boolean };
+    if (tokens === false) where.prepend(h("p", { class: "banner development", role: "note" }, text.development));
+  } catch {
+    // A page served by others has no such address: nothing is known then.
+  }
 }
 
 async function join(entry: Entry, form?: Lobby): Promise<void> {

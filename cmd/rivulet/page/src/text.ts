@@ -15,6 +15,8 @@ const english = {
   product: "Rivulet",
   tagline: "Calls that keep talking on thin links",
 
+  development: "This is a server for development: anybody may join any room.",
+
   yourName: "Your name",
   namePlaceholder: "How others see you",
   room: "Room",
