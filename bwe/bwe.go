@@ -181,8 +181,8 @@ type Decision struct {
 	// Pacing is how fast packets may leave one after another: above the
 	// target, but for moments in which the path's queue is to be emptied.
 	Pacing units.Rate
-	// Padding is how much padding may be added to keep the estimate alive;
-	// usually 0.
+	// Padding is how much padding may be added where media does not fill it;
+	// 0 but in a blackout, where something must ask the path whether it is back.
 	Padding units.Rate
 	// Probe asks for a cluster of packets; the zero value asks for nothing.
 	Probe Probe

@@ -241,6 +241,10 @@ func (c *Controller) decide(reason string) {
 		d.State = Blackout
 		d.Target = c.bound(max(c.cfg.Min, min(c.ladder.Base, c.capacity)))
 		d.Pacing = d.Target.Scale(c.cfg.Headroom)
+		if c.history.flying() == 0 {
+			// Nobody asks the path whether it is back.
+			d.Padding = d.Target
+		}
 	case c.coarse.on:
 		d.State = Coarse
 		d.Target = c.bound(c.capped(now, c.coarse.rate))
@@ -304,7 +308,8 @@ func (c *Controller) window() units.Size {
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
 	w := c.capacity.In(c.response()+slack) + 4800
 	if c.blackout {
-		w = units.Size(c.history.flying()) + c.decision.Target.In(time.Second) + 1200
+		// Packets lapse after that, so the floor goes on.
+		w = c.decision.Target.In(time.Duration(c.patience())) + 1200
 	}
 	return w
 }

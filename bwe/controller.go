@@ -62,6 +62,7 @@ type Controller struct {
 	stuckFlying int64
 	overflowed  int64 // last cut for loss in a full queue
 	blackout    bool
+	awaiting    int64 // oldest packet sent in a blackout that has not lapsed; 0 when none
 	marked      int64 // last cut for ECN
 	marks       int64 // congestion marks since
 	remb        units.Rate
@@ -96,6 +97,9 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 	}
 	if c.firstSent == 0 {
 		c.firstSent = t
+	}
+	if c.awaiting == 0 {
+		c.awaiting = t
 	}
 	c.sending.add(t, int64(p.Size))
 	if p.Probe != 0 {
@@ -142,6 +146,7 @@ func (c *Controller) tick(t int64) Decision {
 		c.enterBlackout(t)
 		reason = "no feedback"
 	}
+	c.listen(t)
 	c.coarse.tick(c, t)
 	c.maybeProbe(t)
 	c.decide(reason)
@@ -190,6 +195,9 @@ func (c *Controller) Next() time.Time {
 	next := int64(never)
 	if d := c.silentAt(); d != 0 {
 		next = min(next, d)
+	}
+	if c.blackout && c.history.flying() > 0 {
+		next = min(next, max(c.awaiting+c.patience(), c.now+1))
 	}
 	if d := c.probe.deadline(c.response()); d != 0 {
 		next = min(next, d)

@@ -93,6 +93,58 @@ func TestBlackout(t *testing.T) {
 	}
 }
 
+// Without voice nothing but video can find out that a path is back: lost
+// packets must not hold it for good, nor the floor be more than a trickle.
+func TestBlackoutWithoutVoice(t *testing.T) {
+	for _, outage := range []time.Duration{2 * time.Second, 30 * time.Second} {
+		l := &link{rate: steady(units.Mbps), delay: 50 * time.Millisecond, queue: 300 * time.Millisecond}
+		p := newPath(t, l, saturating, nil)
+		p.noVoice = true
+		p.bwe.SetLadder(epoch, wantsAll)
+		p.run(10 * time.Second)
+		before := p.bwe.Decision().Target
+		l.loss = 1
+		p.run(11 * time.Second)
+		sent := p.sequence
+		p.run(10*time.Second + outage)
+		// 30 kbit/s are some 3 packets of 1200 bytes a second; this source
+		// cuts thin video into smaller ones.
+		if n := time.Duration(p.sequence - sent); n < 0 || n > 20*outage/time.Second {
+			t.Errorf("%v: %d packets in the blackout", outage, n)
+		}
+		l.loss = 0
+		p.run(10*time.Second + outage + 1500*time.Millisecond)
+		if d := p.bwe.Decision(); d.State == bwe.Blackout || d.Target < before.Scale(0.8) {
+			t.Errorf("%v: after the path came back %v at %v, it was %v", outage, d.State, d.Target, before)
+		}
+	}
+}
+
+// A blackout asks for padding where nobody sends, and is due again as long as
+// something may lapse.
+func TestBlackoutAsksAgain(t *testing.T) {
+	c := newController(t)
+	c.SetLadder(at(0), bwe.Ladder{Base: 20 * units.Kbps})
+	c.OnSent(at(0), bwe.SentPacket{Sequence: 0, Size: 1200})
+	now := c.Next()
+	d := c.OnTick(now)
+	sequence := int64(1)
+	for i := range 20 {
+		if d.State != bwe.Blackout || d.Padding != 20*units.Kbps || c.Full() {
+			t.Fatalf("%d: %+v, full %v", i, d, c.Full())
+		}
+		for ; !c.Full(); sequence++ {
+			c.OnSent(now, bwe.SentPacket{Sequence: sequence, Size: 300})
+		}
+		next := c.Next()
+		if next.IsZero() || !next.After(now) || next.Sub(now) > 2*time.Second {
+			t.Fatalf("%d: full, and the next tick is at %v", i, next)
+		}
+		now = next
+		d = c.OnTick(now)
+	}
+}
+
 func TestSilenceFromTheStart(t *testing.T) {
 	c := newController(t)
 	c.SetLadder(at(0), bwe.Ladder{Base: 20 * units.Kbps})

@@ -142,12 +142,17 @@ func (c *Controller) silentAt() int64 {
 		// Nothing is known of this path, not even that reports come.
 		return c.firstSent + int64(3*c.cfg.Silence) + 1
 	}
-	patience := max(
+	return max(c.lastFeedback, c.history.oldest) + c.patience()
+}
+
+// patience is how long a report is waited for: then the path is silent, and
+// in a blackout what was sent counts as lost.
+func (c *Controller) patience() int64 {
+	return max(
 		int64(c.cfg.Silence),
 		c.minRTT*3/2+int64(300*time.Millisecond),
 		int64(2.5*c.interval),
 	)
-	return max(c.lastFeedback, c.history.oldest) + patience
 }
 
 func (c *Controller) silent(now int64) bool {
@@ -162,12 +167,23 @@ func (c *Controller) enterBlackout(now int64) {
 	c.test.active = false
 	c.draining, c.stuckSince = 0, 0
 	c.losses.skip(now)
+	c.awaiting = c.history.lapse(now)
+}
+
+// listen lets packets lapse in a blackout, so that the floor goes on asking
+// the path whether it is back: a window full of lost packets would hold video
+// for good where there is no voice.
+func (c *Controller) listen(now int64) {
+	if c.blackout {
+		c.awaiting = c.history.lapse(now - c.patience())
+	}
 }
 
 // leaveBlackout goes back to what the path carried before, in one step: what
 // it carries now is measured at once, and a queue it built up is drained.
 func (c *Controller) leaveBlackout(now int64) {
 	c.blackout = false
+	c.history.recall() // what an outage held back may be in the queue yet
 	c.losses.skip(now)
 	c.quietSince, c.emptied = now, now
 	c.probe.next = now + int64(c.response())

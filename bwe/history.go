@@ -41,10 +41,12 @@ type history struct {
 	oldest  int64      // at: of the first packet sent after settled; 0 when none
 	largest units.Size // largest packet so far
 	barrier int64      // nothing up to it is known any more
+	lapsed  int64      // highest sequence given up for want of feedback
+	gone    int64      // bytes sent up to and with that
 }
 
 func newHistory() history {
-	return history{ring: make([]sent, minHistory), newest: -1, settled: -1, barrier: -1}
+	return history{ring: make([]sent, minHistory), newest: -1, settled: -1, barrier: -1, lapsed: -1}
 }
 
 // add remembers one packet; false when its sequence does not rise.
@@ -109,10 +111,35 @@ func (h *history) settle(p *sent) {
 func (h *history) abandon() {
 	h.barrier = h.newest
 	h.settled, h.done, h.oldest = h.newest, h.through, 0
+	h.lapsed, h.gone = h.newest, h.through
 }
 
-// flying is how many bytes were sent after the last packet reported on.
-func (h *history) flying() int64 { return h.through - h.done }
+// flying is how many bytes were sent after the last packet reported on, and
+// not given up since.
+func (h *history) flying() int64 { return h.through - max(h.done, h.gone) }
+
+// lapse gives up the packets sent up to a time, and answers when the first of
+// those left was sent; 0 when none is.
+func (h *history) lapse(upTo int64) int64 {
+	if h.lapsed < h.settled {
+		h.lapsed, h.gone = h.settled, h.done
+	}
+	// Nothing older than the ring is known.
+	h.lapsed = max(h.lapsed, h.newest-int64(len(h.ring)))
+	for h.lapsed < h.newest {
+		if p := h.find(h.lapsed + 1); p != nil {
+			if p.at > upTo {
+				return p.at
+			}
+			h.gone = p.through
+		}
+		h.lapsed++
+	}
+	return 0
+}
+
+// recall counts what was given up but not reported as in flight again.
+func (h *history) recall() { h.lapsed, h.gone = h.settled, h.done }
 
 func (h *history) slot(sequence int64) *sent {
 	return &h.ring[sequence&int64(len(h.ring)-1)]
