@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
 )
@@ -45,6 +46,8 @@ func TestCallThroughRelayAndTCP(t *testing.T) {
 // The page and signalling come over IPv4, all media over IPv6. UDP only: pion
 // gathers no TCP candidate on ::1, which it takes for an IPv4-compatible address.
 func TestCallOverIPv6(t *testing.T) {
+	testenv.Sockets(t)
+	testenv.Browser(t)
 	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
 		t.Skipf("this machine has no IPv6 loopback: %v", err)
 	} else {

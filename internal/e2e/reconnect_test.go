@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 )
@@ -66,11 +67,12 @@ func TestSignallingDropsForFiveSeconds(t *testing.T) {
 }
 
 func TestRestartedServer(t *testing.T) {
+	testenv.Sockets(t)
+	ann, bob := openTab(t, "ann"), openTab(t, "bob")
 	p, err := freePorts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann, bob := openTab(t, "ann"), openTab(t, "bob")
 	pages := []*page{ann, bob}
 	server := startChild(t, p)
 	for _, one := range pages {

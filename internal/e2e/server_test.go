@@ -10,6 +10,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
 	"github.com/rivulet-rtc/rivulet/internal/secret"
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
@@ -64,6 +65,8 @@ type server struct {
 // its calls is left.
 func startServer(t *testing.T, change func(*sfu.Config)) *server {
 	t.Helper()
+	testenv.Sockets(t)
+	testenv.Browser(t)
 	p, err := freePorts()
 	if err != nil {
 		t.Fatal(err)
