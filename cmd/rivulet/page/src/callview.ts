@@ -19,6 +19,9 @@ import { Stage } from "./stage";
 import { text, trouble } from "./text";
 import { nameOf } from "./tile";
 
+/** Milliseconds of one frame. */
+const FRAME = 16;
+
 /** After so long the banner says what one could do. */
 const LONG = 10_000; // milliseconds
 
@@ -27,6 +30,7 @@ export class CallView {
   private readonly stage: Stage;
   private readonly controls: Controls;
   private readonly settings: Settings;
+  private frame?: ReturnType<typeof setTimeout>;
   private readonly banner = h("div", { class: "banner", role: "status", hidden: true });
   private readonly counter = h("span", { class: "counter-text" });
   private readonly counterButton: HTMLButtonElement;
@@ -58,7 +62,7 @@ export class CallView {
     );
     this.element = this.build();
     this.listen();
-    this.refresh();
+    this.draw();
     this.showData();
     this.showState();
   }
@@ -66,6 +70,7 @@ export class CallView {
   /** Ends listening; the call itself goes its own way. */
   close(): void {
     clearTimeout(this.longTimer);
+    clearTimeout(this.frame);
     this.controls.close();
     this.stage.close();
     for (const stop of this.stops) stop();
@@ -136,7 +141,15 @@ export class CallView {
     );
   }
 
+  /** Shows what is, once for all that happens within a frame: a crowd that comes at once must not freeze the page. */
   private refresh(): void {
+    this.frame ??= setTimeout(() => {
+      this.frame = undefined;
+      this.draw();
+    }, FRAME);
+  }
+
+  private draw(): void {
     this.stage.refresh();
     const { tracks } = this.call;
     const microphone = tracks.get("microphone");
