@@ -32,7 +32,8 @@ const (
 	// firstWindow is what may be sent of video before the first report: a
 	// train of five packets measures, and delays voice by a second at 50 kbit/s.
 	firstWindow = 6000
-	// emptyingShare of the target is what is let out meanwhile.
+	// emptyingShare of the target is what is sent meanwhile, and while it is
+	// found out whose queue it is that does not drain.
 	emptyingShare = 0.8
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
@@ -136,6 +137,10 @@ func (c *Controller) full() bool { return c.queue > c.goal+int64(fullQueue) }
 // grow raises the capacity while the path is quiet and what we send tests it.
 func (c *Controller) grow(now, dt int64) {
 	sent := c.sending.rate()
+	if c.draining != 0 {
+		c.quietSince = now // we empty the queue, so it says nothing
+		return
+	}
 	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
 		c.probe.active() || sent < c.capacity.Scale(used) {
 		return
@@ -165,17 +170,22 @@ func (c *Controller) grow(now, dt int64) {
 func (c *Controller) unstick(now int64) {
 	high := c.goal + int64(20*time.Millisecond)
 	if c.queue <= high || c.blackout {
-		c.stuckSince = 0
+		c.stuckSince, c.pressing = 0, false
 		return
 	}
 	flying := c.history.flying()
 	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 || flying < c.stuckFlying*85/100 {
 		c.stuckSince, c.stuckQueue, c.stuckFlying = now, c.queue, flying
+		c.pressing = false
 		return
 	}
-	if now-c.stuckSince > max(int64(2*time.Second), 6*int64(c.response()), 2*c.rtt) {
+	longest := max(int64(2*time.Second), 6*int64(c.response()), 2*c.rtt)
+	// An estimate a little too high holds a queue of ours just as well: only
+	// one that stays although we send clearly less is not ours.
+	c.pressing = now-c.stuckSince > longest/3
+	if now-c.stuckSince > longest {
 		c.delays.adopt(c.queue)
-		c.stuckSince = 0
+		c.stuckSince, c.pressing = 0, false
 		c.queue, c.ahead = 0, 0
 		c.arrivals.reset()
 	}
@@ -213,8 +223,7 @@ func (c *Controller) factor() float64 {
 	return f
 }
 
-// emptying says that the pacing, not the target, is lowered for a moment, so
-// that a standing queue below the goal is emptied now and then.
+// emptying says that the target is lowered for a moment, so that a standing queue below the goal is emptied now and then.
 func (c *Controller) emptying(now int64) bool {
 	switch {
 	case c.draining == 0:
@@ -258,8 +267,10 @@ func (c *Controller) decide(reason string) {
 		}
 		d.Target = c.bound(c.capped(now, target))
 		d.Pacing = d.Target
-		if c.emptying(now) {
-			d.Pacing = d.Target.Scale(emptyingShare)
+		if c.emptying(now) || c.pressing {
+			// The target too, or what waits meanwhile comes at once after.
+			d.Target = c.bound(d.Target.Scale(emptyingShare))
+			d.Pacing = d.Target
 		} else if f == 1 && c.queue <= c.goal {
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		}

@@ -60,6 +60,7 @@ type Controller struct {
 	stuckSince  int64 // our cut does not drain the queue since then
 	stuckQueue  int64
 	stuckFlying int64
+	pressing    bool  // the target is lowered to see whether it drains
 	overflowed  int64 // last cut for loss in a full queue
 	blackout    bool
 	awaiting    int64 // oldest packet sent in a blackout that has not lapsed; 0 when none
@@ -169,6 +170,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.learned, c.blackout, c.arrivalOK = false, false, false
 	c.proven, c.rtt, c.minRTT = 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
+	c.pressing = false
 	c.quietSince, c.emptied = t, t
 	c.lastFeedback, c.firstSent = 0, 0
 	c.history.abandon()

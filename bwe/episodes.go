@@ -166,6 +166,7 @@ func (c *Controller) enterBlackout(now int64) {
 	c.probe.stop()
 	c.test.active = false
 	c.draining, c.stuckSince = 0, 0
+	c.pressing = false
 	c.losses.skip(now)
 	c.awaiting = c.history.lapse(now)
 }

@@ -50,6 +50,7 @@ func TestSaturated(t *testing.T) {
 		{"80 kbit/s", link{rate: steady(8e4)}, 98, 110 * ms, 0},
 		{"20 Mbit/s at once", link{rate: steady(2e7), delay: ms}, 98, 30 * ms, 0},
 		{"gprs", link{rate: steady(5e4), delay: 300 * ms, queue: 2 * s}, 96, 300 * ms, 0},
+		{"edge", link{rate: steps(30*s, 2.4e5, 1.2e5), delay: 150 * ms, queue: s, slot: 20 * ms}, 94, 150 * ms, 0},
 		{"3g", link{rate: steps(30*s, 7e5, 3e5), delay: 75 * ms, queue: 1500 * ms, slot: 10 * ms}, 94, 100 * ms, 0},
 		{"1 M, 200 k, 1 M", link{rate: between(40*s, 60*s, 2e5, 1e6, 1e6)}, 93, 80 * ms, 1},
 		{"5 % loss", link{rate: steady(1e6), loss: 0.05}, 88, 50 * ms, 0.2},
