@@ -63,9 +63,14 @@ func (c *crossing) stop(now time.Time) {
 // the links say of the past is true.
 func (c *crossing) look(now time.Time) {
 	for ; c.looked <= now.Sub(c.begin); c.looked += DepthStep {
+		// A packet sent then would have come to the next link after what it
+		// waited for before, and all that was ahead of it is known.
 		var wait time.Duration
-		for _, l := range c.links {
-			wait += l.Wait(c.begin.Add(c.looked))
+		at := c.begin.Add(c.looked)
+		for i, l := range c.links {
+			w := l.Wait(at)
+			wait += w
+			at = at.Add(w + c.configs[i].Delay)
 		}
 		c.depth = append(c.depth, wait)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
 )
 
 const (
@@ -49,6 +50,14 @@ type encoder struct {
 	buffer  [1500]byte
 }
 
+// newCamera answers what the flow films with.
+func newCamera(p packing, spec Flow, seed uint64, begin time.Time) camera {
+	if spec.Encoder {
+		return newModel(p, seed, begin, spec.Start)
+	}
+	return newEncoder(p, seed, spec.Start)
+}
+
 // newEncoder answers an encoder whose first frame is due within the first 33 ms
 // from start; when is left to chance.
 func newEncoder(p packing, seed uint64, start time.Duration) *encoder {
@@ -63,8 +72,8 @@ func firstFrame(seed uint64) time.Duration {
 
 func (e *encoder) next() time.Duration { return e.due }
 
-// emit is told of one packet of a frame: payload is only lent.
-type emit func(payload []byte, timestamp uint32, last bool) error
+// emit is told of one packet of a frame; its payload is only lent.
+type emit func(client.Frame) error
 
 // frame makes the frame that is due.
 func (e *encoder) frame(_ time.Duration, rate units.Rate, key bool, out emit) error {
@@ -77,7 +86,6 @@ func (e *encoder) frame(_ time.Duration, rate units.Rate, key bool, out emit) er
 		return nil
 	}
 	size := units.Size(e.carry)
-	e.carry -= float64(size)
 	e.picture = (e.picture + 1) & 0x7fff
 	n := (size + e.largest - 1) / e.largest
 	for i := range n {
@@ -86,7 +94,8 @@ func (e *encoder) frame(_ time.Duration, rate units.Rate, key bool, out emit) er
 			length = size*(i+1)/n - size*i/n
 		}
 		payload := e.write(int(max(length-e.overhead, leastPacket)), i == 0, key)
-		if err := out(payload, timestamp, i == n-1); err != nil {
+		e.carry -= float64(len(payload)) + float64(e.overhead)
+		if err := out(client.Frame{Timestamp: timestamp, Marker: i == n-1, Payload: payload}); err != nil {
 			return err
 		}
 	}

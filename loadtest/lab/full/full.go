@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -43,11 +44,18 @@ type Controller string
 const (
 	// Rivulet is our client that publishes through the link to our server.
 	Rivulet Controller = "rivulet"
+	// RivuletDown is our server that sends down the links what somebody
+	// elsewhere publishes: a camera in three sizes, of whose layers it chooses,
+	// whatever encoder the flow asks for. Voice comes as it is published.
+	RivuletDown Controller = "rivulet-down"
 	// PionGCC is the gcc package of pion/interceptor through its public
 	// interface, between two plain PeerConnections: send-side estimation with
 	// its own pacer, transport-wide feedback every 100 ms, no retransmission.
 	PionGCC Controller = "pion-gcc"
 )
+
+// Controllers answers all there are.
+func Controllers() []Controller { return []Controller{Rivulet, RivuletDown, PionGCC} }
 
 // Adapter serves an engine's signalling port; the command knows which.
 type Adapter func(signal.Engine) http.Handler
@@ -74,7 +82,7 @@ type Flow struct {
 	Pauses      []Span
 	// Initial is the target that it begins with; 0 = 300 kbit/s.
 	Initial units.Rate
-	// Least and Most bound the video's wire rate; Most 0 = 20 Mbit/s.
+	// Least and Most bound the video's wire rate; Most 0 = 5 Mbit/s.
 	Least, Most units.Rate
 	// Until, if not 0, holds the video down to Held before that time.
 	Until time.Duration
@@ -108,7 +116,7 @@ type Span struct{ From, To time.Duration }
 
 const (
 	initialRate = 300 * units.Kbps
-	mostRate    = 20 * units.Mbps
+	mostRate    = 5 * units.Mbps
 	longest     = 2 * time.Hour
 	maxFlows    = 64
 )
@@ -136,8 +144,8 @@ func (p Plan) withDefaults() Plan {
 
 // Validate says what is wrong with the plan.
 func (p Plan) Validate() error {
-	if p.Controller != Rivulet && p.Controller != PionGCC {
-		return fmt.Errorf("full: congestion control %q is none of %s, %s", p.Controller, Rivulet, PionGCC)
+	if !slices.Contains(Controllers(), p.Controller) {
+		return fmt.Errorf("full: congestion control %q is none of %v", p.Controller, Controllers())
 	}
 	if p.Duration < time.Second || p.Duration > longest {
 		return fmt.Errorf("full: duration %v is outside 1s to %v", p.Duration, longest)

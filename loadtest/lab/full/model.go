@@ -6,6 +6,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
 )
 
 // Content of the encoder model, as in the exact back end: scenes of 3 to 15
@@ -74,7 +75,7 @@ func (m *model) frame(at time.Duration, rate units.Rate, key bool, out emit) err
 		}
 		for i := range f.Packets() {
 			payload, last := f.Packet(i, m.buffer[:])
-			if err := out(payload, f.Timestamp, last); err != nil {
+			if err := out(client.Frame{Timestamp: f.Timestamp, Marker: last, Payload: payload}); err != nil {
 				return err
 			}
 		}

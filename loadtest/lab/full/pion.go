@@ -17,6 +17,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
@@ -25,7 +26,7 @@ type pair struct {
 	spec             Flow
 	from, to         transport.Net
 	sender, receiver *webrtc.PeerConnection
-	camera, speech   stream
+	picture, speech  stream
 	rate             atomic.Int64
 }
 
@@ -46,7 +47,7 @@ func (p *pair) connect(ctx context.Context) error {
 		return err
 	}
 	if !p.spec.NoVideo {
-		if err := p.add(&p.camera, webrtc.MimeTypeVP8, "camera"); err != nil {
+		if err := p.add(&p.picture, webrtc.MimeTypeVP8, "camera"); err != nil {
 			return err
 		}
 	}
@@ -226,19 +227,19 @@ func (p *pair) target() units.Rate {
 
 func (p *pair) estimate() units.Rate { return units.Rate(p.rate.Load()) }
 
-// packing is what a pion program has: 30 frames a second, cut by pion's
+// camera packs as a pion program does: 30 frames a second, cut by pion's
 // payloader into 1200 bytes and a rest. The estimate counts RTP packets, with
 // an extension of 8 bytes and without what SRTP, UDP and IP add, so that is
 // what fills it.
-func (p *pair) packing() packing {
-	return packing{leastFrames: mostFrames, largest: 1200 + rtpHeaders, overhead: rtpHeaders}
+func (p *pair) camera(seed uint64, begin time.Time) camera {
+	return newCamera(packing{leastFrames: mostFrames, largest: 1200 + rtpHeaders, overhead: rtpHeaders}, p.spec, seed, begin)
 }
 
 // keyframe is false: nobody asks.
 func (p *pair) keyframe() bool { return false }
 
-func (p *pair) video(_ time.Time, payload []byte, timestamp uint32, last bool) error {
-	return p.camera.write(payload, timestamp, last)
+func (p *pair) video(_ time.Time, f client.Frame) error {
+	return p.picture.write(f.Payload, f.Timestamp, f.Marker)
 }
 
 func (p *pair) voice(_ time.Time, f media.VoiceFrame) error {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pion/transport/v5"
+
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
@@ -34,20 +36,23 @@ type server struct {
 	engine *sfu.Engine
 	web    *http.Server
 	served chan error
+	ways   ways // to viewers
 }
 
-func newServer(n *memnet.Network, adapter Adapter) (*server, error) {
+// newServer starts a server whose estimates begin at a rate.
+func newServer(n *memnet.Network, adapter Adapter, initial units.Rate) (*server, error) {
 	if adapter == nil {
 		return nil, errors.New("full: a server without an adapter")
 	}
-	host := n.Host(serverAddress)
-	conn, err := host.ListenPacket("udp4", netip.AddrPortFrom(serverAddress, mediaPort).String())
+	s := &server{served: make(chan error, 1), ways: ways{}}
+	host := speaking{n.Host(serverAddress), s.ways}
+	conn, err := host.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(serverAddress, mediaPort)))
 	if err != nil {
 		return nil, fmt.Errorf("full: open the media socket: %w", err)
 	}
 	cfg := sfu.DefaultConfig()
-	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host, 1
-	s := &server{served: make(chan error, 1)}
+	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host.Host, 1
+	cfg.BWE.Initial = initial
 	if s.engine, err = sfu.New(cfg); err != nil {
 		return nil, fmt.Errorf("full: start the engine: %w", err)
 	}
@@ -69,15 +74,15 @@ func (s *server) close() error {
 	return err
 }
 
-// caller is a flow of [Rivulet]: a client that publishes.
+// caller is a client of ours; one that publishes is a flow of [Rivulet].
 type caller struct {
-	spec   Flow
-	host   speaking
-	name   string
-	web    *http.Transport
-	call   *client.Call
-	camera *client.Sender
-	speech *client.Sender
+	spec    Flow
+	host    transport.Net
+	name    string
+	web     *http.Transport
+	call    *client.Call
+	picture *client.Sender // nil without video
+	speech  *client.Sender // nil without voice
 }
 
 func newCaller(h speaking, spec Flow, number int) *caller {
@@ -87,31 +92,41 @@ func newCaller(h speaking, spec Flow, number int) *caller {
 // connect joins a room of its own: flows meet on the links only. It publishes
 // last, so that nothing is sent before the links are in use.
 func (c *caller) connect(ctx context.Context) error {
+	if err := c.join(ctx, client.Options{Room: c.name, AudioSlots: -1, VideoSlots: -1}); err != nil {
+		return err
+	}
+	return c.publish(ctx, client.Publication{Source: signal.Camera, Width: 640, Height: 360, MaxRate: c.spec.Most})
+}
+
+// join returns when media can flow.
+func (c *caller) join(ctx context.Context, o client.Options) error {
 	cfg := bwe.DefaultConfig()
 	cfg.Initial = c.spec.Initial
+	o.URL, o.Identity = "ws://"+serverAddress.String()+"/v1/ws", c.name
+	o.HTTPClient, o.Net, o.BWE = &http.Client{Transport: c.web}, c.host, &cfg
 	var err error
-	c.call, err = client.Join(ctx, client.Options{
-		URL: "ws://" + serverAddress.String() + "/v1/ws", Room: c.name, Identity: c.name,
-		HTTPClient: &http.Client{Transport: c.web}, Net: c.host, AudioSlots: -1, VideoSlots: -1, BWE: &cfg,
-	})
-	if err != nil {
+	if c.call, err = client.Join(ctx, o); err != nil {
 		return err
 	}
 	select {
 	case <-c.call.Connected():
+		return nil
 	case <-c.call.Done():
 		return c.call.Err()
 	case <-ctx.Done():
 		return fmt.Errorf("no media: %w", ctx.Err())
 	}
+}
+
+// publish publishes what the flow has.
+func (c *caller) publish(ctx context.Context, camera client.Publication) (err error) {
 	if c.spec.Voice > 0 {
 		if c.speech, err = c.call.Publish(ctx, client.Publication{Source: signal.Microphone}); err != nil {
 			return fmt.Errorf("publish the microphone: %w", err)
 		}
 	}
 	if !c.spec.NoVideo {
-		c.camera, err = c.call.Publish(ctx, client.Publication{Source: signal.Camera, Width: 640, Height: 360, MaxRate: c.spec.Most})
-		if err != nil {
+		if c.picture, err = c.call.Publish(ctx, camera); err != nil {
 			return fmt.Errorf("publish the camera: %w", err)
 		}
 	}
@@ -119,10 +134,10 @@ func (c *caller) connect(ctx context.Context) error {
 }
 
 func (c *caller) target() units.Rate {
-	if c.camera == nil {
+	if c.picture == nil {
 		return 0
 	}
-	return c.camera.Target()
+	return c.picture.Target()
 }
 
 func (c *caller) estimate() units.Rate {
@@ -133,16 +148,15 @@ func (c *caller) estimate() units.Rate {
 	return rate
 }
 
-// packing is that of the exact back end. The target counts what is on the wire.
-func (c *caller) packing() packing {
-	return packing{leastFrames: 10, largest: 1200, overhead: packetHeaders, even: true}
+// camera packs as the exact back end does. The target counts what is on the
+// wire.
+func (c *caller) camera(seed uint64, begin time.Time) camera {
+	return newCamera(packing{leastFrames: 10, largest: 1200, overhead: packetHeaders, even: true}, c.spec, seed, begin)
 }
 
-func (c *caller) keyframe() bool { return c.camera.KeyframeRequested(0) }
+func (c *caller) keyframe() bool { return c.picture.KeyframeRequested(0) }
 
-func (c *caller) video(now time.Time, payload []byte, timestamp uint32, last bool) error {
-	return tolerant(c.camera.Write(now, client.Frame{Timestamp: timestamp, Marker: last, Payload: payload}))
-}
+func (c *caller) video(now time.Time, f client.Frame) error { return tolerant(c.picture.Write(now, f)) }
 
 func (c *caller) voice(now time.Time, f media.VoiceFrame) error {
 	return tolerant(c.speech.Write(now, client.Frame{

@@ -14,6 +14,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
 )
 
 const (
@@ -34,11 +35,11 @@ type ends interface {
 	// target is what the video may send, estimate what everything may.
 	target() units.Rate
 	estimate() units.Rate
-	// packing is how video is sent, and how target counts it.
-	packing() packing
+	// camera makes the flow's video, with a seed.
+	camera(seed uint64, begin time.Time) camera
 	// keyframe says once of each request that the receiver wants one.
 	keyframe() bool
-	video(now time.Time, payload []byte, timestamp uint32, last bool) error
+	video(now time.Time, f client.Frame) error
 	voice(now time.Time, f media.VoiceFrame) error
 	close() error
 }
@@ -107,16 +108,18 @@ func address(side, number int) netip.Addr {
 
 // run makes the connections, carries the plan out, and stops the links.
 func (w *world) run(ctx context.Context) error {
-	if w.plan.Controller == Rivulet {
+	if w.plan.Controller != PionGCC {
 		var err error
-		if w.server, err = newServer(w.network, w.adapter); err != nil {
+		if w.server, err = newServer(w.network, w.adapter, w.plan.Flows[0].Initial); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	for i, spec := range w.plan.Flows {
-		r := w.add(i, spec)
+		w.add(i, spec)
+	}
+	for i, r := range w.runs {
 		if err := r.ends.connect(ctx); err != nil {
 			return fmt.Errorf("full: connect flow %d: %w", i, err)
 		}
@@ -142,26 +145,33 @@ func (w *world) run(ctx context.Context) error {
 }
 
 // add makes the ends of a flow and the paths between them.
-func (w *world) add(i int, spec Flow) *running {
+func (w *world) add(i int, spec Flow) {
 	r := &running{world: w, spec: spec}
 	out, home := w.forward, w.back
 	if spec.Reverse {
 		out, home = home, out
 	}
 	r.out, r.home = &way{crossing: out, extra: spec.Extra}, &way{crossing: home, extra: spec.Extra}
-	sender, receiver := address(1, i), address(2, i)
-	if w.server != nil {
-		receiver = serverAddress
-	}
-	w.network.Connect(sender, receiver, r.out)
-	w.network.Connect(receiver, sender, r.home)
-	if w.server != nil {
-		r.ends = newCaller(speaking{w.network.Host(sender), r.out}, spec, i)
-	} else {
-		r.ends = newPair(speaking{w.network.Host(sender), r.out}, w.network.Host(receiver), spec)
+	near, far := address(1, i), address(2, i)
+	switch w.plan.Controller {
+	case Rivulet:
+		w.connect(near, serverAddress, r)
+		r.ends = newCaller(speaking{w.network.Host(near), ways{serverAddress: r.out}}, spec, i)
+	case RivuletDown:
+		w.connect(serverAddress, near, r)
+		w.server.ways[near] = r.out
+		r.ends = newViewer(w.server, w.network.Host(far), w.network.Host(near), spec, i)
+	case PionGCC:
+		w.connect(near, far, r)
+		r.ends = newPair(speaking{w.network.Host(near), ways{far: r.out}}, w.network.Host(far), spec)
 	}
 	w.runs = append(w.runs, r)
-	return r
+}
+
+// connect puts a flow's ways between sender and receiver.
+func (w *world) connect(sender, receiver netip.Addr, r *running) {
+	w.network.Connect(sender, receiver, r.out)
+	w.network.Connect(receiver, sender, r.home)
 }
 
 // watch notes the targets until the plan ends or something fails.
@@ -218,13 +228,7 @@ func (r *running) show(seed uint64, begin time.Time) {
 	if r.spec.NoVideo {
 		return
 	}
-	var c camera
-	if r.spec.Encoder {
-		c = newModel(r.ends.packing(), seed, begin, r.spec.Start)
-	} else {
-		c = newEncoder(r.ends.packing(), seed, r.spec.Start)
-	}
-	key := true
+	c, key := r.ends.camera(seed, begin), true
 	for at := c.next(); at < r.spec.Stop && r.world.wait(begin.Add(at)); at = c.next() {
 		if !r.spec.sends(at) {
 			c.skip(at)
@@ -232,9 +236,9 @@ func (r *running) show(seed uint64, begin time.Time) {
 		}
 		key = r.ends.keyframe() || key
 		now := time.Now()
-		err := c.frame(at, r.spec.videoRate(at, r.ends.target()), key, func(payload []byte, timestamp uint32, last bool) error {
+		err := c.frame(at, r.spec.videoRate(at, r.ends.target()), key, func(f client.Frame) error {
 			key = false
-			return r.ends.video(now, payload, timestamp, last)
+			return r.ends.video(now, f)
 		})
 		if err != nil {
 			r.world.fail(fmt.Errorf("full: send video at %v: %w", now.Sub(begin), err))

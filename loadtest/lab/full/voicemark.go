@@ -2,6 +2,7 @@ package full
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 
 	"github.com/pion/transport/v5"
@@ -12,12 +13,16 @@ import (
 // opusPayload is the payload type of voice in every offer here.
 const opusPayload = 111
 
-// speaking is a host that tells a way which of its packets are voice: the
-// network sees sizes only.
+// speaking is a host that tells its ways which packets are voice: the network
+// sees sizes only.
 type speaking struct {
 	*memnet.Host
-	way *way
+	ways ways
 }
+
+// ways are those out of one host, by destination. They are complete before
+// anything is sent.
+type ways map[netip.Addr]*way
 
 // ListenUDP is what pion opens its sockets with.
 func (s speaking) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn, error) {
@@ -25,21 +30,29 @@ func (s speaking) ListenUDP(network string, local *net.UDPAddr) (transport.UDPCo
 	if err != nil {
 		return nil, err
 	}
-	return &speakingConn{UDPConn: c, way: s.way}, nil
+	return &speakingConn{UDPConn: c, ways: s.ways}, nil
 }
 
 // speakingConn is one socket of it.
 type speakingConn struct {
 	transport.UDPConn
-	way *way
-	mu  sync.Mutex // from the mark to the packet that it is for
+	ways ways
+	mu   sync.Mutex // from the mark to the packet that it is for
 }
 
 // WriteTo sends one datagram.
 func (c *speakingConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	a, ok := to.(*net.UDPAddr)
+	if !ok {
+		return c.UDPConn.WriteTo(b, to)
+	}
+	w := c.ways[a.AddrPort().Addr().Unmap()]
+	if w == nil {
+		return c.UDPConn.WriteTo(b, to)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.way.mark(isVoice(b))
+	w.mark(isVoice(b))
 	return c.UDPConn.WriteTo(b, to)
 }
 
