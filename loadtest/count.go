@@ -21,6 +21,7 @@ func (f *fleet) totals() client.Stats {
 		sum.Recovered += s.Recovered
 		sum.Duplicates += s.Duplicates
 		sum.Lost += s.Lost
+		sum.LostVoice += s.LostVoice
 		sum.NACKs += s.NACKs
 		sum.Unknown += s.Unknown
 		sum.Overload += s.Overload
@@ -82,6 +83,7 @@ func (f *fleet) fill(r *Result) {
 	total := f.totals()
 	p := &r.Packets
 	p.Sent, p.Received, p.Lost = f.sent.Load(), total.Received, total.Lost
+	p.LostVoice = total.LostVoice
 	p.Recovered, p.NACKs, p.Duplicates = total.Recovered, total.NACKs, total.Duplicates
 	p.Unknown, p.Overload = total.Unknown, total.Overload
 	if due := total.Received + total.Lost; due > 0 {

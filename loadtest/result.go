@@ -58,8 +58,11 @@ type ClientCounts struct {
 type PacketCounts struct {
 	Sent     uint64 `json:"sent"`     // by all publishers
 	Received uint64 `json:"received"` // by all clients together
-	// Lost never came, after repair; LossRatio is their share of what was due.
+	// Lost never came, after repair, and LostVoice is how many of these were
+	// sound; LossRatio is their share of what was due. What a congested server
+	// leaves out of a picture counts, where it did not close the gap.
 	Lost       uint64  `json:"lost"`
+	LostVoice  uint64  `json:"lost_voice"`
 	LossRatio  float64 `json:"loss_ratio"`
 	Recovered  uint64  `json:"recovered"` // came by retransmission
 	NACKs      uint64  `json:"nacks"`
@@ -143,7 +146,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	row("measured", "%.1f s%s", r.Seconds, map[bool]string{true: " (interrupted)"}[r.Interrupted])
 	row("clients", "%d of %d connected, %d failed", r.Clients.Connected, r.Clients.Wanted, r.Clients.Failed)
 	row("packets", "%d sent, %d received (%.0f/s)", r.Packets.Sent, r.Packets.Received, r.Packets.PerSecond)
-	row("lost", "%d after repair (%.4f %%), %d repaired, %d asked for", r.Packets.Lost, 100*r.Packets.LossRatio, r.Packets.Recovered, r.Packets.NACKs)
+	row("lost", "%d after repair (%.4f %%), %d of them voice, %d repaired, %d asked for", r.Packets.Lost, 100*r.Packets.LossRatio, r.Packets.LostVoice, r.Packets.Recovered, r.Packets.NACKs)
 	row("duplicates", "%d", r.Packets.Duplicates)
 	if n := r.Packets.Unknown + r.Packets.Overload; n > 0 {
 		row("odd", "%d of unknown streams, %d not sent by an overloaded client", r.Packets.Unknown, r.Packets.Overload)

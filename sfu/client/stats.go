@@ -39,6 +39,7 @@ type Stats struct {
 	Recovered  uint64 // of these, by retransmission
 	Duplicates uint64 // came again; retransmissions that nobody needed too
 	Lost       uint64 // never came, whatever was repaired; those on their way count
+	LostVoice  uint64 // of these, sound
 	NACKs      uint64 // packets asked for
 	Keyframes  uint64 // key frames asked for
 	Malformed  uint64
@@ -87,4 +88,7 @@ func (in *inbound) addTo(s *Stats) {
 	s.NACKs += u.NACKs
 	s.Keyframes += u.Requests
 	s.Lost += in.lost()
+	if in.kind.Audio() {
+		s.LostVoice += in.lost()
+	}
 }
