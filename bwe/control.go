@@ -35,6 +35,8 @@ const (
 	// emptyingShare of the target is what is sent meanwhile, and while it is
 	// found out whose queue it is that does not drain.
 	emptyingShare = 0.8
+	// adoptedLately is how long a queue that was not ours is remembered.
+	adoptedLately = 30 * time.Second
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -44,11 +46,15 @@ func (c *Controller) control(now int64) {
 	dt := min(now-c.controlled, int64(500*time.Millisecond))
 	c.controlled = now
 	c.look(now)
-	c.measure(now)
-	c.judgeLoss(now)
+	if c.compete.on {
+		c.share(now, dt)
+	} else {
+		c.measure(now)
+		c.judgeLoss(now)
+		c.grow(now, dt)
+		c.unstick(now)
+	}
 	c.heedMarks(now)
-	c.grow(now, dt)
-	c.unstick(now)
 	if c.probe.sending && c.queue > c.goal+int64(c.cfg.ProbeQueue) {
 		c.probe.finishSending() // it has found the limit already
 	}
@@ -132,7 +138,7 @@ func (c *Controller) measure(now int64) {
 }
 
 // full says that the queue is so long that loss may be its overflow.
-func (c *Controller) full() bool { return c.queue > c.goal+int64(fullQueue) }
+func (c *Controller) full() bool { return c.queue+c.delays.offset > c.goal+int64(fullQueue) }
 
 // grow raises the capacity while the path is quiet and what we send tests it.
 func (c *Controller) grow(now, dt int64) {
@@ -184,7 +190,13 @@ func (c *Controller) unstick(now int64) {
 	// one that stays although we send clearly less is not ours.
 	c.pressing = now-c.stuckSince > longest/3
 	if now-c.stuckSince > longest {
+		// A path that became longer does so once, and loses nothing for it.
+		again := c.adopted != 0 && now-c.adopted < int64(adoptedLately)
+		c.adopted = now
 		c.delays.adopt(c.queue)
+		if again && c.delays.offset > c.goal+int64(fullQueue) {
+			c.beginCompete(now)
+		}
 		c.stuckSince, c.pressing = 0, false
 		c.queue, c.ahead = 0, 0
 		c.arrivals.reset()
@@ -212,6 +224,9 @@ func (c *Controller) bound(r units.Rate) units.Rate {
 // factor is how much of the capacity may be offered while a queue drains.
 func (c *Controller) factor() float64 {
 	f := 1.0
+	if c.compete.on {
+		return f
+	}
 	over := c.ahead - c.goal
 	if c.sending.rate() < c.capacity.Scale(used) {
 		// Sending less than allowed, a wait is rather jitter than our queue.
@@ -226,6 +241,8 @@ func (c *Controller) factor() float64 {
 // emptying says that the target is lowered for a moment, so that a standing queue below the goal is emptied now and then.
 func (c *Controller) emptying(now int64) bool {
 	switch {
+	case c.compete.on:
+		c.draining = 0
 	case c.draining == 0:
 		if now-c.emptied > int64(emptyEvery) && c.lastFeedback != 0 && c.sending.rate() >= c.capacity.Scale(used) {
 			c.drainedFrom, c.draining = now, now+int64(2*c.response())
@@ -267,7 +284,12 @@ func (c *Controller) decide(reason string) {
 		}
 		d.Target = c.bound(c.capped(now, target))
 		d.Pacing = d.Target
-		if c.emptying(now) || c.pressing {
+		if c.compete.on {
+			if c.compete.asking != 0 {
+				d.Target = c.bound(d.Target.Scale(aloneShare))
+			}
+			d.Pacing = d.Target.Scale(c.cfg.Headroom)
+		} else if c.emptying(now) || c.pressing {
 			// The target too, or what waits meanwhile comes at once after.
 			d.Target = c.bound(d.Target.Scale(emptyingShare))
 			d.Pacing = d.Target
@@ -291,7 +313,7 @@ func (c *Controller) state(factor float64, reason string) (State, string) {
 		return Track, "testing whose loss it is"
 	case factor < 0.95:
 		return Drain, "draining the queue"
-	case c.delays.offset > 0:
+	case c.compete.on || c.delays.offset > 0:
 		return Compete, "a queue that is not ours"
 	case !c.learned && c.lastFeedback == 0:
 		return Startup, reason
@@ -317,7 +339,11 @@ func (c *Controller) window() units.Size {
 		return firstWindow
 	}
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
-	w := c.capacity.In(c.response()+slack) + 4800
+	response := c.response()
+	if c.compete.on {
+		response += time.Duration(c.queue + c.delays.offset) // is part of every round trip
+	}
+	w := c.capacity.In(response+slack) + 4800
 	if c.blackout {
 		// Packets lapse after that, so the floor goes on.
 		w = c.decision.Target.In(time.Duration(c.patience())) + 1200

@@ -27,6 +27,7 @@ type Controller struct {
 	probe    probing
 	test     lossTest
 	coarse   coarse
+	compete  compete
 
 	sending   meter // on our clock
 	arriving  meter // on the receiver's
@@ -60,6 +61,7 @@ type Controller struct {
 	stuckSince  int64 // our cut does not drain the queue since then
 	stuckQueue  int64
 	stuckFlying int64
+	adopted     int64 // a queue was last taken for not ours; 0 when never
 	pressing    bool  // the target is lowered to see whether it drains
 	overflowed  int64 // last cut for loss in a full queue
 	blackout    bool
@@ -166,6 +168,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.probe.stop()
 	c.probe.next, c.probe.pause, c.probe.failed = t, 0, false
 	c.test = lossTest{}
+	c.compete = compete{}
 	c.capacity = min(c.capacity, c.cfg.Initial)
 	c.learned, c.blackout, c.arrivalOK = false, false, false
 	c.proven, c.rtt, c.minRTT = 0, 0, 0

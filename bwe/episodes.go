@@ -56,6 +56,10 @@ func (t *lossTest) near(r units.Rate) bool { return t.hold >= holdAgain && r < t
 func (c *Controller) judgeLoss(now int64) {
 	if c.full() {
 		c.losses.queued = true
+		if c.delays.offset > c.goal+int64(fullQueue) && c.losses.missed > 0 {
+			c.beginCompete(now)
+			return
+		}
 	}
 	if c.test.active {
 		c.runTest(now)
@@ -209,7 +213,7 @@ func (c *Controller) maybeProbe(now int64) {
 	if want == 0 || c.probe.active() || now < c.probe.next || c.lastFeedback == 0 || c.blackout || c.coarse.on {
 		return
 	}
-	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) ||
+	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.compete.on ||
 		now-c.lastFeedback > 2*int64(c.response()) {
 		return
 	}
