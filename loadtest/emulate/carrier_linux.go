@@ -128,7 +128,7 @@ func (c *carrier) deliver(w *way) {
 			markCE(p.data)
 		}
 		if p.to.write(p.data) {
-			m.deliver(p.size)
+			m.deliver(due.Sub(c.start), p.size)
 		} else {
 			m.unsent++
 		}
@@ -251,7 +251,6 @@ func (c *carrier) onSecond(now time.Time) {
 	for d, recent := range [directions]*Recent{&p.Up, &p.Down} {
 		m := c.meters[d]
 		*recent = Recent{Rate: m.second.Over(over), Dropped: m.drops()}
-		m.busiest = max(m.busiest, recent.Rate.In(time.Second))
 		m.second = 0
 	}
 	if c.report == nil {

@@ -43,8 +43,8 @@ func TestMeter(t *testing.T) {
 	m.offer(1000, link.Fate{Arrive: now, Waited: 30 * time.Millisecond, Marked: true, Copy: now})
 	m.offer(1000, link.Fate{Drop: link.Lost, Waited: 10 * time.Millisecond})
 	m.offer(500, link.Fate{Drop: link.Overflowed})
-	m.deliver(1000)
-	m.deliver(1000)
+	m.deliver(0, 1000)
+	m.deliver(0, 1000)
 	w := m.report(time.Second)
 	if w.Offered != 3 || w.OfferedBytes != 2500 || w.Delivered != 2 || w.Bytes != 2000 || w.Marked != 1 || w.Copied != 1 {
 		t.Errorf("%+v", w)
@@ -58,6 +58,31 @@ func TestMeter(t *testing.T) {
 	// What found no room never waited.
 	if m.waited.count() != 2 || w.QueueP50 < 9.9 || w.QueueP50 > 10.1 || w.QueueP95 < 29.9 || w.QueueP95 > 30.1 {
 		t.Errorf("%d waits, p50 %g, p95 %g", m.waited.count(), w.QueueP50, w.QueueP95)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	const ms = time.Millisecond
+	var w window
+	for _, step := range []struct {
+		at   time.Duration
+		size units.Size
+		want units.Size // in the second that ends there
+	}{
+		{0, 5, 5}, {990 * ms, 3, 8}, {999 * ms, 1, 9}, // one second
+		{1000 * ms, 2, 6}, // the first tenth is out
+		{950 * ms, 1, 7},  // late: counts now
+		{1900 * ms, 4, 7}, // 1.0 to 2.0
+		{60 * time.Second, 1, 1},
+		{time.Hour, 20, 20},
+	} {
+		w.add(step.at, step.size)
+		if w.sum != step.want {
+			t.Errorf("at %v: %d, want %d", step.at, w.sum, step.want)
+		}
+	}
+	if w.busiest != 20 {
+		t.Errorf("busiest %d", w.busiest)
 	}
 }
 
@@ -107,7 +132,7 @@ func TestReportIsPrinted(t *testing.T) {
 	m := newMeter()
 	m.offer(1000, link.Fate{Drop: link.Policed})
 	m.offer(1000, link.Fate{})
-	m.deliver(1000)
+	m.deliver(0, 1000)
 	r := Report{Mode: "udp", Up: m.report(time.Second), Down: newMeter().report(time.Second), Scheduling: "normal"}
 	r.Invalid = []string{"for the test"}
 	var b strings.Builder

@@ -42,7 +42,7 @@ type Report struct {
 // Way is one direction.
 type Way struct {
 	RateKbps     float64 `json:"rate_kbps"`         // delivered, mean over the run
-	BusiestKbps  float64 `json:"busiest_kbps"`      // the busiest second
+	BusiestKbps  float64 `json:"busiest_kbps"`      // the busiest second, by times of arrival
 	OfferedKbps  float64 `json:"offered_kbps"`      // mean over the run
 	QueueP50     float64 `json:"queue_ms_p50"`      // wait in the queue
 	QueueP95     float64 `json:"queue_ms_p95"`      //
@@ -103,7 +103,7 @@ func (m *meter) report(over time.Duration) Way {
 	}
 	w := Way{
 		RateKbps: kbps(m.delivered.Bytes, over), OfferedKbps: kbps(m.offered.Bytes, over),
-		BusiestKbps: kbps(m.busiest, time.Second),
+		BusiestKbps: kbps(m.busy.busiest, time.Second),
 		QueueP50:    ms(m.waited.at(50)), QueueP95: ms(m.waited.at(95)),
 		Offered: m.offered.Packets, Delivered: m.delivered.Packets,
 		OfferedBytes: uint64(m.offered.Bytes), Bytes: uint64(m.delivered.Bytes),

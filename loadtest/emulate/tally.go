@@ -57,8 +57,35 @@ type meter struct {
 	missed    uint64 // the system lost them before they were read
 	waited    spread
 
-	second  units.Size // delivered in this second
-	busiest units.Size // of all whole seconds
+	second units.Size // delivered since the last report of progress
+	busy   window
+}
+
+const (
+	tenths    = 10
+	windowTen = time.Second / tenths
+)
+
+// window finds the second, in steps of a tenth, in which most arrived.
+type window struct {
+	parts   [tenths]units.Size
+	last    int64 // number of the newest part
+	sum     units.Size
+	busiest units.Size
+}
+
+// add counts bytes at a time since the start. What is older than the newest part
+// counts there.
+func (w *window) add(at time.Duration, size units.Size) {
+	part := int64(at / windowTen)
+	for n := w.last + 1; n <= min(part, w.last+tenths); n++ {
+		w.sum -= w.parts[n%tenths]
+		w.parts[n%tenths] = 0
+	}
+	w.last = max(w.last, part)
+	w.parts[w.last%tenths] += size
+	w.sum += size
+	w.busiest = max(w.busiest, w.sum)
 }
 
 func newMeter() *meter { return &meter{waited: newSpread()} }
@@ -86,11 +113,13 @@ func (m *meter) offer(size units.Size, fate link.Fate) {
 	}
 }
 
-// deliver counts a packet that was written.
-func (m *meter) deliver(size units.Size) {
+// deliver counts a packet that was written, and arrived at a time since the
+// start.
+func (m *meter) deliver(at time.Duration, size units.Size) {
 	m.delivered.Packets++
 	m.delivered.Bytes += size
 	m.second += size
+	m.busy.add(at, size)
 }
 
 // drops is how many packets the link dropped, for all reasons.
