@@ -24,6 +24,7 @@ type commands struct {
 	Token   tokenCommand   `cmd:"" help:"Make tokens and secrets."`
 	Load    loadCommand    `cmd:"" help:"Load a server with clients and measure it."`
 	Lab     labCommand     `cmd:"" help:"Try networks in virtual time."`
+	Emulate emulateCommand `cmd:"" help:"Put an emulated network between two ends in real time."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
