@@ -1,12 +1,8 @@
 package full
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math"
-	"os/exec"
-	"slices"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
@@ -15,9 +11,6 @@ import (
 
 // ErrNotBuilt says what of a scenario this back end cannot run.
 var ErrNotBuilt = errors.New("the full back end does not run this yet")
-
-// backend is this one's name in results.
-const backend = "full"
 
 // FromScenario answers the plan of a scenario of the lab. The error wraps
 // [ErrNotBuilt] for what cannot be run. A seed means the same links as in the
@@ -90,55 +83,4 @@ func packets(all []Packet) []lab.PacketRecord {
 		})
 	}
 	return own
-}
-
-// Backend runs scenarios of the lab in children.
-type Backend struct {
-	// Command makes a process that comes to [Child].
-	Command func(context.Context) *exec.Cmd
-}
-
-// Run runs one scenario with one seed and judges it. What cannot be run is
-// answered as not built, and no error.
-func (b Backend) Run(ctx context.Context, s lab.Scenario, c Controller, seed uint64) (lab.Outcome, error) {
-	p, err := FromScenario(s, c, seed)
-	if errors.Is(err, ErrNotBuilt) {
-		return lab.Outcome{Result: notBuilt(s, c, seed, err.Error())}, nil
-	}
-	if err != nil {
-		return lab.Outcome{}, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	record, err := Execute(ctx, b.Command, p)
-	if err != nil {
-		return lab.Outcome{}, err
-	}
-	s.Targets = targets(s.Targets, c)
-	result, series, err := lab.Judge(s, string(c), backend, seed, record.Recording())
-	return lab.Outcome{Result: result, Series: series}, err
-}
-
-// unfilled are the metrics that ask a flow to fill its link. Our server does
-// not: it sends the layers that fit, and they rarely fill it.
-var unfilled = []string{"utilization", "ramp_s", "recover_s", "resume_s"}
-
-// targets answers those of a scenario that a controller can be held to.
-func targets(all []lab.Target, c Controller) []lab.Target {
-	if c != RivuletDown {
-		return all
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(t lab.Target) bool { return slices.Contains(unfilled, t.Metric) })
-}
-
-// notBuilt is the result of what did not run: it passes nothing.
-func notBuilt(s lab.Scenario, c Controller, seed uint64, why string) lab.Result {
-	nan, pass := lab.Number(math.NaN()), false
-	r := lab.Result{
-		Suite: s.Suite, Scenario: s.Name, CC: string(c), Backend: backend, Seed: seed,
-		Utilization: nan, QueueP50: nan, QueueP95: nan, Loss: nan, AddedLoss: nan, Ramp: nan, Recover: nan, Feedback: nan, Rate: nan,
-		Targets: targets(s.Targets, c), Pass: &pass, NotBuilt: why,
-	}
-	if r.Targets == nil {
-		r.Targets = []lab.Target{}
-	}
-	return r
 }

@@ -3,10 +3,12 @@ package full_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -208,5 +210,43 @@ func TestBackend(t *testing.T) {
 		if target.Metric == "utilization" {
 			t.Error("a server that sends layers is asked to fill the link")
 		}
+	}
+}
+
+// TestRunAll: outcomes come in order whoever was faster, a series with the
+// first seed of each, what is not built once; and a run that fails ends all.
+func TestRunAll(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := full.Backend{Command: func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, self, childArgument) }}
+	plans := []lab.Scenario{find(t, "steady-1m", 6*time.Second), find(t, "tcp-newreno-2m-300ms", 6*time.Second), find(t, "steady-80k", 3*time.Second)}
+	told := 0
+	outcomes, err := b.RunAll(t.Context(), plans, []full.Controller{full.Rivulet, full.PionGCC}, lab.Options{
+		Seeds: 2, Progress: func(done, total int, _ lab.Result) {
+			if told++; done != told || total != 10 {
+				t.Errorf("told of %d of %d as number %d", done, total, told)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range outcomes {
+		got = append(got, fmt.Sprint(o.Result.Scenario, " ", o.Result.CC, " ", o.Result.Seed, " ", o.Series != nil))
+	}
+	want := []string{
+		"steady-1m rivulet 1 true", "steady-1m rivulet 2 false", "steady-1m pion-gcc 1 true", "steady-1m pion-gcc 2 false",
+		"tcp-newreno-2m-300ms rivulet 1 false", "tcp-newreno-2m-300ms pion-gcc 1 false",
+		"steady-80k rivulet 1 true", "steady-80k rivulet 2 false", "steady-80k pion-gcc 1 true", "steady-80k pion-gcc 2 false",
+	}
+	if !slices.Equal(got, want) || told != len(want) {
+		t.Errorf("got %q", got)
+	}
+	plans[1].TCP, plans[1].Duration = nil, time.Millisecond
+	if _, err := b.RunAll(t.Context(), plans, []full.Controller{full.PionGCC}, lab.Options{Seeds: 1}); err == nil || !strings.Contains(err.Error(), "duration") {
+		t.Errorf("a plan that is wrong: %v", err)
 	}
 }
