@@ -101,6 +101,10 @@ func (c *Controller) measure(now int64) {
 	got := c.arriving.rate()
 	c.proven = max(c.proven, got)
 	c.peak = max(got, c.peak)
+	if c.usual == 0 {
+		c.usual = got
+	}
+	c.usual += (got - c.usual).Scale(0.05)
 	span := max(int64(200*time.Millisecond), 4*int64(c.packetTime()), 8*int64(c.delays.noise))
 	d := c.arrivals.busy(c.slack(), min(span, int64(3*time.Second)))
 	if !d.ok {

@@ -39,6 +39,7 @@ type Controller struct {
 	capacity units.Rate
 	learned  bool       // the path's limit was met once; startup is over
 	peak     units.Rate // the most that arrived over a second, forgotten slowly
+	usual    units.Rate // what arrives, smoothed over some twenty reports
 	proven   units.Rate // the most that was seen to arrive or a probe showed
 
 	rtt, minRTT  int64
@@ -171,7 +172,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.compete = compete{}
 	c.capacity = min(c.capacity, c.cfg.Initial)
 	c.learned, c.blackout, c.arrivalOK = false, false, false
-	c.proven, c.rtt, c.minRTT = 0, 0, 0
+	c.usual, c.proven, c.rtt, c.minRTT = 0, 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t

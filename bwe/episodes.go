@@ -93,7 +93,12 @@ func (c *Controller) beginTest(now int64, share float64) {
 	}
 	c.test.active, c.test.ready = true, false
 	c.test.share = share
-	c.test.cap = min(c.peak, c.capacity).Scale(testCut)
+	got := c.peak
+	if c.sending.rate() >= c.capacity.Scale(used) {
+		// The peak is of a moment, and of a policer's bucket when it was full.
+		got = min(got, c.usual)
+	}
+	c.test.cap = min(got, c.capacity).Scale(testCut)
 	c.test.from = now + int64(c.response())
 	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
 	c.probe.stop()
