@@ -35,6 +35,7 @@ test-real: ## phase 2: real sockets and a real browser, one package after the ot
 
 test-long: ## fuzz every parser for a minute each, and race everything
 	$(GO) test -race ./...
+	$(GO) test -tags opus,nolibopusfile ./codec/opuspkt ./codec/red
 	scripts/fuzz.sh 60s
 
 check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
@@ -46,7 +47,7 @@ check: ## format, vet, staticcheck, the shape of the repository, races, build wi
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rivulet
 
 bench: ## benchmarks of the packet path, with allocations
-	RIVULET_TEST_SOCKETS=1 $(GO) test -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/...
+	RIVULET_TEST_SOCKETS=1 $(GO) test -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/... ./loadtest/...
 
 lab: ## run every scenario in virtual time, write docs/measurements/lab.*
 	@mkdir -p docs/measurements

@@ -1,6 +1,7 @@
 // Command rivulet is the server and its tools in one binary: serve runs a node,
 // config checks and prints what it would run with, token makes tokens and
-// secrets, load measures a server.
+// secrets, load measures a server, lab tries networks in virtual time, emulate
+// puts one between two ends in real time.
 //
 // It decides nothing about calls: it reads the configuration, opens sockets,
 // and hands both to the packages that do.
@@ -8,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,6 +92,10 @@ func run(ctx context.Context, c *console, args []string) (status int) {
 	}
 	if err := parsed.Run(); err != nil {
 		complain(c.err, err)
+		var exit kong.ExitCoder // an invalid measurement, or the status of a program that was run
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
 		return 1
 	}
 	return 0

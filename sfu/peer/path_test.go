@@ -9,22 +9,41 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/feedback"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
-// written is where a test's slots write to: it counts and keeps the last.
+// transportID is the id of the transport-wide extension in these tests.
+const transportID = 5
+
+// written is where a slot of a test writes to: it counts, and records what
+// arrives, so that the subscriber can report it.
 type written struct {
-	packets int
-	header  rtp.Header
+	total    *int
+	recorder *feedback.Recorder
+	now      time.Time
+	report   []byte
 }
 
 func (w *written) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
-	w.packets++
-	w.header.SequenceNumber, w.header.SSRC = h.SequenceNumber, h.SSRC
+	*w.total++
+	if x := h.GetExtension(transportID); len(x) == 2 {
+		w.recorder.OnArrival(w.now, binary.BigEndian.Uint16(x), units.Size(60+len(payload)))
+	}
 	return 12 + len(payload), nil
+}
+
+// tell hands a report that is due to the downlink.
+func (w *written) tell(now time.Time, d *downlink.Downlink) {
+	for more := w.recorder.Due(now); more; {
+		w.report, more = w.recorder.Build(now, w.report[:0])
+		d.HandleTransportFeedback(now, w.report)
+	}
+	w.now = now
 }
 
 func (w *written) Write(b []byte) (int, error) { return len(b), nil }
@@ -42,7 +61,8 @@ type path struct {
 	publisher   *Peer
 	track       *Track
 	subscribers []*egress
-	out         *written
+	outs        []*written
+	packets     int // written to all subscribers
 }
 
 func newPath(t testing.TB, subscribers int) *path {
@@ -50,7 +70,7 @@ func newPath(t testing.TB, subscribers int) *path {
 	m := &Media{pool: packet.NewPool()}
 	w := newWorker(0, &m.counts)
 	m.workers = []*worker{w}
-	p := &path{media: m, worker: w, out: &written{}}
+	p := &path{media: m, worker: w}
 	p.publisher = p.peer(t, nil)
 	g := p.publisher.ingress
 	g.sections = []*section{{mid: "1", video: true}}
@@ -62,7 +82,13 @@ func newPath(t testing.TB, subscribers int) *path {
 	}
 	p.track = track
 	for i := range subscribers {
-		slots := []*slotTrack{{video: true, writer: p.out, ssrc: uint32(100 + i), rtx: uint32(1000 + i), nack: true,
+		recorder, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := &written{total: &p.packets, recorder: recorder, now: time.Now()}
+		p.outs = append(p.outs, out)
+		slots := []*slotTrack{{video: true, writer: out, extensions: profile.IDs{TransportWide: transportID}, ssrc: uint32(100 + i), rtx: uint32(1000 + i), nack: true,
 			codecs: []downlink.Codec{{Kind: codec.VP8, PayloadType: 96, RTXPayloadType: 97}}}}
 		s := p.peer(t, slots)
 		p.subscribers = append(p.subscribers, s.egress)
@@ -81,7 +107,7 @@ func (p *path) peer(t testing.TB, slots []*slotTrack) *Peer {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	cfg := downlink.Config{Overhead: overhead, BWE: bwe.DefaultConfig()}
+	cfg := downlink.Config{Overhead: overhead, BWE: bwe.DefaultConfig(), TransportWide: true}
 	for _, s := range slots {
 		cfg.Slots = append(cfg.Slots, s.config())
 	}
@@ -96,8 +122,11 @@ func (p *path) peer(t testing.TB, slots []*slotTrack) *Peer {
 	return peer
 }
 
-// turn runs the worker once.
+// turn runs the worker once, after the subscribers have told what arrived.
 func (p *path) turn(now time.Time) {
+	for i, e := range p.subscribers {
+		p.outs[i].tell(now, e.down)
+	}
 	for _, it := range p.worker.inbox.Take() {
 		p.worker.handle(now, it)
 	}
@@ -135,8 +164,8 @@ func TestOnePacketReachesEverySubscriber(t *testing.T) {
 	for i := range 10 {
 		p.turn(now.Add(time.Duration(i) * 10 * time.Millisecond))
 	}
-	if p.out.packets != 3 {
-		t.Errorf("%d packets were written, want one for each of 3 subscribers", p.out.packets)
+	if p.packets != 3 {
+		t.Errorf("%d packets were written, want one for each of 3 subscribers", p.packets)
 	}
 	p.close()
 	if n := p.media.BuffersInUse(); n != 0 {
@@ -150,8 +179,8 @@ func TestMutedTrackIsNotForwarded(t *testing.T) {
 	p.track.SetMuted(true)
 	p.publisher.ingress.receiveRTP(vp8(1, 0, true, 300))
 	p.turn(time.Now())
-	if p.out.packets != 0 {
-		t.Errorf("%d packets of a muted track were written", p.out.packets)
+	if p.packets != 0 {
+		t.Errorf("%d packets of a muted track were written", p.packets)
 	}
 }
 
@@ -188,8 +217,8 @@ func TestUnknownAndDamagedPacketsAreCounted(t *testing.T) {
 		t.Errorf("counted unknown %d, malformed %d, oversized %d; want 2, 3, 1", s.Unknown, s.Malformed, s.Oversized)
 	}
 	p.turn(time.Now())
-	if p.out.packets != 0 {
-		t.Errorf("%d damaged packets were forwarded", p.out.packets)
+	if p.packets != 0 {
+		t.Errorf("%d damaged packets were forwarded", p.packets)
 	}
 }
 
@@ -258,8 +287,8 @@ func BenchmarkPath(b *testing.B) {
 				p.turn(now)
 				sequence, timestamp = sequence+1, timestamp+3000
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(p.out.packets, 1)), "ns/forwarded")
-			b.ReportMetric(float64(p.out.packets)/float64(b.N*subscribers), "written/offered")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(p.packets, 1)), "ns/forwarded")
+			b.ReportMetric(float64(p.packets)/float64(b.N*subscribers), "written/offered")
 		})
 	}
 }
