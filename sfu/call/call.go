@@ -57,6 +57,14 @@ func (c *call) memory(d Device) *memory {
 	return nil
 }
 
+// know makes room for what a device of a user of the call has said, even where
+// that was refused: its repeat must not answer a later ring.
+func (c *call) know(d Device) {
+	if u := c.user(d.User); u != nil && u.leg(d.ID) == nil && len(u.legs) < 2*c.config.MaxDevices {
+		u.legs = append(u.legs, &leg{id: d.ID})
+	}
+}
+
 // members lists the devices in the call.
 func (c *call) members() (list []Device) {
 	for _, u := range c.users {

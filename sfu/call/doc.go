@@ -89,9 +89,8 @@
 //
 // A command with an id that its device has used in this call is answered as it
 // was then, without acting again; the last Config.Remembered of each device are
-// kept until Config.Linger after the end. A refusal not_invited or unknown_call
-// is not kept, as its sender is nobody here. The state machine itself makes
-// older repeats harmless: each is without effect or refused.
+// kept until Config.Linger after the end. What a user was refused who is not of
+// the call is not kept, nor that of more than twice Config.MaxDevices devices.
 //
 // The package is pure and deterministic: no map is ever iterated. An Exchange
 // belongs to one goroutine.

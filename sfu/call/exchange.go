@@ -134,7 +134,7 @@ func (e *Exchange) do(now time.Time, m *Command) *Refusal {
 	}
 	m.Payload = bytes.Clone(m.Payload) // the caller may reuse its buffer
 	refusal := c.do(now, m)
-	// Looked up again: the command may have made its device known.
+	c.know(m.From)
 	if kept := c.memory(m.From); kept != nil {
 		kept.add(remembered{m.ID, m.Verb, refusal}, e.config.Remembered)
 	}
@@ -211,7 +211,9 @@ func (e *Exchange) expire() {
 		c := e.queue[0]
 		if c.state != StateEnded {
 			c.expire(e.now)
-			e.schedule(c)
+			if e.schedule(c); !c.due.After(e.now) {
+				panic("call: a deadline has passed and changed nothing")
+			}
 			continue
 		}
 		heap.Pop(&e.queue)
