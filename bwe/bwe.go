@@ -35,8 +35,10 @@
 // bytes at 50 kbit/s last 192 ms. Jitter that is there without a queue counts
 // as none, as far as it was seen at the calmest.
 //
-// Compete is simple as yet: a queue that is not ours is taken for the path's
-// own until it goes away.
+// A queue that does not drain although clearly less is sent is not ours: it is
+// taken for the path's own until it goes away, and where that happens again,
+// or packets are lost in it, for another flow's: then loss is the signal, as
+// it is to the other, and short dips ask whether the other is gone (compete.go).
 //
 // The package is a pure state machine on the standard library: no clock,
 // goroutine, lock, timer or map, and no allocation but for a history that

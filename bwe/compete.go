@@ -6,7 +6,7 @@ const (
 	// Beside a flow that fills the queue whatever the delay, the rate rises by
 	// competeRise packets a round trip in each round trip and falls to
 	// competeFall at a loss (RFC 5681 §3.1: 1 and a half; with delayed
-	// acknowledgements its rise is half a packet).
+	// acknowledgements its rise is half a packet, its fall deeper).
 	competeRise = 1.2
 	competeFall = 0.7
 	// competeCatch is the growth, per second, until the first loss: what was
