@@ -23,13 +23,12 @@ const (
 // compete holds a share of a path whose queue another flow keeps full: there
 // delay says nothing of us, only loss does, as it does to the other.
 type compete struct {
-	on      bool
-	since   int64
-	lost    bool  // a loss was met; before it the rate catches up
-	cut     int64 // time of the last cut
-	asked   int64 // when it was last asked whether the other is still there
-	asking  int64 // until then it is; 0 when it is not
-	asksNow bool  // packets sent since it was asked arrive
+	on     bool
+	since  int64
+	lost   bool  // a loss was met; before it the rate catches up
+	cut    int64 // time of the last cut
+	asked  int64 // when it was last asked whether the other is still there
+	asking int64 // until then it is; 0 when it is not
 }
 
 // beginCompete takes the queue for another flow's.
