@@ -118,13 +118,15 @@ func (f *fleet) run(ctx context.Context) (*Result, error) {
 	received := f.totals().Received
 	f.measuring.Store(true)
 	began := time.Now()
-	select {
-	case <-time.After(f.cfg.Duration):
-	case <-ctx.Done():
-		r.Interrupted = true
+	if f.connected.Load() > 0 { // there is nothing to wait for otherwise
+		select {
+		case <-time.After(f.cfg.Duration):
+		case <-ctx.Done():
+			r.Interrupted = true
+		}
 	}
 	r.Seconds = time.Since(began).Seconds()
-	if r.Seconds > 0 {
+	if r.Seconds > 0.001 {
 		r.Packets.PerSecond = float64(f.totals().Received-received) / r.Seconds
 	}
 	after := f.scrape(context.WithoutCancel(ctx))
