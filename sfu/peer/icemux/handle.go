@@ -24,21 +24,21 @@ type line interface {
 // Deadlines do nothing: pion sets one only to wake a reader that it then
 // closes, and Close wakes readers here. Writes never wait.
 type handle struct {
-	line  line
-	inbox *inbox
-	local net.Addr
-	gone  bool        // guarded by the inbox
-	ended atomic.Bool // gone, for writers
+	line   line
+	inbox  *inbox
+	reader *reader
+	local  net.Addr
+	ended  atomic.Bool // for writers
 }
 
 func newHandle(l line, q *inbox, local net.Addr) *handle {
-	return &handle{line: l, inbox: q, local: local}
+	return &handle{line: l, inbox: q, reader: q.join(), local: local}
 }
 
 // ReadFromAddrPort waits for a packet. It returns io.EOF at the end, which
 // pion takes without a complaint in the log.
 func (h *handle) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	return h.inbox.read(b, &h.gone)
+	return h.inbox.read(b, h.reader)
 }
 
 // ReadFrom is ReadFromAddrPort for callers that want a net.Addr.
@@ -77,7 +77,7 @@ func (h *handle) LocalAddr() net.Addr { return h.local }
 
 // Close ends this handle; the last one of a line ends the line.
 func (h *handle) Close() error {
-	if h.inbox.shut(&h.gone) {
+	if h.inbox.leave(h.reader) {
 		h.ended.Store(true)
 		h.line.release()
 	}

@@ -3,6 +3,7 @@ package icemux
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -22,26 +23,48 @@ type arrival struct {
 // It is bounded: when it is full, what comes is dropped and counted, because a
 // queue of old media is worth less than none.
 //
-// Several handles may read from one inbox; each packet goes to one of them.
+// Several handles may read from one inbox, since an agent has one for each local
+// address of a socket. Only the oldest that is left gets packets: with several
+// readers they would change places on the way to the agent.
 type inbox struct {
 	pool  *bufferPool
 	limit int
 	drops *atomic.Uint64 // packets that found the inbox full
 	large *atomic.Uint64 // packets larger than the reader's memory
 
-	mu     sync.Mutex
-	filled sync.Cond // a packet came, or something was closed
-	ring   []arrival // len is a power of two
-	first  int
-	count  int
-	closed bool
+	present atomic.Int32 // readers, for idle
+
+	mu      sync.Mutex
+	readers []*reader // the oldest first
+	ring    []arrival // len is a power of two
+	first   int
+	count   int
+	closed  bool
+}
+
+// reader is one handle's place at an inbox.
+type reader struct {
+	wake sync.Cond // its turn has come, or it has ended; on the inbox's lock
+	gone bool
 }
 
 func newInbox(pool *bufferPool, limit int, drops, large *atomic.Uint64) *inbox {
-	q := &inbox{pool: pool, limit: limit, drops: drops, large: large, ring: make([]arrival, inboxStart)}
-	q.filled.L = &q.mu
-	return q
+	return &inbox{pool: pool, limit: limit, drops: drops, large: large, ring: make([]arrival, inboxStart)}
 }
+
+// join adds a reader, which leave must take away.
+func (q *inbox) join() *reader {
+	r := &reader{}
+	r.wake.L = &q.mu
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.readers = append(q.readers, r)
+	q.present.Add(1)
+	return r
+}
+
+// idle says whether nobody reads.
+func (q *inbox) idle() bool { return q.present.Load() == 0 }
 
 // push takes over b on success; on false the caller keeps it.
 func (q *inbox) push(b *buffer, n int, from netip.AddrPort) bool {
@@ -59,7 +82,9 @@ func (q *inbox) push(b *buffer, n int, from netip.AddrPort) bool {
 	}
 	q.ring[(q.first+q.count)&(len(q.ring)-1)] = arrival{b, n, from}
 	q.count++
-	q.filled.Signal()
+	if len(q.readers) > 0 {
+		q.readers[0].wake.Signal()
+	}
 	return true
 }
 
@@ -72,10 +97,10 @@ func (q *inbox) grow() {
 }
 
 // read waits for a packet and copies it to b. It ends with io.EOF when the
-// inbox is closed or *gone, which shut guards, becomes true.
-func (q *inbox) read(b []byte, gone *bool) (int, netip.AddrPort, error) {
+// inbox is closed or the reader has left.
+func (q *inbox) read(b []byte, r *reader) (int, netip.AddrPort, error) {
 	for {
-		a, ok := q.pop(gone)
+		a, ok := q.pop(r)
 		if !ok {
 			return 0, netip.AddrPort{}, io.EOF
 		}
@@ -89,35 +114,39 @@ func (q *inbox) read(b []byte, gone *bool) (int, netip.AddrPort, error) {
 	}
 }
 
-func (q *inbox) pop(gone *bool) (arrival, bool) {
+func (q *inbox) pop(r *reader) (arrival, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
 		switch {
-		case q.closed || *gone:
+		case q.closed || r.gone:
 			return arrival{}, false
-		case q.count > 0:
+		case q.count > 0 && q.readers[0] == r:
 			a := q.ring[q.first]
 			q.ring[q.first] = arrival{}
 			q.first = (q.first + 1) & (len(q.ring) - 1)
 			q.count--
 			return a, true
 		}
-		q.filled.Wait()
+		r.wake.Wait()
 	}
 }
 
-// shut ends one reader: it sets *gone and wakes everybody, as the one that was
-// woken for a packet may be the one that leaves. It returns false if *gone was
-// set before.
-func (q *inbox) shut(gone *bool) bool {
+// leave ends one reader; the next takes over. It returns false if the reader
+// had left before.
+func (q *inbox) leave(r *reader) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if *gone {
+	if r.gone {
 		return false
 	}
-	*gone = true
-	q.filled.Broadcast()
+	r.gone = true
+	q.present.Add(-1)
+	r.wake.Broadcast()
+	q.readers = slices.DeleteFunc(q.readers, func(other *reader) bool { return other == r })
+	if len(q.readers) > 0 {
+		q.readers[0].wake.Signal()
+	}
 	return true
 }
 
@@ -133,5 +162,7 @@ func (q *inbox) close() {
 		q.pool.give(q.ring[(q.first+i)&(len(q.ring)-1)].buf)
 	}
 	q.ring, q.count = nil, 0
-	q.filled.Broadcast()
+	for _, r := range q.readers {
+		r.wake.Broadcast()
+	}
 }

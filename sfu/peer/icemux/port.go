@@ -101,7 +101,7 @@ func (p *port) read() {
 		}
 		p.find(messages[:n], found[:n])
 		for i, c := range found[:n] {
-			if c != nil && c.inbox.push(buffers[i], messages[i].N, messages[i].Addr) {
+			if c != nil && c.push(buffers[i], messages[i].N, messages[i].Addr) {
 				buffers[i] = m.pool.take()
 				messages[i].Buffer = buffers[i].data
 			}

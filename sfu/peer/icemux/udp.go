@@ -102,7 +102,9 @@ type udpConn struct {
 	mux     *UDP
 	session *session
 	port    *port
-	inbox   *inbox
+	// inboxes are those of IPv4 and of IPv6: on a socket of both, a candidate
+	// of one takes what comes over the other for a stranger's.
+	inboxes [2]*inbox
 	handles int         // guarded by UDP.mu
 	closed  atomic.Bool // for writers
 	// claims are the addresses it has; guarded by port.mu.
@@ -166,13 +168,36 @@ func (m *UDP) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 			mux:       m,
 			session:   s,
 			port:      p,
-			inbox:     newInbox(&m.pool, m.cfg.QueuePackets, &m.counts.queueFull, &m.counts.oversized),
+			inboxes:   [2]*inbox{m.newInbox(), m.newInbox()},
 			maxClaims: m.cfg.MaxAddresses,
 		}
 		s.conns[p.index] = c
 	}
 	c.handles++
-	return newHandle(c, c.inbox, net.UDPAddrFromAddrPort(local)), nil
+	return newHandle(c, c.inboxes[family(local)], net.UDPAddrFromAddrPort(local)), nil
+}
+
+func (m *UDP) newInbox() *inbox {
+	return newInbox(&m.pool, m.cfg.QueuePackets, &m.counts.queueFull, &m.counts.oversized)
+}
+
+// family answers the place of an address's inbox. Addresses are canonical.
+func family(a netip.AddrPort) int {
+	if a.Addr().Is4() {
+		return 0
+	}
+	return 1
+}
+
+// push hands a packet to the candidates of its family. It takes over b on
+// success; on false the caller keeps it. When there are no such candidates the
+// others get it: what they make of it is the agent's to decide.
+func (c *udpConn) push(b *buffer, n int, from netip.AddrPort) bool {
+	q := c.inboxes[family(from)]
+	if q.idle() {
+		q = c.inboxes[1-family(from)]
+	}
+	return q.push(b, n, from)
 }
 
 // session finds or makes the session of a fragment. mu is held.
@@ -288,7 +313,9 @@ func (c *udpConn) end() {
 		return
 	}
 	c.port.forget(c)
-	c.inbox.close()
+	for _, q := range c.inboxes {
+		q.close()
+	}
 }
 
 // write sends a packet, or lets it wait in the batch of its worker.
