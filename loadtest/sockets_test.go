@@ -70,8 +70,9 @@ const (
 )
 
 // TestFiftySubscribers is a minute of one publisher and fifty subscribers on
-// loopback, without loss, and without a goroutine that outlives it. On a
-// starved machine a loss gets one more chance, and then cannot be judged.
+// loopback, without loss, and without a goroutine that outlives it. A loss of
+// picture gets one more chance, because a shared machine stalls now and then; on
+// a starved machine it cannot be judged at all.
 func TestFiftySubscribers(t *testing.T) {
 	testenv.Sockets(t)
 	before := goleak.IgnoreCurrent()
@@ -79,6 +80,7 @@ func TestFiftySubscribers(t *testing.T) {
 	_, url := realServer(t)
 	cfg := loadtest.DefaultConfig()
 	cfg.URL, cfg.Subscribers, cfg.JoinRate = url, 50, 25
+	judged := true
 	for _, cfg.Duration = range []time.Duration{time.Minute, 30 * time.Second} {
 		r := run(t, cfg)
 		if r.Clients.Connected != 51 || r.Clients.Failed != 0 {
@@ -93,13 +95,14 @@ func TestFiftySubscribers(t *testing.T) {
 		if r.Packets.Lost == 0 {
 			return
 		}
-		if r.Lateness.P99 < starved {
-			t.Fatalf("%d of %d packets never came", r.Packets.Lost, r.Packets.Received)
-		}
 		if r.Packets.LossRatio > maxStarvedLoss {
-			t.Fatalf("%d of %d packets never came, too many even for timers that were %.0f ms late", r.Packets.Lost, r.Packets.Received, r.Lateness.P99)
+			t.Fatalf("%d of %d packets never came, too many for any machine", r.Packets.Lost, r.Packets.Received)
 		}
-		t.Logf("%d packets never came, but our own timers were %.0f ms late: this machine is starved", r.Packets.Lost, r.Lateness.P99)
+		judged = judged && r.Lateness.P99 < starved
+		t.Logf("%d packets of pictures never came; our own timers were %.0f ms late", r.Packets.Lost, r.Lateness.P99)
 	}
-	t.Skip("not judged: packets were lost twice, on a machine that was too busy each time; run this alone")
+	if !judged {
+		t.Skip("not judged: packets were lost twice, on a machine that was too busy; run this alone")
+	}
+	t.Error("packets were lost twice, on a machine that had time")
 }
