@@ -181,7 +181,7 @@ func opinion(r float64) float64 {
 	case r >= 100:
 		return 4.5
 	}
-	return max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6)
+	return bound(1+0.035*r+r*(r-60)*(100-r)*7e-6, 1, 4.5) // rounding may leave the range
 }
 
 // bound answers the nearest value in a range; the lower end for NaN.
