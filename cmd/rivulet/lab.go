@@ -22,6 +22,7 @@ type labCommand struct {
 	Run      labRun      `cmd:"" help:"Run scenarios over emulated links in virtual time and judge them."`
 	Profiles labProfiles `cmd:"" help:"List the networks that have names."`
 	Compare  labCompare  `cmd:"" help:"Print what got better and worse between two runs."`
+	Child    labChild    `cmd:"" hidden:"" help:"One run of the full back end: a plan on standard input, its record on standard output."`
 }
 
 // labRun runs scenarios. Without --suite, --scenario, --profile or --trace it
@@ -32,8 +33,8 @@ type labRun struct {
 	Profile  string        `placeholder:"NAME|FILE" help:"One call over a network: a name of 'lab profiles', or a YAML file."`
 	Trace    string        `placeholder:"FILE" help:"One call over a trace: mahimahi, seconds and Mbit/s, or CSV of time,kbit/s."`
 	Seeds    int           `placeholder:"N" help:"Runs of each scenario; default 3, beside TCP 10."`
-	CC       []string      `name:"cc" enum:"rivulet" default:"rivulet" help:"Congestion controls to run."`
-	Backend  string        `enum:"exact" default:"exact" help:"exact: the pure cores, bit for bit repeatable."`
+	CC       []string      `name:"cc" enum:"rivulet,rivulet-down,pion-gcc" default:"rivulet" help:"Congestion controls to run: rivulet; with --backend full also rivulet-down (our server's side) and pion-gcc."`
+	Backend  string        `enum:"exact,full" default:"exact" help:"exact: the pure cores, bit for bit repeatable; full: real PeerConnections and the server."`
 	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
 	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
@@ -54,7 +55,7 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 		return fmt.Errorf("--seeds %d is outside 1 to 1000", cmd.Seeds)
 	}
 	show := newProgress(c.err)
-	outcomes, err := lab.RunAll(ctx, plans, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})
+	outcomes, err := cmd.runAll(ctx, plans, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})
 	show.end()
 	if err != nil {
 		return err
