@@ -59,20 +59,13 @@ func run(t testing.TB, cfg loadtest.Config) *loadtest.Result {
 	return result
 }
 
-const (
-	// starved is how late our own timers may be, at the 99th percentile in
-	// milliseconds: beyond it the machine left this process no time, a run calls
-	// itself invalid, and a loss says little: congestion control takes the delay
-	// for the path's and thins the picture. Voice it never drops.
-	starved = 5
-	// maxStarvedLoss is the share of packets that may be lost even then.
-	maxStarvedLoss = 0.001
-)
+// maxLoss is the share of packets of pictures that may be lost for a second
+// chance.
+const maxLoss = 0.001
 
 // TestFiftySubscribers is a minute of one publisher and fifty subscribers on
 // loopback, without loss, and without a goroutine that outlives it. A loss of
-// picture gets one more chance, because a shared machine stalls now and then; on
-// a starved machine it cannot be judged at all.
+// picture gets one more chance, because a shared machine stalls now and then.
 func TestFiftySubscribers(t *testing.T) {
 	testenv.Sockets(t)
 	before := goleak.IgnoreCurrent()
@@ -80,7 +73,6 @@ func TestFiftySubscribers(t *testing.T) {
 	_, url := realServer(t)
 	cfg := loadtest.DefaultConfig()
 	cfg.URL, cfg.Subscribers, cfg.JoinRate = url, 50, 25
-	judged := true
 	for _, cfg.Duration = range []time.Duration{time.Minute, 30 * time.Second} {
 		r := run(t, cfg)
 		if r.Clients.Connected != 51 || r.Clients.Failed != 0 {
@@ -95,14 +87,10 @@ func TestFiftySubscribers(t *testing.T) {
 		if r.Packets.Lost == 0 {
 			return
 		}
-		if r.Packets.LossRatio > maxStarvedLoss {
+		if r.Packets.LossRatio > maxLoss {
 			t.Fatalf("%d of %d packets never came, too many for any machine", r.Packets.Lost, r.Packets.Received)
 		}
-		judged = judged && r.Lateness.P99 < starved
 		t.Logf("%d packets of pictures never came; our own timers were %.0f ms late", r.Packets.Lost, r.Lateness.P99)
 	}
-	if !judged {
-		t.Skip("not judged: packets were lost twice, on a machine that was too busy; run this alone")
-	}
-	t.Error("packets were lost twice, on a machine that had time")
+	t.Error("packets were lost twice: where our own timers were late, run this alone")
 }

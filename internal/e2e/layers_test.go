@@ -25,9 +25,6 @@ const samplerScript = `(() => {
 	}, 100);
 })()`
 
-// samplePeriod is how often samplerScript looks, in milliseconds.
-const samplePeriod = 100
-
 // sample is what was received up to one moment.
 type sample struct {
 	At                                        float64 // milliseconds
@@ -85,9 +82,7 @@ func judgeSwitches(t *testing.T, samples []sample) {
 	t.Helper()
 	first, last := samples[0], samples[len(samples)-1]
 	progress, gap, path := first, 0.0, fmt.Sprint(first.Width)
-	late, at := 0.0, first.At // how late the page itself was to look
 	for _, now := range samples[1:] {
-		late, at = max(late, now.At-at-samplePeriod), now.At
 		if now.Width != progress.Width && now.Width != 0 && now.Decoded > progress.Decoded {
 			path += fmt.Sprintf(" %d", now.Width)
 		}
@@ -99,10 +94,8 @@ func judgeSwitches(t *testing.T, samples []sample) {
 	t.Logf("widths %s; longest gap %.0f ms; %d frames and %d key frames decoded, %d lost packets, %d freezes (%.2f s), %d PLIs",
 		path, gap, last.Decoded-first.Decoded, last.Keyframes-first.Keyframes, last.Lost-first.Lost,
 		last.Freezes-first.Freezes, last.Frozen-first.Frozen, last.PLIs-first.PLIs)
-	// A gap is seen no sharper than the page looks, and a page that the machine
-	// leaves no time decodes nothing meanwhile.
-	if limit := 1000 + 2*late; gap > limit {
-		t.Errorf("nothing was decoded for %.0f ms, want at most a second (the page itself was %.0f ms late)", gap, late)
+	if gap > 1000 {
+		t.Errorf("nothing was decoded for %.0f ms, want at most a second", gap)
 	}
 	// A browser that cannot decode a frame asks for a key frame.
 	if n := last.PLIs - first.PLIs; n > 0 {
