@@ -19,6 +19,8 @@ const (
 	MaxDimension    = 8192
 	MaxCommandID    = 64
 	MaxClientLength = 64
+	MinDataBudget   = 100_000 // bytes: below, not even a minute of voice
+	MaxDataBudget   = 1_000_000_000_000
 )
 
 // Source says what a track shows. The names are those of other engines.
@@ -75,6 +77,11 @@ type Join struct {
 	// Publish is what is on from the start: the same as a publish command for each.
 	Publish  []Publish `json:"publish,omitempty"`
 	DataMode DataMode  `json:"dataMode,omitempty"`
+	// DataBudget bounds what is spent on what is received; see SetDataMode.
+	DataBudget *DataBudget `json:"dataBudget,omitempty"`
+	// Encodes says that the client obeys the event Encode. One that does not is
+	// held to its limits by REMB, where it heeds that.
+	Encodes bool `json:"encodes,omitempty"`
 	// Client names the software, such as "web/0.1"; for statistics.
 	Client string `json:"client,omitempty"`
 }
@@ -144,9 +151,20 @@ type Candidate struct {
 	MID       string `json:"mid,omitempty"`
 }
 
-// SetDataMode changes the data mode.
+// DataBudget is how many bytes on the wire may be spent on what a participant
+// receives; 0 is no bound. Voice is never silenced for it: video gives way.
+type DataBudget struct {
+	// Call is for this participant's whole stay, rejoins not counted.
+	Call int64 `json:"call,omitempty"`
+	// Hour is for each hour, as a rate that is evened out over minutes.
+	Hour int64 `json:"hour,omitempty"`
+}
+
+// SetDataMode changes the data mode, and the data budget with it.
 type SetDataMode struct {
 	Mode DataMode `json:"mode"`
+	// Budget replaces the budget; nil leaves it as it is.
+	Budget *DataBudget `json:"budget,omitempty"`
 }
 
 // Acknowledge says that the client knows what a slot carries, so that packets
@@ -245,6 +263,9 @@ func (c *Join) Validate() error {
 			return err
 		}
 	}
+	if err := c.DataBudget.validate("join"); err != nil {
+		return err
+	}
 	if c.DataMode == "" {
 		return nil
 	}
@@ -315,9 +336,22 @@ func (c *Candidate) Validate() error {
 func (c *SetDataMode) Validate() error {
 	switch c.Mode {
 	case DataAuto, DataLow, DataVoiceOnly:
-		return nil
+		return c.Budget.validate("data_mode")
 	}
 	return Errorf(BadMessage, "data_mode: %.32q is none of auto, low, voice", string(c.Mode))
+}
+
+// validate bounds the budget of a command; nil is none.
+func (b *DataBudget) validate(command string) error {
+	if b == nil {
+		return nil
+	}
+	for _, n := range [...]int64{b.Call, b.Hour} {
+		if n < 0 || n > MaxDataBudget || n > 0 && n < MinDataBudget {
+			return Errorf(BadMessage, "%s: a data budget is 0 (no bound) or %d to %d bytes", command, int64(MinDataBudget), int64(MaxDataBudget))
+		}
+	}
+	return nil
 }
 
 // Validate bounds the fields.

@@ -186,6 +186,28 @@ type QualityChanged struct {
 	Participants []ParticipantQuality `json:"participants"`
 }
 
+// EncodeLayer is how one simulcast layer is to be sent from now on. Zero means
+// no limit beyond the encoder's own.
+type EncodeLayer struct {
+	RID    string `json:"rid"`
+	Active bool   `json:"active"`
+	// MaxRate is in bits per second of payload, headers not counted (RFC 3890's
+	// TIAS, as RTCRtpEncodingParameters.maxBitrate has it).
+	MaxRate int `json:"maxRate,omitempty"`
+	// MaxFrameRate is in frames per second.
+	MaxFrameRate int `json:"maxFrameRate,omitempty"`
+	// Scale is by how much width and height of the source are divided.
+	Scale float64 `json:"scale,omitempty"`
+}
+
+// Encode tells a publisher how to encode one source, so that nothing is sent
+// that nobody receives. It replaces what was told of that source before.
+type Encode struct {
+	Source Source `json:"source"`
+	// Layers are those of a video source, all of them, the smallest first.
+	Layers []EncodeLayer `json:"layers,omitempty"`
+}
+
 // Closed tells that the session has ended; it is the last event.
 type Closed struct {
 	Code    Code   `json:"code"`
@@ -204,4 +226,5 @@ func (*SlotsChanged) EventType() string      { return "slots" }
 func (*SlotStates) EventType() string        { return "slot_states" }
 func (*SpeakersChanged) EventType() string   { return "speakers" }
 func (*QualityChanged) EventType() string    { return "quality" }
+func (*Encode) EventType() string            { return "encode" }
 func (*Closed) EventType() string            { return "closed" }

@@ -21,7 +21,7 @@ var documented = []any{
 	&signal.Joined{}, &signal.Resumed{}, &signal.Published{}, &signal.Restarted{}, &signal.Pong{}, &signal.Done{},
 	&signal.ParticipantJoined{}, &signal.ParticipantLeft{}, &signal.TrackPublished{}, &signal.TrackUnpublished{},
 	&signal.TrackMuted{}, &signal.SlotsChanged{}, &signal.SlotStates{}, &signal.SpeakersChanged{},
-	&signal.QualityChanged{}, &signal.Closed{},
+	&signal.QualityChanged{}, &signal.Encode{}, &signal.Closed{},
 }
 
 // TestProtocolIsDocumented holds docs/protocol.md against the port: each
@@ -144,7 +144,7 @@ func checkFields(t *testing.T, page protocolPage, section, name string, structur
 			t.Errorf("docs/protocol.md: the section %q has no row for the field %q", name, tag)
 		}
 		inner := field.Type
-		if inner.Kind() == reflect.Slice {
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
 		if inner.Kind() != reflect.Struct || inner == reflect.TypeFor[signal.Publish]() {
