@@ -3,6 +3,8 @@
 # make help    the rest
 
 GO      ?= go
+# The Opus codec is built in where libopus is installed.
+TAGS     = $$(pkg-config --exists opus 2>/dev/null && echo -tags=opus,nolibopusfile)
 BUDGET  := $(GO) run ./internal/testbudget -budgets scripts/test-budgets.txt
 # Packages with tests that want real sockets or a browser: those that import
 # internal/testenv in their tests.
@@ -16,42 +18,41 @@ RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivul
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
-	$(GO) run ./cmd/rivulet serve --dev $(ARGS)
+	$(GO) run $(TAGS) ./cmd/rivulet serve --dev $(ARGS)
 
 build: ## build bin/rivulet
-	$(GO) build -o bin/rivulet ./cmd/rivulet
+	$(GO) build $(TAGS) -o bin/rivulet ./cmd/rivulet
 
-test: ## install what the tests need (Chromium), run all tests within their budgets
+test: ## install what the tests need (Chromium, libopus), run all tests within their budgets
 	@scripts/install.sh test
 	@$(MAKE) --no-print-directory test-pure test-real
 
 test-pure: ## phase 1: virtual time and memory only
 	@echo "phase 1: virtual time, no sockets, no browser"
-	@$(BUDGET) -phase pure -- $(GO) test -json ./...
+	@$(BUDGET) -phase pure -- $(GO) test $(TAGS) -json ./...
 
 test-real: ## phase 2: real sockets and a real browser, one package after the other
 	@echo "phase 2: real sockets on loopback, real Chromium"
-	@RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(BUDGET) -phase real -- $(GO) test -json -count=1 -p 1 -timeout 8m $(REAL)
+	@RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(BUDGET) -phase real -- $(GO) test $(TAGS) -json -count=1 -p 1 -timeout 8m $(REAL)
 
 test-long: ## fuzz every parser for a minute each, and race everything
-	$(GO) test -race ./...
-	$(GO) test -tags opus,nolibopusfile ./codec/opuspkt ./codec/red
+	$(GO) test $(TAGS) -race ./...
 	scripts/fuzz.sh 60s
 
 check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet ./... && $(GO) vet $(TAGS) ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test ./internal/arch
-	$(GO) test -race $(RACE)
+	$(GO) test $(TAGS) -race $(RACE)
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rivulet
 
 bench: ## benchmarks of the packet path, with allocations
-	RIVULET_TEST_SOCKETS=1 $(GO) test -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/... ./loadtest/...
+	RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/... ./loadtest/...
 
 lab: ## run every scenario in virtual time, write docs/measurements/lab.*
 	@mkdir -p docs/measurements
-	$(GO) run ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
+	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
 
 docs: ## write the tables in docs/operations anew
 	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update

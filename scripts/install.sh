@@ -3,7 +3,7 @@
 # sudo, and says what it does.
 #
 #   scripts/install.sh run    libopus and pkg-config, for the Opus codec
-#   scripts/install.sh test   a Chromium, for the browser tests
+#   scripts/install.sh test   the same, and a Chromium for the browser tests
 #
 # What is there already is left alone. For "run", a machine where nothing can be
 # installed is no failure: the server forwards without the codec.
@@ -60,6 +60,7 @@ browser() {
 }
 
 tests() {
+	run
 	if browser; then
 		return 0
 	fi

@@ -8,34 +8,20 @@ package opuspkt
 import (
 	"bytes"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/hraban/opus"
+
+	"github.com/rivulet-rtc/rivulet/codec/opus/opustest"
 )
 
-// speech is a second and a half of something like it: a gliding voice in
-// syllables, noise in between, then silence.
-func speech(samples int) []int16 {
-	chance := rand.New(rand.NewPCG(1, 2))
-	pcm := make([]int16, samples)
-	phase := 0.0
-	for i := range pcm {
-		at := float64(i) / 48000
-		phase += 2 * math.Pi * (140 + 40*math.Sin(2*math.Pi*at)) / 48000
-		voice := math.Max(0, math.Sin(2*math.Pi*3*at))
-		value := 0.0
-		for h := 1.0; h < 12; h++ {
-			value += math.Sin(h*phase) / h
-		}
-		pcm[i] = int16(6000*voice*value + 300*chance.NormFloat64())
-		if at > 1.2 {
-			pcm[i] = 0
-		}
-	}
+// speech is a second and a half of something like it, then silence.
+func speech() []int16 {
+	pcm := opustest.Speech(48000, 72000, 140)
+	clear(pcm[48000*12/10:])
 	return pcm
 }
 
@@ -49,7 +35,7 @@ func encode(t *testing.T, frame time.Duration, rate int, setUp func(*opus.Encode
 	if err := errors.Join(encoder.SetBitrate(rate), setUp(encoder)); err != nil {
 		t.Fatal(err)
 	}
-	pcm, size, buffer := speech(72000), int(Samples(frame)), make([]byte, 4000)
+	pcm, size, buffer := speech(), int(Samples(frame)), make([]byte, 4000)
 	for ; len(pcm) >= size; pcm = pcm[size:] {
 		n, err := encoder.Encode(pcm[:size], buffer)
 		if err != nil {
