@@ -166,12 +166,12 @@ func competingRows() []Scenario {
 	}
 	return []Scenario{
 		row("tcp-newreno-2m-300ms", 2*units.Mbps, 300*ms, TCP{}),
-		row("tcp-cubic-2m-300ms", 2*units.Mbps, 300*ms, TCP{Cubic: true}),
+		row("tcp-cubic-2m-300ms", 2*units.Mbps, 300*ms, TCP{Law: Cubic}),
 		bbr,
 		row("tcp-newreno-2m-1000ms", 2*units.Mbps, sec, TCP{}),
-		row("tcp-cubic-2m-1000ms", 2*units.Mbps, sec, TCP{Cubic: true}),
+		row("tcp-cubic-2m-1000ms", 2*units.Mbps, sec, TCP{Law: Cubic}),
 		row("tcp-newreno-300k-1000ms", 300*units.Kbps, sec, TCP{}),
-		row("tcp-cubic-300k-1000ms", 300*units.Kbps, sec, TCP{Cubic: true}),
+		row("tcp-cubic-300k-1000ms", 300*units.Kbps, sec, TCP{Law: Cubic}),
 	}
 }
 

@@ -14,8 +14,8 @@
 // Every size is that of a whole IP packet. Several flows, TCP and other UDP
 // may share the links, in both directions.
 //
-// Specifications: RFC 8867 (cases), RFC 8868 (metrics), RFC 5681, 6298, 6675
-// and 9438 (TCP).
+// Specifications: RFC 8867 (cases), RFC 8868 (metrics), RFC 5681, 6298, 6675,
+// 8985, 9406, 9438 and 9937 (TCP).
 package lab
 
 import (
@@ -53,8 +53,7 @@ type packet struct {
 	waited time.Duration // in all queues so far
 	data   []byte        // of a report
 	ack    int64         // TCP: next segment wanted
-	echo   time.Duration // TCP: sending time of the segment that is acknowledged
-	again  bool          // TCP: that was a retransmission
+	blocks []block       // TCP: what arrived beyond it
 }
 
 // actor is told of its events.

@@ -75,7 +75,7 @@ func TestGolden(t *testing.T) {
 func TestRepeats(t *testing.T) {
 	plan := twoBottlenecks()
 	plan.Duration = 40 * time.Second
-	plan.TCP = []TCP{{}, {Cubic: true, Start: time.Second}, {Short: true}}
+	plan.TCP = []TCP{{}, {Law: Cubic, Start: time.Second}, {Short: true}}
 	plan.UDP = []UDP{{Rate: 100 * units.Kbps}}
 	var texts []string
 	for range 2 {

@@ -101,7 +101,7 @@ func (x *execution) build(seed uint64) error {
 	}
 	bins := int(x.plan.Duration/bin) + 1
 	for i, spec := range x.plan.TCP {
-		x.tcps = append(x.tcps, newTCP(x.world, spec, seed*1000+uint64(i), x.forward, x.back, bins))
+		x.tcps = append(x.tcps, newTCP(x.world, spec, seed*1000+uint64(i), x.forward, x.back, overheadOf(x.plan.Forward), bins))
 	}
 	for _, spec := range x.plan.UDP {
 		newUDP(x.world, spec, x.forward)

@@ -73,10 +73,19 @@ func (f *Flow) sends(now time.Duration) bool {
 // Span is a time.
 type Span struct{ From, To time.Duration }
 
-// TCP is one sender of other traffic, NewReno unless Cubic.
+// Law is a congestion control of TCP.
+type Law uint8
+
+// Laws: RFC 5681, RFC 9438.
+const (
+	NewReno Law = iota
+	Cubic
+)
+
+// TCP is one sender of other traffic.
 type TCP struct {
 	Start, Stop time.Duration
-	Cubic       bool
+	Law         Law
 	// Short makes transfers of 30 to 50 kB with pauses of 10 s on the mean, in
 	// place of one that does not end.
 	Short bool

@@ -15,77 +15,112 @@ const (
 	ackSize     units.Size = 52
 	// initialWindow is RFC 6928's.
 	initialWindow = 10
-	// duplicates above a segment make it lost (RFC 6675 §2).
-	duplicates = 3
-	// Retransmission timeouts: RFC 6298, with the least that Linux uses.
-	leastRTO = 200 * time.Millisecond
-	firstRTO = time.Second
-	mostRTO  = 60 * time.Second
-	// delayedAck is how long an acknowledgement waits for a second segment.
-	delayedAck = 40 * time.Millisecond
+	// receiveWindow is how many segments may be outstanding: about the 6 MB to
+	// which Linux lets a receiver's window grow.
+	receiveWindow = 4096
+	// mostOverhead bounds the random time that a sender takes over a segment.
+	mostOverhead = 50 * time.Millisecond
 )
 
-// timeout and resume are the kinds of events of a TCP sender beyond wake;
-// ackTimer is its receiver's.
+// Events of a TCP sender: a timeout, the start of a transfer, and the end of a
+// pause between two paced segments; ackTimer is its receiver's.
 const (
 	timeout  = wake
 	resume   = report
+	paced    = hop
 	ackTimer = wake
 )
 
 // segment is one that was sent and is not acknowledged with all before it.
 type segment struct {
-	sent   time.Duration
+	sent   time.Duration // last
 	sacked bool
-	lost   bool
-	again  bool // sent again since it was lost
-	twice  bool // ever: no sample of the round-trip time (Karn)
+	lost   bool // and not sent again since
+	twice  bool // sent more than once: no sample of the round-trip time (Karn)
+	stamp  stamp
 }
 
 // tcp is a sender with a long transfer, or short ones with pauses. Loss is
-// found and repaired by selective acknowledgement (RFC 6675); the handshake is
-// left out.
+// found by selective acknowledgement (RFC 6675; of retransmissions by time,
+// RFC 8985) and by timeout (RFC 6298); how much is sent is its control's. The
+// handshake is left out.
+//
+// Between what an acknowledgement lets go and its leaving passes a random time,
+// at most that of one segment on the narrowest link, order kept: two senders
+// that are only clocked by one full queue else lock into phases in which one
+// of them gets each free place and the other none (Floyd and Jacobson, "On
+// traffic phase effects in packet-switched gateways", 1992, §3; RFC 5166 §2.9
+// asks for the same of simulations).
 type tcp struct {
-	world  *world
-	spec   TCP
-	out    *route
-	random *rand.Rand
-	law    windowLaw
+	world    *world
+	spec     TCP
+	out      *route
+	random   *rand.Rand
+	control  control
+	overhead time.Duration
+	left     time.Duration // when the last segment left, or will
 
 	first    int64 // oldest not acknowledged
 	next     int64 // to be sent for the first time
 	limit    int64 // of the present transfer; segments
 	segments []segment
 	window   float64
-	slow     float64 // slow-start threshold
-	recovery bool
-	point    int64 // recovery ends when it is acknowledged
-	slowly   bool  // recovery from a timeout: slow start goes on in it
-	highest  int64 // selectively acknowledged
-	srtt     time.Duration
-	rttvar   time.Duration
-	rto      time.Duration
-	timer    time.Duration
-	got      units.Size // acknowledged
-	series   []units.Size
+	flying   float64 // sent, and neither acknowledged nor lost (RFC 6675 "pipe")
+	waiting  int     // lost and not sent again
+	full     bool    // the window was what held it back
+
+	recovering bool
+	expired    bool  // recovery follows a timeout
+	point      int64 // recovery ends when all before it are acknowledged
+	sackedTo   int64 // one above the highest selectively acknowledged
+	newest     newest
+	srtt       time.Duration
+	rttvar     time.Duration
+	rto        time.Duration
+	timer      time.Duration
+	pause      time.Duration // paced: nothing leaves before
+	pausing    bool
+	pipe       pipeline
+
+	got     units.Size // acknowledged
+	resent  int64      // segments
+	emitted int64
+	series  []units.Size
 }
 
-// windowLaw is what differs between congestion controls.
-type windowLaw interface {
-	// grow answers the window after n segments were acknowledged.
-	grow(now time.Duration, window float64, n float64, srtt time.Duration) float64
-	// cut answers the threshold after a loss.
-	cut(now time.Duration, window float64) float64
-	reset()
+// control is a congestion control.
+type control interface {
+	// begin is told of a new connection.
+	begin(t *tcp)
+	// acknowledged sets the window after an acknowledgement.
+	acknowledged(t *tcp, now time.Duration, a acked)
+	// recover is told that loss was found outside recovery; recovered, that all
+	// sent before is acknowledged; expired, of a timeout.
+	recover(t *tcp, now time.Duration, a acked)
+	recovered(t *tcp, now time.Duration)
+	expired(t *tcp, now time.Duration)
+	// sent is told of each segment.
+	sent(t *tcp)
+	// pace is the rate at which segments leave; 0 = as they may.
+	pace(t *tcp) units.Rate
 }
 
-func newTCP(w *world, spec TCP, seed uint64, out, back []*link.Link, bins int) *tcp {
-	t := &tcp{world: w, spec: spec, random: rand.New(rand.NewPCG(seed, 0x746370)), timer: never, series: make([]units.Size, bins)}
-	t.law = &reno{}
-	if spec.Cubic {
-		t.law = &cubic{}
+// acked is what one acknowledgement told.
+type acked struct {
+	segments float64       // newly acknowledged, selectively or not
+	found    float64       // newly found lost
+	rtt      time.Duration // of the one sent last among them; 0 = sent twice
+	before   float64       // flying before it
+	rate     rateSample
+}
+
+func newTCP(w *world, spec TCP, seed uint64, out, back []*link.Link, overhead time.Duration, bins int) *tcp {
+	t := &tcp{
+		world: w, spec: spec, random: rand.New(rand.NewPCG(seed, 0x746370)), timer: never,
+		overhead: min(overhead, mostOverhead), series: make([]units.Size, bins),
 	}
-	end := &tcpReceiver{world: w, back: &route{world: w, links: back, to: t}, early: map[int64]bool{}, timer: never}
+	t.control = spec.Law.control()
+	end := &tcpReceiver{world: w, back: &route{world: w, links: back, to: t}, timer: never}
 	t.out = &route{world: w, links: out, to: end}
 	start := spec.Start + time.Duration(t.random.Int64N(int64(100*time.Millisecond)))
 	if spec.Short {
@@ -95,6 +130,21 @@ func newTCP(w *world, spec TCP, seed uint64, out, back []*link.Link, bins int) *
 	return t
 }
 
+// overheadOf is the time of a segment on the narrowest of links.
+func overheadOf(configs []link.Config) time.Duration {
+	var longest time.Duration
+	for _, c := range configs {
+		rate := c.Capacity.Mean()
+		if p := c.Policer.Rate; p > 0 && (rate == 0 || p < rate) {
+			rate = p
+		}
+		if rate > 0 {
+			longest = max(longest, segmentSize.At(rate))
+		}
+	}
+	return longest
+}
+
 // meanIdle and transfers are RFC 8867 §5.7: 30 to 50 kB, idle for 10 s.
 const (
 	meanIdle                        = 10 * time.Second
@@ -102,12 +152,13 @@ const (
 )
 
 // begin starts a transfer, as a new connection would.
-func (t *tcp) begin() {
-	t.window, t.slow, t.rto = initialWindow, math.Inf(1), firstRTO
-	t.recovery, t.slowly, t.segments = false, false, t.segments[:0]
-	t.law.reset()
-	t.first = t.next
-	t.highest = t.next - 1
+func (t *tcp) begin(now time.Duration) {
+	t.window, t.rto, t.srtt, t.rttvar = initialWindow, firstRTO, 0, 0
+	t.recovering, t.expired, t.segments = false, false, t.segments[:0]
+	t.flying, t.waiting, t.pause, t.full = 0, 0, 0, false
+	t.first, t.sackedTo, t.newest = t.next, t.next, newest{}
+	t.pipe = pipeline{first: now, time: now}
+	t.control.begin(t)
 	t.limit = math.MaxInt64
 	if t.spec.Short {
 		bytes := leastTransfer + t.random.IntN(mostTransfer-leastTransfer)
@@ -121,9 +172,11 @@ func (t *tcp) act(now time.Duration, e *event) {
 	}
 	switch e.kind {
 	case resume:
-		t.begin()
+		t.begin(now)
 	case arrival:
 		t.acknowledge(now, &e.p)
+	case paced:
+		t.pausing = false
 	case timeout:
 		if now != t.timer {
 			return
@@ -136,253 +189,125 @@ func (t *tcp) act(now time.Duration, e *event) {
 
 // acknowledge reads an acknowledgement.
 func (t *tcp) acknowledge(now time.Duration, p *packet) {
-	if !p.again {
-		t.sample(now - p.echo)
-	}
-	n := 0.0
+	a := acked{before: t.flying}
+	advanced := t.first < p.ack && len(t.segments) > 0
+	var sampled bool
 	for t.first < p.ack && len(t.segments) > 0 {
-		if !t.segments[0].sacked {
-			n++
+		s := &t.segments[0]
+		if !s.sacked {
+			t.deliver(now, s, t.first, &a)
+			if !s.twice && !sampled { // the oldest: it waited for the acknowledgement
+				sampled = true
+				t.sample(now - s.sent)
+			}
 		}
 		t.segments = t.segments[1:]
 		t.first++
 	}
-	if i := p.number - t.first; i >= 0 && i < int64(len(t.segments)) && !t.segments[i].sacked {
-		t.segments[i].sacked = true
-		t.highest = max(t.highest, p.number)
-		n++
-	}
-	t.got += units.Size(n) * segmentSize
-	t.series[min(int(now/bin), len(t.series)-1)] += units.Size(n) * segmentSize
-	if t.recovery && t.first >= t.point {
-		t.recovery, t.slowly = false, false
-	}
-	t.findLosses(now)
-	if n > 0 {
-		if !t.recovery || t.slowly {
-			if t.window < t.slow {
-				t.window = min(t.window+n, max(t.slow, t.window+1))
-			} else {
-				t.window = t.law.grow(now, t.window, n, t.srtt)
+	for _, b := range p.blocks {
+		for n := max(b.from, t.first); n < min(b.to, t.next); n++ {
+			if s := &t.segments[n-t.first]; !s.sacked {
+				t.deliver(now, s, n, &a)
+				s.sacked = true
 			}
 		}
+		t.sackedTo = max(t.sackedTo, min(b.to, t.next))
+	}
+	size := units.Size(a.segments) * segmentSize
+	t.got += size
+	t.series[min(int(now/bin), len(t.series)-1)] += size
+	a.rate = t.pipe.sample(now, &t.newest)
+	if t.recovering && t.first >= t.point {
+		t.control.recovered(t, now)
+		t.recovering, t.expired = false, false
+	}
+	if a.found = t.findLosses(); a.found > 0 && !t.recovering {
+		t.recovering, t.point = true, t.next
+		t.control.recover(t, now, a)
+	}
+	if a.segments > 0 {
+		t.control.acknowledged(t, now, a)
+	}
+	if advanced { // RFC 6298 §5.3: not for selective acknowledgements
 		t.arm(now)
 	}
-	if t.spec.Short && n > 0 && t.first >= t.limit {
+	if t.spec.Short && a.segments > 0 && t.first >= t.limit {
 		t.timer, t.limit = never, t.next // nothing until then
 		t.world.at(now+time.Duration(t.random.ExpFloat64()*float64(meanIdle)), t, resume)
 	}
 }
 
-// findLosses marks what enough was acknowledged above of (RFC 6675 §4).
-func (t *tcp) findLosses(now time.Duration) {
-	found := false
-	for i := int64(0); i < int64(len(t.segments)) && t.first+i <= t.highest-duplicates; i++ {
-		if s := &t.segments[i]; !s.sacked && !s.lost {
-			s.lost, found = true, true
-		}
+// deliver notes that a segment arrived.
+func (t *tcp) deliver(now time.Duration, s *segment, number int64, a *acked) {
+	a.segments++
+	if s.lost {
+		t.waiting--
+		s.lost = false
+	} else {
+		t.flying--
 	}
-	if found && !t.recovery {
-		t.recovery, t.point = true, t.next
-		t.slow = max(2, t.law.cut(now, t.window))
-		t.window = t.slow
-	}
-}
-
-// expire is what a timeout does (RFC 5681 §3.1, RFC 6298 §5).
-func (t *tcp) expire(now time.Duration) {
-	if len(t.segments) == 0 {
-		return
-	}
-	t.slow = max(2, t.law.cut(now, t.window))
-	t.window = 1
-	t.recovery, t.slowly, t.point = true, true, t.next
-	t.rto = min(2*t.rto, mostRTO)
-	for i := range t.segments {
-		if s := &t.segments[i]; !s.sacked {
-			s.lost, s.again = true, false
+	t.pipe.deliver(now, s)
+	if t.newest.note(s, number) {
+		a.rtt = 0
+		if !s.twice {
+			a.rtt = now - s.sent
 		}
 	}
 }
 
 // send sends what the window allows: what was lost first.
 func (t *tcp) send(now time.Duration) {
-	flying := 0
-	for i := range t.segments {
-		if s := &t.segments[i]; !s.sacked && (!s.lost || s.again) {
-			flying++
-		}
-	}
-	for i := range t.segments {
-		if float64(flying) >= t.window {
+	for i := 0; ; {
+		lost := t.waiting > 0
+		if !lost && (t.next >= t.limit || t.next-t.first >= receiveWindow) {
+			t.pipe.limit(t.flying)
+			t.full = false
 			break
 		}
-		if s := &t.segments[i]; s.lost && !s.again && !s.sacked {
-			s.again, s.twice, s.sent = true, true, now
-			t.emit(now, t.first+int64(i), true)
-			flying++
+		if t.flying+1 > t.window+1e-9 {
+			t.full = true
+			break
 		}
-	}
-	for ; float64(flying) < t.window && t.next < t.limit; flying++ {
-		t.segments = append(t.segments, segment{sent: now})
-		t.emit(now, t.next, false)
-		t.next++
+		if rate := t.control.pace(t); rate > 0 {
+			if t.pause > now {
+				if !t.pausing {
+					t.pausing = true
+					t.world.at(t.pause, t, paced)
+				}
+				break
+			}
+			t.pause = max(t.pause, now) + segmentSize.At(rate)
+		}
+		if !lost {
+			t.segments = append(t.segments, segment{})
+			t.emit(now, t.next)
+			t.next++
+			continue
+		}
+		for !t.segments[i].lost {
+			i++
+		}
+		t.segments[i].twice, t.segments[i].lost = true, false
+		t.waiting--
+		t.resent++
+		t.emit(now, t.first+int64(i))
+		if i == 0 {
+			t.arm(now) // as Linux does: its answer cannot be there before
+		}
 	}
 	if t.timer == never && len(t.segments) > 0 {
 		t.arm(now)
 	}
 }
 
-func (t *tcp) emit(now time.Duration, number int64, again bool) {
-	t.out.send(packet{class: tcpData, size: segmentSize, number: number, sent: now, echo: now, again: again})
-}
-
-// arm starts the retransmission timer anew.
-func (t *tcp) arm(now time.Duration) {
-	t.timer = never
-	if len(t.segments) > 0 {
-		t.timer = now + t.rto
-		t.world.at(t.timer, t, timeout)
-	}
-}
-
-// sample is RFC 6298 §2.
-func (t *tcp) sample(rtt time.Duration) {
-	if t.srtt == 0 {
-		t.srtt, t.rttvar = rtt, rtt/2
-	} else {
-		d := t.srtt - rtt
-		if d < 0 {
-			d = -d
-		}
-		t.rttvar += (d - t.rttvar) / 4
-		t.srtt += (rtt - t.srtt) / 8
-	}
-	t.rto = max(leastRTO, min(t.srtt+4*t.rttvar, mostRTO))
-}
-
-// tcpReceiver acknowledges.
-type tcpReceiver struct {
-	world *world
-	back  *route
-	want  int64
-	early map[int64]bool
-	held  bool
-	last  packet
-	timer time.Duration
-}
-
-func (r *tcpReceiver) act(now time.Duration, e *event) {
-	if e.kind == ackTimer {
-		if now == r.timer && r.held {
-			r.answer(now)
-		}
-		return
-	}
-	p := e.p
-	r.last = p
-	switch {
-	case p.number == r.want:
-		filled := false
-		for r.want++; r.early[r.want]; r.want++ {
-			delete(r.early, r.want)
-			filled = true
-		}
-		if !r.held && !filled && len(r.early) == 0 {
-			r.held = true
-			r.timer = now + delayedAck
-			r.world.at(r.timer, r, ackTimer)
-			return
-		}
-	case p.number > r.want:
-		r.early[p.number] = true
-	}
-	r.answer(now)
-}
-
-func (r *tcpReceiver) answer(now time.Duration) {
-	r.held, r.timer = false, never
-	r.back.send(packet{
-		class: tcpAck, size: ackSize, sent: now,
-		number: r.last.number, ack: r.want, echo: r.last.echo, again: r.last.again,
-	})
-}
-
-// reno is RFC 5681's congestion avoidance.
-type reno struct{}
-
-func (*reno) grow(_ time.Duration, window, n float64, _ time.Duration) float64 {
-	return window + n/window
-}
-func (*reno) cut(_ time.Duration, window float64) float64 { return window / 2 }
-func (*reno) reset()                                      {}
-
-// cubic is RFC 9438, without HyStart.
-type cubic struct {
-	most   float64 // window before the last cut
-	epoch  time.Duration
-	k      float64 // seconds until most is reached again
-	origin float64
-	est    float64 // what Reno would have
-	begun  bool
-}
-
-const (
-	cubicC    = 0.4
-	cubicBeta = 0.7
-)
-
-func (c *cubic) reset() { *c = cubic{} }
-
-func (c *cubic) cut(_ time.Duration, window float64) float64 {
-	if window < c.most { // fast convergence, §4.7
-		c.most = window * (1 + cubicBeta) / 2
-	} else {
-		c.most = window
-	}
-	c.begun = false
-	return window * cubicBeta
-}
-
-func (c *cubic) grow(now time.Duration, window, n float64, srtt time.Duration) float64 {
-	if !c.begun {
-		c.begun, c.epoch, c.est = true, now, window
-		if window < c.most {
-			c.k, c.origin = math.Cbrt((c.most-window)/cubicC), c.most
-		} else {
-			c.k, c.origin = 0, window
-		}
-	}
-	alpha := 3 * (1 - cubicBeta) / (1 + cubicBeta)
-	if c.est >= c.most {
-		alpha = 1
-	}
-	c.est += alpha * n / window
-	t := (now - c.epoch + srtt).Seconds() - c.k
-	target := c.origin + cubicC*t*t*t
-	target = max(window, min(target, 1.5*window))
-	return max(window+n*(target-window)/window, c.est)
-}
-
-// udp sends packets of one size at a fixed rate, whatever becomes of them.
-type udp struct {
-	world *world
-	spec  UDP
-	out   *route
-}
-
-func newUDP(w *world, spec UDP, out []*link.Link) *udp {
-	u := &udp{world: w, spec: spec}
-	u.out = &route{world: w, links: out, to: u}
-	w.at(spec.Start, u, wake)
-	return u
-}
-
-func (u *udp) act(now time.Duration, e *event) {
-	if e.kind != wake || u.spec.Stop > 0 && now >= u.spec.Stop {
-		return
-	}
-	const size = 1000
-	u.out.send(packet{class: udpData, size: size, sent: now})
-	u.world.at(now+units.Size(size).At(u.spec.Rate), u, wake)
+// emit sends one segment.
+func (t *tcp) emit(now time.Duration, number int64) {
+	s := &t.segments[number-t.first]
+	s.sent = now
+	s.stamp = t.pipe.stamp(now, t.flying)
+	t.flying++
+	t.emitted++
+	t.control.sent(t)
+	t.left = max(t.left, now+time.Duration(t.random.Float64()*float64(t.overhead)))
+	t.world.push(event{at: t.left, to: t.out, kind: hop, p: packet{class: tcpData, size: segmentSize, number: number, sent: now}})
 }

@@ -9,60 +9,73 @@ import (
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
 
-// tcpShares runs TCP senders alone and answers what each got, in per cent of
-// the link over the second half.
-func tcpShares(t *testing.T, rate units.Rate, oneWay, depth time.Duration, loss float64, specs ...TCP) []float64 {
+// bench is TCP senders, and a thin flow that does not adapt, over one link.
+type bench struct {
+	world *world
+	link  *link.Link
+	tcps  []*tcp
+	thin  *udp
+	rate  units.Rate
+}
+
+// path is what a bench's link is.
+type path struct {
+	rate          units.Rate
+	oneWay, depth time.Duration
+	loss          float64
+	thin          units.Rate
+	seed          uint64
+}
+
+// narrow is the link of the rows beside TCP.
+var narrow = path{rate: 2 * units.Mbps, oneWay: 50 * time.Millisecond, depth: 300 * time.Millisecond}
+
+const benchTime = 240 * time.Second
+
+func newBench(t *testing.T, p path, specs ...TCP) *bench {
 	t.Helper()
-	const d = 80 * time.Second
 	w := &world{}
-	forward, err := links([]link.Config{{Capacity: link.Constant(rate), Queue: link.Queue{Delay: depth}, Delay: oneWay, Loss: link.Loss{Random: loss}}}, 1)
+	config := link.Config{Capacity: link.Constant(p.rate), Queue: link.Queue{Delay: p.depth}, Delay: p.oneWay, Loss: link.Loss{Random: p.loss}}
+	forward, err := links([]link.Config{config}, 1+p.seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := links([]link.Config{{Delay: oneWay}}, 2)
+	back, err := links([]link.Config{{Delay: p.oneWay}}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []*tcp
+	b := &bench{world: w, link: forward[0], rate: p.rate}
 	for i, s := range specs {
-		all = append(all, newTCP(w, s, uint64(i), forward, back, int(d/bin)+1))
+		b.tcps = append(b.tcps, newTCP(w, s, p.seed*1000+uint64(i), forward, back, overheadOf([]link.Config{config}), int(benchTime/bin)+1))
 	}
-	w.run(d / 2)
+	if p.thin > 0 {
+		b.thin = newUDP(w, UDP{Rate: p.thin}, forward)
+	}
+	return b
+}
+
+// shares runs for as long again as until now, or so long, and answers what
+// each sender got of the link meanwhile, in per cent.
+func (b *bench) shares(from, to time.Duration) []float64 {
+	b.world.run(from)
 	var before []units.Size
-	for _, x := range all {
+	for _, x := range b.tcps {
 		before = append(before, x.got)
 	}
-	w.run(d)
+	b.world.run(to)
 	var shares []float64
-	for i, x := range all {
-		shares = append(shares, 100*float64((x.got-before[i]).Over(d/2))/float64(rate))
+	for i, x := range b.tcps {
+		shares = append(shares, 100*float64((x.got-before[i]).Over(to-from))/float64(b.rate))
 	}
 	return shares
 }
 
-// TestTCPIsTCP holds the cross traffic to what is known of it.
-func TestTCPIsTCP(t *testing.T) {
-	for _, cubic := range []bool{false, true} {
-		spec := TCP{Cubic: cubic}
-		if s := tcpShares(t, 2*units.Mbps, 50*time.Millisecond, 300*time.Millisecond, 0, spec); s[0] < 95 || s[0] > 100.5 {
-			t.Errorf("cubic %v: alone it gets %.1f %%, want the link", cubic, s[0])
-		}
-		s := tcpShares(t, 2*units.Mbps, 50*time.Millisecond, 300*time.Millisecond, 0, spec, spec)
-		if s[0]+s[1] < 95 || s[0]/s[1] > 2 || s[1]/s[0] > 2 {
-			t.Errorf("cubic %v: two get %.1f %% and %.1f %%, want about half each", cubic, s[0], s[1])
-		}
-	}
-	// Mathis et al. 1997: rate = MSS/RTT * C/sqrt(p), with C about 0.94 for
-	// acknowledgements of two segments.
-	s := tcpShares(t, 20*units.Mbps, 50*time.Millisecond, 300*time.Millisecond, 0.01, TCP{})
-	want := 100 * (1500 * 8 / 0.1 * 0.94 / math.Sqrt(0.01)) / 20e6
-	if s[0] < 0.6*want || s[0] > 1.7*want {
-		t.Errorf("with 1 %% loss it gets %.2f %% of 20 Mbit/s, want about %.2f", s[0], want)
-	}
+func tcpShares(t *testing.T, p path, specs ...TCP) []float64 {
+	return newBench(t, p, specs...).shares(benchTime/4, benchTime)
 }
 
 func TestShortTransfersRest(t *testing.T) {
-	s := tcpShares(t, 2*units.Mbps, 50*time.Millisecond, 300*time.Millisecond, 0, TCP{Short: true})
+	s := tcpShares(t, narrow, TCP{Short: true})
 	// 40 kB every 10 s and a bit.
 	if s[0] < 0.5 || s[0] > 4 {
 		t.Errorf("short transfers take %.2f %% of the link, want about 1.5", s[0])
