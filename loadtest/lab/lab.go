@@ -15,7 +15,7 @@
 // may share the links, in both directions.
 //
 // Specifications: RFC 8867 (cases), RFC 8868 (metrics), RFC 5681, 6298, 6675,
-// 8985, 9406, 9438 and 9937 (TCP).
+// 8985, 9406, 9438 and 9937 (TCP), draft-cardwell-iccrg-bbr-congestion-control-00.
 package lab
 
 import (

@@ -76,10 +76,12 @@ type Span struct{ From, To time.Duration }
 // Law is a congestion control of TCP.
 type Law uint8
 
-// Laws: RFC 5681, RFC 9438.
+// Laws: RFC 5681, RFC 9438, draft-cardwell-iccrg-bbr-congestion-control-00
+// (version 1).
 const (
 	NewReno Law = iota
 	Cubic
+	BBR
 )
 
 // TCP is one sender of other traffic.

@@ -119,7 +119,7 @@ func newTCP(w *world, spec TCP, seed uint64, out, back []*link.Link, overhead ti
 		world: w, spec: spec, random: rand.New(rand.NewPCG(seed, 0x746370)), timer: never,
 		overhead: min(overhead, mostOverhead), series: make([]units.Size, bins),
 	}
-	t.control = spec.Law.control()
+	t.control = spec.Law.control(t.random)
 	end := &tcpReceiver{world: w, back: &route{world: w, links: back, to: t}, timer: never}
 	t.out = &route{world: w, links: out, to: end}
 	start := spec.Start + time.Duration(t.random.Int64N(int64(100*time.Millisecond)))

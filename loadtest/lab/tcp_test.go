@@ -10,7 +10,7 @@ import (
 )
 
 // name says a control in a word.
-func (l Law) name() string { return [...]string{"NewReno", "CUBIC"}[l] }
+func (l Law) name() string { return [...]string{"NewReno", "CUBIC", "BBR"}[l] }
 
 // deep is the link of the rows with a queue of a second.
 var deep = path{rate: 2 * units.Mbps, oneWay: 50 * time.Millisecond, depth: time.Second}

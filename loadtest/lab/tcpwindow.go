@@ -2,6 +2,7 @@ package lab
 
 import (
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -11,9 +12,12 @@ import (
 const leastWindow = 2
 
 // control makes the congestion control.
-func (l Law) control() control {
-	if l == Cubic {
+func (l Law) control(random *rand.Rand) control {
+	switch l {
+	case Cubic:
 		return &byLoss{curve: &cubic{}, ramp: &hystart{}}
+	case BBR:
+		return &bbr{random: random}
 	}
 	return &byLoss{curve: &reno{}}
 }
