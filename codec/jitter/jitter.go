@@ -19,7 +19,8 @@
 // the player to go a little faster or slower (Tempo).
 //
 // A gap in timestamps without one in sequence numbers is silence that the sender
-// did not send (DTX), and no loss; so is one after a silent packet. Of a gap
+// did not send (DTX), and no loss; so is one after a silent packet, and nothing after a packet at whose end
+// nobody speaks (its voice activity bits) is silence until the next tells. Of a gap
 // with lost packets as much is concealed as these packets lasted. The clocks of
 // the sender and of the player need not agree: the fastest packet is sought anew
 // all the time, and Stats tells the skew.
@@ -117,6 +118,7 @@ type slot struct {
 	sequence  uint16
 	redundant bool
 	silent    bool
+	quiet     bool // nobody speaks at its end
 	payload   []byte
 }
 
@@ -152,6 +154,9 @@ func New(c Config) (*Buffer, error) {
 	b.reset()
 	return b, nil
 }
+
+// Empty says whether nothing waits to be played.
+func (b *Buffer) Empty() bool { return b.count == 0 }
 
 // Reset empties the buffer for another stream. Stats go on.
 func (b *Buffer) Reset() { b.reset() }
@@ -218,7 +223,7 @@ func (b *Buffer) push(now time.Time, p Packet) Verdict {
 		return Late
 	}
 	s := b.insert(place)
-	*s = slot{at: at, length: length, sequence: p.Sequence, redundant: p.Redundant, silent: parsed.Silent(),
+	*s = slot{at: at, length: length, sequence: p.Sequence, redundant: p.Redundant, silent: parsed.Silent(), quiet: parsed.EndsQuiet(),
 		payload: append(s.payload[:0], p.Payload...)}
 	if parsed.LBRR() {
 		s.fec = int64(opuspkt.Samples(parsed.TOC.FrameDuration()))

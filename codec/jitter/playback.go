@@ -68,6 +68,7 @@ type playback struct {
 		sequence uint16
 		numbered bool // the sequence number is known
 		silent   bool
+		quiet    bool
 	}
 	// ahead is what was concealed while nothing was there, and given of the
 	// next gap: it was for the lost packet, unless that still comes.
@@ -114,7 +115,7 @@ func (b *Buffer) first() *slot { return &b.slots[b.order[0]] }
 
 // starve is for when no packet is there.
 func (b *Buffer) starve() Frame {
-	if !b.idle && !b.last.silent {
+	if !b.idle && !b.last.quiet {
 		if left := fading - b.ahead - b.covered; left >= grain {
 			d := min(b.last.length, left) / grain * grain
 			b.ahead += d
@@ -206,7 +207,8 @@ func (b *Buffer) playFirst(now time.Duration) Frame {
 	s := &b.slots[index]
 	b.idle, b.starved, b.ahead, b.covered = false, false, 0, 0
 	b.play = s.at + s.length
-	b.last.length, b.last.sequence, b.last.numbered, b.last.silent = s.length, s.sequence, !s.redundant, s.silent
+	b.last.length, b.last.sequence, b.last.numbered = s.length, s.sequence, !s.redundant
+	b.last.silent, b.last.quiet = s.silent, s.quiet
 	f := Frame{Kind: Play, Timestamp: b.wire(s.at), Payload: s.payload, Duration: moment(s.length)}
 	switch excess := over(s); {
 	case excess > later:

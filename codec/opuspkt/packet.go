@@ -89,6 +89,29 @@ func (p *Packet) Silent() bool {
 	return true
 }
 
+// EndsQuiet says whether nobody speaks in the last frame, as far as the encoder
+// told: it holds no sound, or no voice activity bit is set (RFC 6716 §4.2.3).
+// What is not sent after such a packet is silence. CELT has no such bits: false.
+func (p *Packet) EndsQuiet() bool {
+	if p.count == 0 {
+		return false
+	}
+	last := p.frames[p.count-1]
+	if last.size <= 1 {
+		return true
+	}
+	if p.TOC.Mode() == CELT {
+		return false
+	}
+	parts := max(1, int(p.TOC.FrameDuration()/(20*time.Millisecond)))
+	first := p.payload[last.from]
+	active := first >> (8 - parts)
+	if p.TOC.Stereo() {
+		active |= first >> (7 - 2*parts) & (1<<parts - 1)
+	}
+	return active == 0
+}
+
 // LBRR says whether the first frame repeats, at a low rate, the sound of the
 // frame before it (RFC 6716 §2.1.7), so that a decoder can make up for its loss.
 //

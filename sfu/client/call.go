@@ -192,7 +192,11 @@ func (c *Call) handle(e signal.EventBody) {
 	default:
 		c.mu.Lock()
 		c.follow(e)
+		slots := c.mutedSlots(e)
 		c.mu.Unlock()
+		for _, slot := range slots {
+			c.media.ingress.hush(time.Now(), slot)
+		}
 	}
 	for {
 		select {
@@ -239,6 +243,21 @@ func (c *Call) follow(e signal.EventBody) {
 	}
 }
 
+// mutedSlots answers the slots whose track was muted by an event; with the lock
+// held.
+func (c *Call) mutedSlots(e signal.EventBody) (slots []int) {
+	m, ok := e.(*signal.TrackMuted)
+	if !ok || !m.Muted {
+		return nil
+	}
+	for slot, a := range c.assigned {
+		if a.Track == m.Track {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
+}
+
 func without(tracks []signal.Track, id string) []signal.Track {
 	return slices.DeleteFunc(tracks, func(t signal.Track) bool { return t.ID == id })
 }
@@ -253,6 +272,9 @@ func (c *Call) acknowledge(changed []signal.Assignment) {
 	}
 	c.mu.Unlock()
 	for _, a := range changed {
+		if a.Source == 0 {
+			c.media.ingress.hush(time.Now(), a.Slot)
+		}
 		if a.Source != 0 {
 			c.signals.tell(&signal.Acknowledge{Slot: a.Slot, Source: a.Source})
 		}

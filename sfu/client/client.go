@@ -34,6 +34,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/codec/jitter"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
@@ -111,6 +112,11 @@ type Options struct {
 	// the Call's methods except Stats. source is the short id of the track,
 	// which Assignment.Source names. The packet is only lent; see packet.Packet.
 	OnPacket func(slot int, source uint32, p *packet.Packet)
+	// OnPlay is told what would be played in an audio slot at which time: what
+	// came, and what must be concealed. It is told late, at the next packet or
+	// look at Stats, and must return at once and call nothing of the Call. The
+	// payload is only lent.
+	OnPlay func(slot int, at time.Time, f jitter.Frame)
 	// BWE sets the congestion controller of what is sent; zero for its default.
 	BWE    *bwe.Config
 	Logger *slog.Logger

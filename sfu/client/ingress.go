@@ -87,8 +87,9 @@ type ingress struct {
 
 	nextTick  time.Time
 	reportAt  time.Time
-	sequences []uint16 // scratch
-	reports   []byte   // scratch
+	players   []*player // by audio slot; nil before the first packet
+	sequences []uint16  // scratch
+	reports   []byte    // scratch
 }
 
 func newIngress(m *media) (*ingress, error) {
@@ -100,6 +101,7 @@ func newIngress(m *media) (*ingress, error) {
 	return &ingress{
 		media: m, recorder: recorder, inbounds: make(map[uint32]*inbound),
 		sources: make([]atomic.Uint32, o.AudioSlots+o.VideoSlots),
+		players: make([]*player, o.AudioSlots+o.VideoSlots),
 	}, nil
 }
 
@@ -188,12 +190,16 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 	if target == nil || verdict != uplink.Accepted {
 		if target != nil && p.Extended != 0 && (verdict == uplink.Padding || verdict == uplink.Malformed) {
 			target.count(p.Extended) // the number is used up all the same
+			g.skip(now, target, p.Sequence)
 		}
 		p.Release()
 		return nil, 0
 	}
 	target.count(p.Extended)
 	target.received++
+	if target.kind.Audio() {
+		g.play(now, target.slot, p)
+	}
 	if !g.heard {
 		g.heard = true
 		g.media.call.stages.note(&g.media.call.stages.first, g.media.call.started)
@@ -374,6 +380,7 @@ func (g *ingress) setRTT(rtt time.Duration) {
 func (g *ingress) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.playout(time.Now())
 	g.closed = true
 	for _, in := range g.list {
 		if in.stream != nil {

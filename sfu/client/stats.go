@@ -49,6 +49,9 @@ type Stats struct {
 	LostEvents uint64 // events that nobody read in time
 	Buffers    int64  // packet buffers in use
 	RTT        time.Duration
+
+	// Playout is what somebody who listens would have heard.
+	Playout Playout
 }
 
 // Stats answers the totals.
@@ -72,6 +75,7 @@ func (g *ingress) stats() Stats {
 	for _, in := range g.list {
 		in.addTo(&s)
 	}
+	s.Playout = g.playout(time.Now())
 	return s
 }
 
