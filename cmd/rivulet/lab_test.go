@@ -33,9 +33,9 @@ func labs(t *testing.T, args ...string) (out string, err error) {
 func TestLabRunWritesEverything(t *testing.T) {
 	dir := t.TempDir()
 	jsonFile, page, board := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.html"), filepath.Join(dir, "a.md")
-	out, err := labs(t, "run", "--scenario", "voice-gprs", "--scenario", "feedback-50k", "--seeds", "1", "--no-fail",
+	out, err := labs(t, "run", "--scenario", "rfc8867-6.1", "--scenario", "feedback-50k", "--seeds", "1", "--no-fail",
 		"--json", jsonFile, "--html", page, "--markdown", board)
-	if err != nil || !strings.Contains(out, "not built  voice-gprs") || !strings.Contains(out, "feedback-50k") {
+	if err != nil || !strings.Contains(out, "not built  rfc8867-6.1") || !strings.Contains(out, "feedback-50k") {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	text, err := os.ReadFile(jsonFile)
@@ -54,7 +54,7 @@ func TestLabRunWritesEverything(t *testing.T) {
 	if out, err := labs(t, "compare", jsonFile, jsonFile); err != nil || !strings.Contains(out, "0 figures better, 0 worse, 2 scenarios the same") {
 		t.Errorf("compare with itself: %v:\n%s", err, out)
 	}
-	if _, err := labs(t, "run", "--scenario", "voice-gprs"); !errors.Is(err, errMissed) {
+	if _, err := labs(t, "run", "--scenario", "rfc8867-6.1"); !errors.Is(err, errMissed) {
 		t.Errorf("what is not built: %v, want %v", err, errMissed)
 	}
 }

@@ -36,6 +36,8 @@ type Frame struct {
 	Timestamp uint32 // of the payload; 0 without one
 	Payload   []byte // for Play and Repair
 	Duration  time.Duration
+	// Starved says of silence that sound was due, and nothing had come for long.
+	Starved bool
 }
 
 const (
@@ -91,6 +93,7 @@ func (b *Buffer) Pop(now time.Time) Frame {
 		b.held = -1
 	}
 	f := b.pop(now.Sub(b.epoch))
+	f.Starved = f.Kind == Silence && b.starved
 	b.account(f)
 	return f
 }

@@ -40,8 +40,9 @@ type PacketRecord struct {
 	Waited  time.Duration // in queues, serialisation excluded
 	Size    units.Size    // IP bytes
 	Drop    link.Reason   // None: it arrived
-	// Voice says that it carried sound.
-	Voice bool
+	// Voice says that it carried sound, Stream that it was a segment of
+	// signalling.
+	Voice, Stream bool
 }
 
 // TargetRecord is what a sender was allowed from a time on.

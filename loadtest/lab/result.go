@@ -58,6 +58,8 @@ type Result struct {
 	// Missed names the targets that were not met; NotBuilt what is missing.
 	Missed   []string `json:"missed,omitempty"`
 	NotBuilt string   `json:"not_built,omitempty"`
+	// Problems are calls that ended early, and why.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Metric answers a value by its name in JSON; false if there is none.
@@ -117,4 +119,6 @@ type Series struct {
 	Loss     []float64 `json:"loss"`  // per cent of packets sent
 	// Flows are the rates of each flow where there are several.
 	Flows [][]float64 `json:"flows,omitempty"`
+	// People are those of a whole call, which has nothing of the above but Step.
+	People []PersonSeries `json:"people,omitempty"`
 }

@@ -34,6 +34,9 @@ func Run(plan Scenario, seed uint64) (Result, *Series, error) {
 		r.judge(plan.Targets)
 		return r, nil, nil
 	}
+	if plan.Call != nil {
+		return r, nil, fmt.Errorf("lab: %s: whole calls run in the full back end only", plan.Name)
+	}
 	x := &execution{plan: plan, world: &world{}}
 	if err := x.build(seed); err != nil {
 		return r, nil, err

@@ -36,6 +36,10 @@ type Scenario struct {
 	Drains  []time.Duration
 	DrainTo time.Duration
 
+	// Call, if not nil, is a whole call: then there are no links, flows and
+	// traffic of the scenario's own.
+	Call *Call
+
 	Targets []Target
 	// Limit is what is possible at all, in words.
 	Limit string
@@ -156,6 +160,8 @@ func (s Scenario) Validate() error {
 		return nil
 	case s.Duration < 2*time.Second || s.Duration > longestRun:
 		return fmt.Errorf("lab: %s: duration %v is outside 2s to %v", s.Name, s.Duration, longestRun)
+	case s.Call != nil:
+		return s.Call.validate(s.Name, s.Duration)
 	case s.Settled >= s.Duration:
 		return fmt.Errorf("lab: %s: measured from %v of %v", s.Name, s.Settled, s.Duration)
 	case len(s.Flows) == 0:

@@ -72,29 +72,6 @@ func thin() []Scenario {
 	return all
 }
 
-// calls answers the table of what a person notices. Nothing of it runs yet.
-func calls() []Scenario {
-	var all []Scenario
-	for _, c := range []struct{ name, title string }{
-		{"voice-gprs", "voice on gprs (50 / 20, one-way 300)"},
-		{"voice-2g-urban", "voice on 2g-urban (35 / 32, RTT 1300)"},
-		{"voice-2g-rural", "voice on 2g-rural (20 / 18, RTT 1300, 2 % loss)"},
-		{"voice-wifi-lossy-20", "voice on wifi-lossy 20 % (both directions)"},
-		{"call-edge", "voice + video on edge (240 / 200)"},
-		{"call-1m-150k-1m", "voice + video, 1 M -> 150 k -> 1 M"},
-		{"call-outage-3s", "3 s outage"},
-		{"group-of-6", "group of 6, one on gprs, others on 1 M"},
-		{"address-change", "address change mid-call (Wi-Fi to cellular)"},
-		{"join-rtt-1300", "join at RTT 1300 ms"},
-	} {
-		all = append(all, Scenario{
-			Suite: "calls", Name: c.name, Title: c.title, Seeds: 1,
-			NotBuilt: "whole calls need the full back end",
-		})
-	}
-	return all
-}
-
 // rfcLink is RFC 8867's path: 50 ms one way, tail drop at 300 ms. The jitter
 // that it allows (at most 30 ms) is that of RFC 8868: deviation 5 ms.
 func rfcLink(oneWay, depth time.Duration, c link.Capacity) link.Config {

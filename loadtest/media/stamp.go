@@ -85,3 +85,43 @@ func VideoStamp(payload []byte) (s Stamp, ok bool) {
 	}
 	return ParseStamp(payload[videoStampOffset:])
 }
+
+// MarkSize is the length of a mark in bytes.
+const MarkSize = 8
+
+// markSalt keeps what is no mark from being taken for one by its checksum.
+const markSalt = 0x6d61726b // "mark"
+
+// putMark writes number and source to the beginning of b, for a payload that is
+// too short for a stamp:
+//
+//	0      2      4              8
+//	+------+------+--------------+
+//	|number|source| CRC-32, salt |
+//	+------+------+--------------+
+func putMark(b []byte, number uint32, source uint16) bool {
+	if len(b) < MarkSize {
+		return false
+	}
+	binary.BigEndian.PutUint16(b, uint16(number))
+	binary.BigEndian.PutUint16(b[2:], source)
+	binary.BigEndian.PutUint32(b[4:], crc32.ChecksumIEEE(b[:4])^markSalt)
+	return true
+}
+
+// FindVoice looks for the first packet of [Voice] in b, which may have been
+// merged with others, and answers its number's lower 16 bits, its source and
+// what follows it.
+func FindVoice(b []byte) (number, source uint16, rest []byte, ok bool) {
+	for i := 0; i+MarkSize <= len(b); i++ {
+		if i+StampSize <= len(b) && b[i] == stampMagic>>8 {
+			if s, ok := ParseStamp(b[i:]); ok {
+				return uint16(s.Number), s.Source, b[i+StampSize:], true
+			}
+		}
+		if crc32.ChecksumIEEE(b[i:i+4])^markSalt == binary.BigEndian.Uint32(b[i+4:]) {
+			return binary.BigEndian.Uint16(b[i:]), binary.BigEndian.Uint16(b[i+2:]), b[i+MarkSize:], true
+		}
+	}
+	return 0, 0, nil, false
+}

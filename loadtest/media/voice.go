@@ -56,7 +56,13 @@ type VoiceConfig struct {
 	Pause      time.Duration // mean of pauses; default 1.587 s
 	DTX        bool          // send almost nothing in pauses
 	Silent     bool          // begin with a pause
+	// Turns are when there is speech at all, in order, counted from the start;
+	// none: always.
+	Turns []Turn
 }
+
+// Turn is a time in which somebody has the floor.
+type Turn struct{ From, To time.Duration }
 
 // VoiceFrame is one RTP packet of voice.
 type VoiceFrame struct {
@@ -80,6 +86,7 @@ type Voice struct {
 	base     uint32        // timestamp at start
 	number   uint32
 	talking  bool
+	turns    []Turn        // that are not over
 	spellEnd time.Duration // since start: of the talk spurt or pause
 	spell    time.Duration // since start: where it began
 	level    float64       // -dBov, wanders
@@ -101,6 +108,7 @@ func NewVoice(start time.Time, config VoiceConfig) *Voice {
 		start:   start,
 		level:   (loudestSpeech + softestSpeech) / 2,
 		talking: !config.Silent,
+		turns:   config.Turns,
 	}
 	v.SetRate(config.Rate)
 	v.SetPacketTime(config.PacketTime)
@@ -155,6 +163,7 @@ func (v *Voice) Poll(now time.Time, buf []byte) (VoiceFrame, bool) {
 		v.skipped = true
 	}
 	v.turn()
+	v.takeTurns()
 	f := VoiceFrame{
 		Timestamp: timestamp(v.base, v.due, OpusClock),
 		Marker:    v.skipped || v.number == 0,
@@ -169,6 +178,8 @@ func (v *Voice) Poll(now time.Time, buf []byte) (VoiceFrame, bool) {
 	if size >= StampSize+4 { // the frame's own first bytes stay
 		stamp := Stamp{Sent: now, Number: v.number, Source: v.config.Source}
 		f.Stamped = stamp.Put(f.Payload[len(f.Payload)-StampSize:])
+	} else if size > MarkSize { // the first byte of the frame stays
+		putMark(f.Payload[len(f.Payload)-MarkSize:], v.number, v.config.Source)
 	}
 	v.number++
 	v.skipped = false
@@ -183,6 +194,12 @@ func (v *Voice) Poll(now time.Time, buf []byte) (VoiceFrame, bool) {
 // speech begins.
 func (v *Voice) rest(packetTime time.Duration) {
 	wake := min(v.due-packetTime+refreshEvery, v.spellEnd)
+	if len(v.config.Turns) > 0 {
+		wake = v.due - packetTime + refreshEvery
+		if len(v.turns) > 0 {
+			wake = min(wake, v.turns[0].From)
+		}
+	}
 	if n := (wake - v.due + packetTime - 1) / packetTime; n > 0 {
 		v.due += n * packetTime
 		v.skipped = true
@@ -195,6 +212,20 @@ func (v *Voice) turn() {
 		v.talking = !v.talking
 		v.spell = v.spellEnd
 		v.spellEnd += v.length()
+	}
+}
+
+// takeTurns lets nobody speak who has not the floor.
+func (v *Voice) takeTurns() {
+	if len(v.config.Turns) == 0 {
+		return
+	}
+	for len(v.turns) > 0 && v.due >= v.turns[0].To {
+		v.turns = v.turns[1:]
+	}
+	on := len(v.turns) > 0 && v.due >= v.turns[0].From
+	if on != v.talking {
+		v.talking, v.spell = on, v.due
 	}
 }
 

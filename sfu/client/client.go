@@ -84,6 +84,9 @@ type Options struct {
 	// HTTPClient dials the signalling connection; nil for one of its own. Its
 	// idle connections are the caller's to close.
 	HTTPClient *http.Client
+	// Line is a signalling connection that is open already (see Dial); nil to
+	// open one. Join takes it over.
+	Line *Line
 	// Net carries the media; nil for the operating system's network. With a Net
 	// of its own, IPv4 over UDP is used.
 	Net transport.Net

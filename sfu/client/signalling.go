@@ -66,10 +66,14 @@ func newSignalling(c *Call) *signalling {
 
 // dial opens a WebSocket.
 func (s *signalling) dial(ctx context.Context) (*websocket.Conn, error) {
+	return dial(ctx, &s.call.opts)
+}
+
+func dial(ctx context.Context, o *Options) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	socket, _, err := websocket.Dial(ctx, s.call.opts.URL, &websocket.DialOptions{
-		HTTPClient: s.call.opts.HTTPClient,
+	socket, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
+		HTTPClient: o.HTTPClient,
 		// A window kept between messages costs megabytes in each direction, and
 		// events are small.
 		CompressionMode: websocket.CompressionNoContextTakeover,
@@ -83,9 +87,14 @@ func (s *signalling) dial(ctx context.Context) (*websocket.Conn, error) {
 
 // join opens the connection and joins.
 func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Joined, error) {
-	socket, err := s.dial(ctx)
-	if err != nil {
-		return nil, err
+	var socket *websocket.Conn
+	if line := s.call.opts.Line; line != nil {
+		socket = line.socket
+	} else {
+		var err error
+		if socket, err = s.dial(ctx); err != nil {
+			return nil, err
+		}
 	}
 	s.call.stages.note(&s.call.stages.signalling, s.call.started)
 	reply, err := exchange(ctx, socket, "join", command)

@@ -28,6 +28,9 @@ type Backend struct {
 // Run runs one scenario with one seed and judges it. What cannot be run is
 // answered as not built, and no error.
 func (b Backend) Run(ctx context.Context, s lab.Scenario, c Controller, seed uint64) (lab.Outcome, error) {
+	if s.Call != nil && c == Rivulet && s.NotBuilt == "" {
+		return b.runCall(ctx, s, seed)
+	}
 	p, err := FromScenario(s, c, seed)
 	if errors.Is(err, ErrNotBuilt) {
 		return lab.Outcome{Result: notBuilt(s, c, seed, err.Error())}, nil
@@ -41,6 +44,20 @@ func (b Backend) Run(ctx context.Context, s lab.Scenario, c Controller, seed uin
 	}
 	s.Targets = targets(s.Targets, c)
 	result, series, err := lab.Judge(s, string(c), backend, seed, record.Recording())
+	return lab.Outcome{Result: result, Series: series}, err
+}
+
+// runCall runs a whole call and judges it.
+func (b Backend) runCall(ctx context.Context, s lab.Scenario, seed uint64) (lab.Outcome, error) {
+	p, err := FromCall(s, seed)
+	if err != nil {
+		return lab.Outcome{}, err
+	}
+	rec, err := ExecuteCall(ctx, b.Command, p)
+	if err != nil {
+		return lab.Outcome{}, err
+	}
+	result, series, err := lab.JudgeCall(s, backend, seed, rec)
 	return lab.Outcome{Result: result, Series: series}, err
 }
 
@@ -119,7 +136,7 @@ func jobsOf(plans []lab.Scenario, controllers []Controller, seeds int) []*job {
 			if seeds > 0 {
 				n = seeds
 			}
-			if _, err := FromScenario(s, c, 1); errors.Is(err, ErrNotBuilt) {
+			if _, err := FromScenario(s, c, 1); errors.Is(err, ErrNotBuilt) && (s.Call == nil || s.NotBuilt != "") {
 				n = 1
 			}
 			for seed := range n {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,16 +12,25 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 )
+
+// keptErrors bounds what is kept of what a child says on its standard error.
+const keptErrors = 4096
+
+// task is what a child is given: one of the two.
+type task struct {
+	Plan *Plan     `json:",omitempty"`
+	Call *CallPlan `json:",omitempty"`
+}
 
 // outcome is what a child answers.
 type outcome struct {
 	Record Record
+	Call   lab.CallRecording
 	Error  string `json:",omitempty"`
 }
-
-// keptErrors bounds what is kept of what a child says on its standard error.
-const keptErrors = 4096
 
 // Child makes this process one that runs a single plan: it reads it from the
 // standard input as JSON, runs it, writes the record to the standard output,
@@ -35,10 +45,16 @@ func Child(adapter Adapter) {
 	everything := func(_, _ string) (bool, error) { return true, nil }
 	testing.Main(everything, []testing.InternalTest{{Name: "plan", F: func(t *testing.T) {
 		var answer outcome
-		var p Plan
-		err := json.NewDecoder(os.Stdin).Decode(&p)
-		if err == nil {
-			answer.Record, err = Run(t, p, adapter)
+		var given task
+		err := json.NewDecoder(os.Stdin).Decode(&given)
+		switch {
+		case err != nil:
+		case given.Call != nil:
+			answer.Call, err = RunCall(t, *given.Call, adapter)
+		case given.Plan != nil:
+			answer.Record, err = Run(t, *given.Plan, adapter)
+		default:
+			err = errors.New("full: a child without a task")
 		}
 		if err != nil {
 			answer.Error = err.Error()
@@ -55,28 +71,39 @@ func Execute(ctx context.Context, command func(context.Context) *exec.Cmd, p Pla
 	if err := p.Validate(); err != nil {
 		return Record{}, err
 	}
-	plan, err := json.Marshal(p)
+	answer, err := execute(ctx, command, fmt.Sprintf("%s with %s", p.Name, p.Controller), task{Plan: &p})
+	return answer.Record, err
+}
+
+// ExecuteCall runs a call in a child, as Execute does a plan.
+func ExecuteCall(ctx context.Context, command func(context.Context) *exec.Cmd, p CallPlan) (lab.CallRecording, error) {
+	answer, err := execute(ctx, command, p.Name, task{Call: &p})
+	return answer.Call, err
+}
+
+func execute(ctx context.Context, command func(context.Context) *exec.Cmd, name string, given task) (outcome, error) {
+	in, err := json.Marshal(given)
 	if err != nil {
-		return Record{}, fmt.Errorf("full: write the plan down: %w", err)
+		return outcome{}, fmt.Errorf("full: write the plan down: %w", err)
 	}
 	cmd := command(ctx)
 	var out bytes.Buffer
 	said := &head{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(plan), &out, said
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			return Record{}, ctx.Err()
+			return outcome{}, ctx.Err()
 		}
-		return Record{}, fmt.Errorf("full: %s with %s: child: %w\n%s", p.Name, p.Controller, err, said)
+		return outcome{}, fmt.Errorf("full: %s: child: %w\n%s", name, err, said)
 	}
 	var answer outcome
 	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
-		return Record{}, fmt.Errorf("full: %s with %s: read the child's answer: %w\n%s", p.Name, p.Controller, err, said)
+		return outcome{}, fmt.Errorf("full: %s: read the child's answer: %w\n%s", name, err, said)
 	}
 	if answer.Error != "" {
-		return answer.Record, fmt.Errorf("full: %s with %s: %s", p.Name, p.Controller, answer.Error)
+		return answer, fmt.Errorf("full: %s: %s", name, answer.Error)
 	}
-	return answer.Record, nil
+	return answer, nil
 }
 
 // head keeps the beginning and drops the rest: a bubble that cannot go on says

@@ -36,7 +36,7 @@ type server struct {
 	engine *sfu.Engine
 	web    *http.Server
 	served chan error
-	ways   ways // to viewers
+	ways   *ways // to viewers
 }
 
 // newServer starts a server whose estimates begin at a rate.
@@ -44,7 +44,7 @@ func newServer(n *memnet.Network, adapter Adapter, initial units.Rate) (*server,
 	if adapter == nil {
 		return nil, errors.New("full: a server without an adapter")
 	}
-	s := &server{served: make(chan error, 1), ways: ways{}}
+	s := &server{served: make(chan error, 1), ways: newWays()}
 	host := speaking{n.Host(serverAddress), s.ways}
 	conn, err := host.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(serverAddress, mediaPort)))
 	if err != nil {

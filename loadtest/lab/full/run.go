@@ -156,14 +156,14 @@ func (w *world) add(i int, spec Flow) {
 	switch w.plan.Controller {
 	case Rivulet:
 		w.connect(near, serverAddress, r)
-		r.ends = newCaller(speaking{w.network.Host(near), ways{serverAddress: r.out}}, spec, i)
+		r.ends = newCaller(speaking{w.network.Host(near), oneWay(serverAddress, r.out)}, spec, i)
 	case RivuletDown:
 		w.connect(serverAddress, near, r)
-		w.server.ways[near] = r.out
+		w.server.ways.set(near, r.out)
 		r.ends = newViewer(w.server, w.network.Host(far), w.network.Host(near), spec, i)
 	case PionGCC:
 		w.connect(near, far, r)
-		r.ends = newPair(speaking{w.network.Host(near), ways{far: r.out}}, w.network.Host(far), spec)
+		r.ends = newPair(speaking{w.network.Host(near), oneWay(far, r.out)}, w.network.Host(far), spec)
 	}
 	w.runs = append(w.runs, r)
 }

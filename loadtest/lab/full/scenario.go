@@ -19,6 +19,9 @@ func FromScenario(s lab.Scenario, c Controller, seed uint64) (Plan, error) {
 	if s.NotBuilt != "" {
 		return Plan{}, fmt.Errorf("%w: %s", ErrNotBuilt, s.NotBuilt)
 	}
+	if s.Call != nil {
+		return Plan{}, fmt.Errorf("%w: whole calls are run with our own client and server alone", ErrNotBuilt)
+	}
 	if len(s.TCP) > 0 {
 		return Plan{}, fmt.Errorf("%w: TCP beside it", ErrNotBuilt)
 	}

@@ -30,7 +30,7 @@ type viewer struct {
 
 func newViewer(s *server, from, to *memnet.Host, spec Flow, number int) *viewer {
 	v := &viewer{spec: spec, server: s}
-	v.from, v.to = newCaller(speaking{Host: from}, spec, number), newCaller(speaking{Host: to}, spec, number)
+	v.from, v.to = newCaller(speaking{from, newWays()}, spec, number), newCaller(speaking{to, newWays()}, spec, number)
 	v.from.name += "-from"
 	v.to.name += "-to"
 	return v

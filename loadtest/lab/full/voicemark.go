@@ -17,12 +17,36 @@ const opusPayload = 111
 // sees sizes only.
 type speaking struct {
 	*memnet.Host
-	ways ways
+	ways *ways
 }
 
-// ways are those out of one host, by destination. They are complete before
-// anything is sent.
-type ways map[netip.Addr]*way
+// ways are those out of one host, by destination.
+type ways struct {
+	mu sync.Mutex // a leaf
+	to map[netip.Addr]*way
+}
+
+func newWays() *ways { return &ways{to: map[netip.Addr]*way{}} }
+
+// oneWay is a single one.
+func oneWay(to netip.Addr, way *way) *ways {
+	w := newWays()
+	w.set(to, way)
+	return w
+}
+
+// set puts a way to a destination, in place of an earlier one.
+func (w *ways) set(to netip.Addr, way *way) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to[to] = way
+}
+
+func (w *ways) find(to netip.Addr) *way {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to[to]
+}
 
 // ListenUDP is what pion opens its sockets with.
 func (s speaking) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn, error) {
@@ -36,7 +60,7 @@ func (s speaking) ListenUDP(network string, local *net.UDPAddr) (transport.UDPCo
 // speakingConn is one socket of it.
 type speakingConn struct {
 	transport.UDPConn
-	ways ways
+	ways *ways
 	mu   sync.Mutex // from the mark to the packet that it is for
 }
 
@@ -46,7 +70,7 @@ func (c *speakingConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !ok {
 		return c.UDPConn.WriteTo(b, to)
 	}
-	w := c.ways[a.AddrPort().Addr().Unmap()]
+	w := c.ways.find(a.AddrPort().Addr().Unmap())
 	if w == nil {
 		return c.UDPConn.WriteTo(b, to)
 	}

@@ -1,0 +1,145 @@
+package lab
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// frozen is how long a picture must not change to be called frozen.
+const frozen = 500 * time.Millisecond
+
+// pictures measures what was seen in a window. Frames a second are the mean of
+// all whose pictures were seen; a freeze is that of the worst.
+func (m *personMeter) pictures(all map[string]Number, window string, w *Window) {
+	var heights []int
+	shown := map[int][]time.Duration{} // by who is seen
+	for _, s := range m.rec.Seen {
+		if w.holds(s.At) {
+			heights = append(heights, s.Height)
+			shown[s.From] = append(shown[s.From], s.At)
+		}
+	}
+	slices.Sort(heights)
+	height, fps := 0.0, 0.0
+	if len(heights) > 0 {
+		height = float64(heights[len(heights)/2])
+		fps = float64(len(heights)) / w.length().Seconds() / float64(max(1, len(shown)))
+	}
+	paused, excused := m.pauses(w)
+	longest, count := m.freezes(w, shown, excused)
+	m.put(all, "fps", window, fps)
+	m.put(all, "height", window, height)
+	m.put(all, "freeze_s", window, longest.Seconds())
+	m.put(all, "freezes_per_minute", window, float64(count)/w.length().Minutes())
+	m.put(all, "paused_s", window, paused.Seconds())
+}
+
+// pauses are the times in a window in which the server said that a picture is
+// paused, and why.
+func (m *personMeter) pauses(w *Window) (total time.Duration, spans []Span) {
+	since := map[int]time.Duration{}
+	end := m.call.plan.Duration
+	pause := func(slot int, to time.Duration) {
+		from, paused := since[slot]
+		if !paused {
+			return
+		}
+		delete(since, slot)
+		spans = append(spans, Span{from, to})
+		for _, part := range w.Spans {
+			total += max(0, min(to, part.To)-max(from, part.From))
+		}
+	}
+	for _, t := range m.rec.Told {
+		_, was := since[t.Slot]
+		switch {
+		case t.Paused && t.Reason != "" && !was:
+			since[t.Slot] = t.At
+		case !t.Paused:
+			pause(t.Slot, t.At)
+		}
+	}
+	for slot := range since {
+		pause(slot, end)
+	}
+	return total, spans
+}
+
+// freezes finds the times without a new picture, between the first and the end
+// of the window, that were not announced.
+func (m *personMeter) freezes(w *Window, shown map[int][]time.Duration, excused []Span) (longest time.Duration, count int) {
+	consider := func(from, to time.Duration) {
+		length := to - from
+		for _, e := range excused {
+			length -= max(0, min(to, e.To)-max(from, e.From))
+		}
+		longest = max(longest, length)
+		if length > frozen {
+			count++
+		}
+	}
+	for _, part := range w.Spans {
+		any := false
+		for _, times := range shown {
+			last := never
+			for _, at := range times {
+				if at < part.From || at >= part.To {
+					continue
+				}
+				if last != never {
+					consider(last, at)
+				} else if part.From > 0 {
+					consider(part.From, at)
+				}
+				last = at
+			}
+			if last != never {
+				any = true
+				consider(last, part.To)
+			}
+		}
+		if !any {
+			consider(max(part.From, m.rec.Connected), part.To)
+		}
+	}
+	return longest, count
+}
+
+// picturesBack measures how pictures come back: the first, and one as large as
+// before.
+func (m *personMeter) picturesBack(all map[string]Number, window string, begin time.Duration) {
+	first, full := math.NaN(), math.NaN()
+	before := m.usual(begin)
+	for _, s := range m.rec.Seen {
+		if s.At < begin {
+			continue
+		}
+		if math.IsNaN(first) {
+			first = milliseconds(s.At - begin)
+		}
+		if before > 0 && s.Height >= before {
+			full = (s.At - begin).Seconds()
+			break
+		}
+	}
+	m.put(all, "picture_back_ms", window, first)
+	m.put(all, "full_picture_s", window, full)
+}
+
+// usual is the largest picture that was seen for a second and more before a
+// time.
+func (m *personMeter) usual(before time.Duration) (height int) {
+	counts := map[int]int{}
+	for _, s := range m.rec.Seen {
+		if s.At < before {
+			counts[s.Height]++
+		}
+	}
+	for h, n := range counts {
+		if n >= 30 {
+			height = max(height, h)
+		}
+	}
+	return height
+}

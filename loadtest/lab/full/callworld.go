@@ -1,0 +1,163 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/sfu"
+)
+
+// roomName is the one room of a call.
+const roomName = "call"
+
+// RunCall runs a whole call in a bubble of its own and answers what happened.
+// It must not be called in a parallel test.
+//
+//	microphone, camera ─> client ─> memnet ─> the person's up link ─> server
+//	ear, screen <──────── client <─ memnet <─ the person's down link <──┘
+//
+// Unlike in [Run] the links are in use from the beginning: joining is part of
+// what is measured.
+func RunCall(t *testing.T, p CallPlan, adapter Adapter) (rec lab.CallRecording, err error) {
+	t.Helper()
+	if testing.Testing() {
+		cryptotest.SetGlobalRandom(t, p.Seed)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := &callWorld{
+			plan: p, network: memnet.New(memnet.Config{}), quit: make(chan struct{}),
+			up: map[netip.Addr]*crossing{}, down: map[netip.Addr]*crossing{},
+		}
+		err = w.run(t.Context(), adapter)
+		err = errors.Join(err, w.close())
+		for _, p := range w.people {
+			rec.People = append(rec.People, p.record())
+		}
+	})
+	return rec, err
+}
+
+// callWorld is everything in a bubble of a call.
+type callWorld struct {
+	plan    CallPlan
+	network *memnet.Network
+	server  *server
+	begin   time.Time
+	people  []*person
+	quit    chan struct{}
+	busy    sync.WaitGroup
+
+	mu       sync.Mutex // a leaf, taken below the network's
+	up, down map[netip.Addr]*crossing
+}
+
+func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
+	var err error
+	if w.server, err = newServer(w.network, adapter, bwe.DefaultConfig().Initial); err != nil {
+		return err
+	}
+	w.network.SetFilter(w.pass)
+	w.begin = time.Now()
+	for i, spec := range w.plan.Call.People {
+		p, err := newPerson(w, i, spec)
+		w.people = append(w.people, p)
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range w.people {
+		w.busy.Go(func() { p.live(ctx) })
+	}
+	w.watch()
+	now := time.Now()
+	for _, p := range w.people {
+		p.stopLinks(now)
+	}
+	return nil
+}
+
+// pass tells each packet's link what comes; a way that is given up carries
+// nothing.
+func (w *callWorld) pass(p memnet.Packet) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.up[p.From.Addr()]; c != nil {
+		c.next(p.Stream)
+	}
+	if c := w.down[p.To.Addr()]; c != nil {
+		c.next(p.Stream)
+	}
+	return true
+}
+
+// since is the time since the beginning.
+func (w *callWorld) since(t time.Time) time.Duration { return t.Sub(w.begin) }
+
+// wait waits until a time of the plan; false when the call is over before.
+func (w *callWorld) wait(at time.Duration) bool {
+	select {
+	case <-time.After(time.Until(w.begin.Add(at))):
+		return true
+	case <-w.quit:
+		return false
+	}
+}
+
+// watch notes what the server and the clients decide until the call is over.
+func (w *callWorld) watch() {
+	for at := time.Duration(0); at < w.plan.Duration; at += lab.StateStep {
+		time.Sleep(time.Until(w.begin.Add(at + 1)))
+		rooms := w.server.engine.Rooms()
+		for _, p := range w.people {
+			p.note(at, rooms)
+		}
+	}
+	time.Sleep(time.Until(w.begin.Add(w.plan.Duration)))
+}
+
+// close ends everything that the bubble would wait for.
+func (w *callWorld) close() error {
+	close(w.quit)
+	w.busy.Wait()
+	var errs []error
+	for _, p := range w.people {
+		errs = append(errs, p.close())
+	}
+	if w.server != nil {
+		errs = append(errs, w.server.close())
+	}
+	return errors.Join(append(errs, w.network.Close())...)
+}
+
+// stateOf answers what the server decided for a participant.
+func stateOf(rooms []sfu.RoomSnapshot, id string) (state lab.StateRecord, ok bool) {
+	for _, r := range rooms {
+		for _, p := range r.Participants {
+			if p.ID != id || p.Path == nil {
+				continue
+			}
+			state.Down = p.Path.Decision.Target
+			for _, s := range p.Slots {
+				switch {
+				case !s.Video:
+				case s.Spatial < 0:
+					state.Layers += "-"
+				default:
+					state.Layers += fmt.Sprint(s.Spatial)
+				}
+			}
+			return state, true
+		}
+	}
+	return state, false
+}

@@ -1,0 +1,28 @@
+package client
+
+import (
+	"context"
+
+	"github.com/coder/websocket"
+)
+
+// Line is a signalling connection that is open before anybody joins: who opens
+// it while the button is on the screen saves the round trips of opening it.
+type Line struct{ socket *websocket.Conn }
+
+// Dial opens a line to the server of o. The server ends it if nobody joins for
+// some seconds. It must be given to Join, or closed.
+func Dial(ctx context.Context, o Options) (*Line, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	socket, err := dial(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	return &Line{socket}, nil
+}
+
+// Close ends a line that nobody joined on.
+func (l *Line) Close() error { return l.socket.CloseNow() }
