@@ -13,6 +13,9 @@ type counters struct {
 	received    atomic.Uint64
 
 	forwarded, forwardedBytes atomic.Uint64
+
+	mixes, mixOutputs atomic.Int64
+	mixed             atomic.Uint64
 }
 
 // Stats are totals of the media plane since it started.
@@ -32,6 +35,10 @@ type Stats struct {
 	Received, Forwarded, ForwardedBytes uint64
 	// Peers and BuffersInUse are current.
 	Peers, BuffersInUse int64
+	// Mixes is how many rooms are mixed for now, MixOutputs how many streams
+	// are encoded for them, Mixed how many packets these have made.
+	Mixes, MixOutputs int64
+	Mixed             uint64
 }
 
 // Stats answers the totals.
@@ -49,5 +56,8 @@ func (m *Media) Stats() Stats {
 		ForwardedBytes: m.counts.forwardedBytes.Load(),
 		Peers:          m.peers.Load(),
 		BuffersInUse:   m.pool.InUse(),
+		Mixes:          m.counts.mixes.Load(),
+		MixOutputs:     m.counts.mixOutputs.Load(),
+		Mixed:          m.counts.mixed.Load(),
 	}
 }

@@ -39,6 +39,7 @@ type Track struct {
 	muted     atomic.Bool
 	kind      atomic.Uint32 // codec.Kind of the newest packet
 	rates     atomic.Pointer[[]downlink.LayerRate]
+	mix       atomic.Pointer[Mix] // the mixer that wants the packets; nil for none
 
 	// active has a bit for each worker that has subscribers.
 	active atomic.Uint64
@@ -68,13 +69,17 @@ func (t *Track) Rates() []downlink.LayerRate {
 	return nil
 }
 
-// fanOut hands a packet once to each worker that has a subscriber.
+// fanOut hands a packet once to each worker that has a subscriber, and to the
+// room's mixer if that wants it.
 func (t *Track) fanOut(p *packet.Packet) {
 	if t.muted.Load() {
 		return
 	}
 	for mask := t.active.Load(); mask != 0; mask &= mask - 1 {
 		t.workers[bits.TrailingZeros64(mask)].forward(t, p)
+	}
+	if x := t.mix.Load(); x != nil {
+		x.put(t, p)
 	}
 }
 
