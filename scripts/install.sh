@@ -3,7 +3,8 @@
 # sudo, and says what it does.
 #
 #   scripts/install.sh run    libopus and pkg-config, for the Opus codec
-#   scripts/install.sh test   the same, and a Chromium for the browser tests
+#   scripts/install.sh test   the same, a Chromium for the browser tests, and
+#                             espeak-ng, which speaks for the tests of voice
 #
 # What is there already is left alone. For "run", a machine where nothing can be
 # installed is no failure: the server forwards without the codec.
@@ -61,6 +62,7 @@ browser() {
 
 tests() {
 	run
+	have espeak-ng || apt_install espeak-ng || echo "install: going on without espeak-ng: tests that need speech are skipped" >&2
 	if browser; then
 		return 0
 	fi
