@@ -77,6 +77,9 @@ func (p *Packet) Release() {
 	}
 }
 
+// Another lends an empty packet of the same pool, for what is made of this one.
+func (p *Packet) Another() *Packet { return p.pool.Get() }
+
 // Pool lends packets. It is safe for concurrent use.
 type Pool struct {
 	free  sync.Pool

@@ -1,0 +1,131 @@
+package voice
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Conditions are what the ladder of a source for a subscriber depends on.
+type Conditions struct {
+	Shape
+	// Loss is the share of packets that the path loses, 0 to 1; see Loss.
+	Loss float64
+	// Repair says that lost packets are asked for and come back in time.
+	Repair bool
+	// Redundant says that the subscriber understands RED.
+	Redundant bool
+	// Opaque says that payloads are encrypted end to end: they pass as they are.
+	Opaque bool
+}
+
+// Step is one operating point: a mode, its wire rate, and how it sounds.
+type Step struct {
+	Mode Mode
+	Rate units.Rate
+	// Impairment is what the mode takes away, in points of the E-model: less
+	// is better. Only differences between modes of one ladder mean anything.
+	Impairment float64
+}
+
+const (
+	// robustness is the loss, in percent, that costs half of what is left
+	// (Bpl, ITU-T G.107 §7.3; Opus at 12 kbit/s: 22).
+	robustness = 20.0
+	// everything is what the impairment rises to as everything is lost.
+	everything = 95.0
+	// delayCost is what a millisecond of delay costs where there is little of
+	// it yet (ITU-T G.107, Idd below 177 ms).
+	delayCost = 0.024
+	// From manyDelay on a millisecond costs longDelayCost more: people begin to
+	// talk at the same time.
+	manyDelay     = 150 * time.Millisecond
+	longDelayCost = 0.11
+	// gapCost is how much worse a loss of a long packet is than as much sound
+	// lost in pieces: packets of this length count half as much again.
+	gapCost = 240 * time.Millisecond
+	// together is the share by which a packet is likelier lost when the one
+	// before it was: losses come in bursts.
+	together = 0.08
+	// leastGain is the smallest gain for which more is spent.
+	leastGain = 0.4
+	// dearest bounds modes with redundancy: beyond it the sender's rate is
+	// better lowered than every packet sent twice.
+	dearest = 42 * units.Kbps
+)
+
+// packetTimes are those that merging can make, shortest first; 0 is the
+// publisher's own.
+var packetTimes = [...]time.Duration{0, 40 * time.Millisecond, 60 * time.Millisecond, 120 * time.Millisecond}
+
+// MaxSteps bounds a ladder.
+const MaxSteps = len(packetTimes) * (MaxRedundancy + 1)
+
+// AppendLadder appends the modes worth having to dst[:0], each dearer than the
+// one before and better. There is always one.
+func AppendLadder(dst []Step, c Conditions) []Step {
+	dst = dst[:0]
+	for _, packet := range packetTimes {
+		if packet > 0 && (c.Opaque || packet <= c.published() || packet%c.published() != 0) {
+			continue
+		}
+		for redundancy := range MaxRedundancy + 1 {
+			if redundancy > 0 && (!c.Redundant || c.Opaque || c.Loss <= 0) {
+				break
+			}
+			m := Mode{packet, redundancy}
+			rate := m.Rate(c.Shape)
+			if redundancy > 0 && rate > dearest {
+				break
+			}
+			dst = append(dst, Step{m, rate, c.impairment(m)})
+		}
+	}
+	slices.SortFunc(dst, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.Rate, b.Rate), cmp.Compare(a.Impairment, b.Impairment))
+	})
+	kept := dst[:1]
+	for _, s := range dst[1:] {
+		if last := kept[len(kept)-1]; s.Impairment > last.Impairment-leastGain {
+			continue
+		}
+		if s.Rate == kept[len(kept)-1].Rate { // better for nothing
+			kept[len(kept)-1] = s
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
+}
+
+// impairment is what a mode takes away under the conditions.
+func (c *Conditions) impairment(m Mode) float64 {
+	packet := c.packet(m)
+	wait := packet - c.published()
+	lost := c.residual(m)
+	if m.Redundancy > 0 {
+		// What is repaired comes so much later, and is waited for.
+		wait += time.Duration(m.Redundancy) * packet
+	}
+	delay := delayCost * float64(wait) / float64(time.Millisecond)
+	if wait > manyDelay {
+		delay += longDelayCost * float64(wait-manyDelay) / float64(time.Millisecond)
+	}
+	lost = 100 * lost * (1 + float64(packet)/float64(gapCost))
+	return everything*lost/(lost+robustness) + delay
+}
+
+// residual is the share of sound that is lost after every repair.
+func (c *Conditions) residual(m Mode) float64 {
+	lost := min(max(c.Loss, 0), 1)
+	if c.Repair {
+		lost *= min(1, lost+together)
+	}
+	again := min(1, lost+together)
+	for range m.Redundancy {
+		lost *= again
+	}
+	return lost
+}

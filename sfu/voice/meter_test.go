@@ -1,0 +1,93 @@
+package voice
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Redundancy begins with loss that is worth it and ends well below.
+func TestLossHasTwoThresholds(t *testing.T) {
+	var l Loss
+	now := epoch
+	note := func(percent float64, packets int) {
+		for i := range packets {
+			missed := 0
+			if int(float64(i+1)*percent/100) > int(float64(i)*percent/100) {
+				missed = 1
+			}
+			now = now.Add(60 * ms)
+			l.Note(now, 1-missed, missed)
+		}
+	}
+	note(50, 10)
+	if l.Share() != 0 {
+		t.Errorf("%.3f after 10 packets, which say nothing yet", l.Share())
+	}
+	l.Reset()
+	note(1, 1000)
+	if l.Share() != 0 {
+		t.Errorf("1 %% from nothing counts as %.3f", l.Share())
+	}
+	note(20, 500)
+	if s := l.Share(); s < 0.17 || s > 0.23 {
+		t.Errorf("20 %% counts as %.3f", s)
+	}
+	note(1, 1000)
+	if l.Share() == 0 {
+		t.Error("1 % after more counts as nothing: redundancy flaps")
+	}
+	note(0, 500)
+	if l.Share() != 0 {
+		t.Errorf("after half a minute without loss %.3f is reckoned with", l.Share())
+	}
+	l.Note(now, -1, 5)
+	l.Note(now.Add(-time.Hour), 0, 0)
+}
+
+// The rate is that of speech: silence dilutes the duty and not the rate.
+func TestMeter(t *testing.T) {
+	var m Meter
+	talk := func(payload units.Rate, d time.Duration) {
+		for range d / (500 * ms) {
+			for range 25 {
+				m.add(int(payload.In(20*ms)), 20*ms)
+			}
+			m.Take(500 * ms)
+		}
+	}
+	talk(12_000, 5*time.Second)
+	if m.Rate() < 11_900 || m.Rate() > 12_100 || m.Duty() != 1 || m.Packet() != 20*ms {
+		t.Errorf("measured %v in packets of %v, duty %.2f", m.Rate(), m.Packet(), m.Duty())
+	}
+	for range 120 {
+		m.Take(500 * ms)
+	}
+	if m.Rate() < 11_900 || m.Duty() > 0.1 {
+		t.Errorf("after a minute of silence %v with a duty of %.2f", m.Rate(), m.Duty())
+	}
+	talk(30_000, time.Second)
+	if m.Rate() < 22_000 || m.Duty() != 1 {
+		t.Errorf("a second of more counts as %v, duty %.2f", m.Rate(), m.Duty())
+	}
+	talk(30_000, 5*time.Second)
+	talk(12_000, time.Second)
+	if m.Rate() < 22_000 {
+		t.Errorf("a second of less counts as %v", m.Rate())
+	}
+}
+
+func TestLengthOf(t *testing.T) {
+	for _, c := range []struct {
+		payload []byte
+		want    time.Duration
+	}{
+		{nil, 0}, {[]byte{silkWide20}, 20 * ms}, {[]byte{silkWide20 | 1}, 40 * ms}, {[]byte{silkWide20 | 2, 0}, 40 * ms},
+		{[]byte{silkWide20 | 3}, 0}, {[]byte{silkWide20 | 3, 0x83}, 60 * ms}, {[]byte{silkWide20 | 3, 7}, 0}, {[]byte{silkWide20 | 3, 0}, 0},
+	} {
+		if got := lengthOf(c.payload); got != c.want {
+			t.Errorf("%x lasts %v, want %v", c.payload, got, c.want)
+		}
+	}
+}
