@@ -22,18 +22,6 @@ const (
 	// trips, within these bounds.
 	minHistoryAge = time.Second
 	maxHistoryAge = 4 * time.Second
-	// assumedVoice is the wire rate of a voice that was not measured yet: a
-	// browser's Opus default.
-	assumedVoice = 40 * units.Kbps
-	// voiceMemory is what a voice's rate keeps with each measurement while
-	// less is said: half of it is forgotten in ten seconds, so that a pause in
-	// speech does not give its share to a picture that must give it back.
-	voiceMemory = 0.966
-	// voiceClock is the RTP clock of all audio here, Opus, in hertz (RFC 7587 §4.1).
-	voiceClock = 48000
-	// longestVoice is what one packet of voice can last (RFC 6716 §3.2.5); a
-	// longer step of the timestamp is silence or loss.
-	longestVoice = 120 * time.Millisecond
 	// lowDataRate is the most that data mode Low spends.
 	lowDataRate = 300 * units.Kbps
 	// allTemporal stands for every temporal layer of a source whose rates are
@@ -66,9 +54,11 @@ func (d *Downlink) Tick(now time.Time) {
 		d.measure(now)
 	}
 	for i := range d.slots {
-		if s := &d.slots[i]; due(now, s.keyframe.retryAt) {
+		s := &d.slots[i]
+		if due(now, s.keyframe.retryAt) {
 			d.wantKeyframe(now, s)
 		}
+		d.tickVoice(now, s)
 	}
 	if due(now, d.allocateAt) {
 		d.allocate(now)
@@ -97,14 +87,9 @@ func (d *Downlink) measure(now time.Time) {
 		s := &d.slots[i]
 		s.history.expire(d.since(now) - age)
 		busy = busy || s.source.ID != 0 || s.history.any
-		if s.cfg.Kind == Audio && s.source.ID != 0 {
-			was := s.voice
-			s.voice = max(s.meter.Over(max(elapsed, s.spoken)), was.Scale(voiceMemory))
-			if s.voice > was+was/8 {
-				d.allocateSoon(now, 0)
-			}
+		if s.sound != nil && s.source.ID != 0 && s.sound.measure(elapsed) {
+			d.allocateSoon(now, 0)
 		}
-		s.meter, s.spoken = 0, 0
 	}
 	was := d.repair.rate
 	d.repair.rate = (was + d.repair.meter.Over(elapsed)) / 2
@@ -113,19 +98,6 @@ func (d *Downlink) measure(now time.Time) {
 		d.meterAt = now.Add(meterInterval)
 		// Voice that falls silent frees its share a little at a time.
 		d.allocateSoon(now, raiseDelay)
-	}
-}
-
-// meterVoice counts one packet of voice. Its rate is taken over the time that
-// it lasts if that is longer than the time in which it came: after a stall much
-// voice comes at once and is no more voice for that.
-func (s *slot) meterVoice(size units.Size, timestamp uint32) {
-	s.meter += size
-	if step := int32(timestamp - s.spokenTo); step > 0 {
-		s.spoken += min(time.Duration(step)*time.Second/voiceClock, longestVoice)
-		s.spokenTo = timestamp
-	} else if -step > voiceClock {
-		s.spokenTo = timestamp // the stream began anew
 	}
 }
 
@@ -141,6 +113,7 @@ func (d *Downlink) allocate(now time.Time) {
 		d.demands[i] = d.demand(&d.slots[i])
 	}
 	previous := d.grants
+	d.keepModes(previous)
 	d.grants = allocator.Allocate(d.budget, d.demands, previous, d.spare)
 	d.spare = previous
 	needs := allocator.Wants(d.demands, d.grants)
@@ -187,12 +160,13 @@ func (d *Downlink) demand(s *slot) allocator.Demand {
 	}
 	s.layers = s.layers[:0]
 	if s.source.ID == 0 || s.unsupported {
+		if s.sound != nil {
+			s.sound.steps = s.sound.steps[:0]
+		}
 		return a
 	}
 	if s.cfg.Kind == Audio {
-		if s.voice > 0 {
-			s.layers = append(s.layers, allocator.Layer{Rate: s.voice})
-		}
+		d.voiceLayers(s)
 		a.Layers = s.layers
 		return a
 	}
@@ -305,6 +279,7 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	s.grant = g
 	d.noticeGrant(s, was, g)
 	if s.cfg.Kind == Audio {
+		s.sound.obey(g, d.mode == Low)
 		return
 	}
 	target := layer.Paused

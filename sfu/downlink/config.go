@@ -61,6 +61,8 @@ type Config struct {
 	Overhead units.Size
 	// TransportWide says that transport-wide sequence numbers were negotiated.
 	TransportWide bool
+	// AudioLevel says that each packet of sound carries its level (RFC 6464).
+	AudioLevel bool
 	// BWE sets the congestion controller up; bwe.DefaultConfig is a good one.
 	BWE bwe.Config
 	// Seed is what initial sequence numbers and timestamps are drawn from

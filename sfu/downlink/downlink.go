@@ -1,6 +1,7 @@
 // Package downlink is everything one subscriber receives over one path.
 //
 //	Forward: layer.Decide -> rewrite -> pacing.Push
+//	         voice.Push/Pop -> rewrite -> pacing.Push    for sound
 //	Poll:    pacing.Pop -> retransmission history -> transport-wide number
 //	Tick:    bwe.OnTick -> allocator.Allocate -> selectors
 //
@@ -32,6 +33,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
 
 // Downlink is one subscriber. It belongs to one goroutine.
@@ -39,6 +41,7 @@ type Downlink struct {
 	slots         []slot
 	overhead      units.Size
 	transportWide bool
+	audioLevel    bool
 	recorder      Recorder
 	epoch         time.Time // history counts from here
 	clock         time.Time // of the last call, for what happens within the pacer
@@ -55,6 +58,11 @@ type Downlink struct {
 	probe    probe
 	padding  padding
 	repair   repair
+
+	// Voice.
+	workshop voice.Workshop
+	loss     voice.Loss
+	heard    bool // the receiver has reported
 
 	// What Poll has handed out.
 	held    *packet.Packet // kept alive until the next Poll
@@ -88,6 +96,7 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 		slots:         make([]slot, len(cfg.Slots)),
 		overhead:      cfg.Overhead,
 		transportWide: cfg.TransportWide,
+		audioLevel:    cfg.AudioLevel,
 		recorder:      cfg.Recorder,
 		epoch:         now,
 		clock:         now,
@@ -123,6 +132,9 @@ func (d *Downlink) Close() {
 	for i := range d.slots {
 		s := &d.slots[i]
 		s.history.clear()
+		if s.sound != nil {
+			s.sound.stream.Reset()
+		}
 		if s.lost != nil {
 			s.lost.Release()
 			s.lost = nil
@@ -141,6 +153,9 @@ func (d *Downlink) Next() time.Time {
 	next = earlier(next, d.paddingNext())
 	for i := range d.slots {
 		next = earlier(next, d.slots[i].keyframe.retryAt)
+		if s := d.slots[i].sound; s != nil {
+			next = earlier(next, s.stream.Next())
+		}
 	}
 	return next
 }
@@ -155,6 +170,8 @@ func (d *Downlink) SetOverhead(overhead units.Size) {
 func (d *Downlink) RouteChanged(now time.Time) {
 	d.bwe.OnRouteChange(now)
 	d.rtt = 0
+	d.loss.Reset()
+	d.heard = false
 	d.apply(now, d.bwe.Decision())
 }
 

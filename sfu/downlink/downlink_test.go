@@ -100,8 +100,8 @@ func TestPictureIsPausedAndResumed(t *testing.T) {
 	if r := c.bitrate(1, calm); r > 5*units.Kbps {
 		t.Errorf("a paused picture still takes %v", r)
 	}
-	if r := c.bitrate(0, calm); r < 50*units.Kbps {
-		t.Errorf("voice of 51.2 kbit/s arrives at %v", r)
+	if d := c.sound(0, calm); d < 2900*time.Millisecond {
+		t.Errorf("%v of sound in 3 s", d)
 	}
 	c.wire.rate = units.Mbps
 	c.run(15 * time.Second)
@@ -241,7 +241,7 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("into no slot: %v", v)
 	}
 	c.d.Assign(c.now, 0, Source{ID: 7})
-	mic := &voice{pool: c.pool, ssrc: 5, next: 100}
+	mic := &talker{pool: c.pool, ssrc: 5, next: 100}
 	first, second := mic.packet(c.now, 60), mic.packet(c.now, 60)
 	second.Retain()
 	if v := offer(0, second); v != Forwarded {

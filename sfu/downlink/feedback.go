@@ -21,6 +21,7 @@ func (d *Downlink) HandleTransportFeedback(now time.Time, packet []byte) {
 		return
 	}
 	d.reports = reports
+	d.noteLoss(now, reports)
 	d.apply(now, d.bwe.OnFeedback(now, reports))
 }
 
@@ -48,6 +49,7 @@ func (d *Downlink) HandleReceptionReport(now time.Time, r rtcp.ReceptionReport) 
 	if s.cfg.SSRC != r.SSRC {
 		return // loss of retransmissions says nothing that loss of media does not
 	}
+	d.noteReport(now, s, float64(r.FractionLost)/256)
 	d.apply(now, d.bwe.OnReceiverReport(now, float64(r.FractionLost)/256, rtt))
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/pacing"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/layer"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/rewrite"
@@ -47,8 +48,12 @@ func (d *Downlink) forward(now time.Time, s *slot, p *packet.Packet) Verdict {
 	if s.source.ID == 0 {
 		return DroppedEmpty
 	}
-	if s.codec == nil || p.Kind != s.codec.Kind {
-		if was := s.unsupported; !s.adopt(p.Kind) {
+	kind := p.Kind
+	if kind == codec.RED { // it is taken apart
+		kind = codec.Opus
+	}
+	if s.codec == nil || kind != s.codec.Kind {
+		if was := s.unsupported; !s.adopt(kind) {
 			if !was {
 				d.allocateSoon(now, 0) // the grant says why nothing comes
 			}
@@ -56,27 +61,9 @@ func (d *Downlink) forward(now time.Time, s *slot, p *packet.Packet) Verdict {
 		}
 	}
 	if s.cfg.Kind == Audio {
-		return d.forwardAudio(now, s, p)
+		return d.forwardVoice(now, s, p)
 	}
 	return d.forwardVideo(now, s, p)
-}
-
-// forwardAudio passes everything on, from one source after another.
-func (d *Downlink) forwardAudio(now time.Time, s *slot, p *packet.Packet) Verdict {
-	arrival := arrivalOf(now, p)
-	if len(p.Payload) == 0 { // Chromium sends padding on the Opus payload type
-		d.skip(now, s, p)
-		return DroppedEmpty
-	}
-	if p.SSRC != s.input {
-		s.stream.Switch(arrival, p)
-		s.input = p.SSRC
-	}
-	output, ok := s.stream.Rewrite(arrival, p)
-	if !ok {
-		return DroppedLate
-	}
-	return d.push(now, s, p, output, pacing.Voice)
 }
 
 func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdict {
@@ -125,7 +112,7 @@ func (d *Downlink) push(now time.Time, s *slot, p *packet.Packet, output rewrite
 	named := s.source.ID != s.acknowledged
 	kept := d.queue.Push(now, pacing.Item[queued]{
 		Priority: priority,
-		Size:     d.wireSize(len(p.Payload), named, p.HasOrientation, p.Descriptor),
+		Size:     d.wireSize(len(p.Payload), named, p.HasOrientation || priority == pacing.Voice && d.audioLevel, p.Descriptor),
 		Flow:     s.index,
 		Frame:    output.Timestamp,
 		Keyframe: p.Info.Keyframe,

@@ -12,6 +12,8 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
+	"github.com/rivulet-rtc/rivulet/codec/red"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 )
 
@@ -20,7 +22,7 @@ const (
 	videoSSRC    = 2000 // + slot
 	videoRTXSSRC = 3000 // + slot
 
-	opusType, vp8Type, vp8RTXType = 111, 96, 97
+	opusType, redType, vp8Type, vp8RTXType = 111, 63, 96, 97
 
 	overhead units.Size = 20 + 8 + 16
 )
@@ -87,7 +89,7 @@ type call struct {
 	recorder *feedback.Recorder
 	back     []byte
 	backAt   time.Time
-	speakers map[int]*voice     // by slot
+	speakers map[int]*talker    // by slot
 	cameras  map[int][]*camera  // by slot
 	sources  map[int]uint32     // by slot
 	got      map[int][]received // by slot
@@ -113,7 +115,7 @@ func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
 	c := &call{
 		t: t, now: epoch, pool: packet.NewPool(), d: d, recorder: rec,
 		wire:     wire{rate: rate, delay: 20 * time.Millisecond},
-		speakers: map[int]*voice{}, cameras: map[int][]*camera{}, sources: map[int]uint32{},
+		speakers: map[int]*talker{}, cameras: map[int][]*camera{}, sources: map[int]uint32{},
 		got: map[int][]received{}, frameAt: epoch, voiceAt: epoch, rates: true,
 	}
 	t.Cleanup(func() {
@@ -127,7 +129,7 @@ func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
 
 // speak puts a voice into a slot.
 func (c *call) speak(slot int, id uint32) {
-	c.speakers[slot] = &voice{pool: c.pool, ssrc: id, next: int64(id) * 1000}
+	c.speakers[slot] = &talker{pool: c.pool, ssrc: id, next: int64(id) * 1000}
 	c.sources[slot] = id
 	c.d.Assign(c.now, slot, Source{ID: id, Kind: codec.Opus})
 }
@@ -276,6 +278,25 @@ func (c *call) bitrate(slot int, since time.Time) units.Rate {
 		}
 	}
 	return size.Over(c.now.Sub(since))
+}
+
+// sound is how much sound a slot received since a time, without copies.
+func (c *call) sound(slot int, since time.Time) (total time.Duration) {
+	for _, r := range c.got[slot] {
+		if r.at.Before(since) {
+			continue
+		}
+		payload := r.payload
+		if r.PayloadType == redType {
+			p, err := red.Parse(payload)
+			if err != nil {
+				c.t.Fatalf("RED that cannot be read: %v", err)
+			}
+			payload = p.Primary
+		}
+		total += opuspkt.Duration(payload)
+	}
+	return total
 }
 
 // checkContinuous fails when sequence numbers repeat or skip, timestamps go

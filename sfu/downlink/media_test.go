@@ -86,19 +86,22 @@ func writeVP8(b []byte, start, key bool, picture uint16, tl0, tid uint8) {
 	}
 }
 
-// voice makes a packet of 20 ms of Opus.
-type voice struct {
+// talker makes a packet of 20 ms of Opus.
+type talker struct {
 	pool *packet.Pool
 	ssrc uint32
 	next int64
 }
 
-func (v *voice) packet(now time.Time, size int) *packet.Packet {
+func (v *talker) packet(now time.Time, size int) *packet.Packet {
 	p := v.pool.Get()
 	p.Arrival, p.Extended, p.Sequence = now, v.next, uint16(v.next)
 	p.SSRC, p.Timestamp, p.PayloadType, p.Kind = v.ssrc, uint32(v.next)*960, 100, codec.Opus
 	p.Info.FrameStart, p.Info.FrameEnd = true, true
 	p.Payload = p.Buffer()[:size]
+	if size > 0 {
+		p.Payload[0] = 9 << 3 // SILK, wideband, 20 ms
+	}
 	v.next++
 	return p
 }

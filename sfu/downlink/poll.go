@@ -142,7 +142,8 @@ func (d *Downlink) stamp(now time.Time, out *Outgoing) {
 	out.transport = d.sequence
 	d.sequence++
 	out.TransportSequence, out.HasTransportSequence = uint16(out.transport), d.transportWide
-	out.Size = d.wireSize(len(out.Payload)+int(out.Padding), out.Source != 0, out.HasOrientation, out.Descriptor)
+	out.Size = d.wireSize(len(out.Payload)+int(out.Padding), out.Source != 0,
+		out.HasOrientation || out.Kind == bwe.Voice && d.audioLevel, out.Descriptor)
 	wasProbing := d.probe.active()
 	out.probe = d.probe.spend(out.Size)
 	if wasProbing && !d.probe.active() {
@@ -184,9 +185,6 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 	default:
 		s.stats.Packets++
 		s.stats.Bytes += uint64(out.Size)
-		if out.Kind == bwe.Voice {
-			s.meterVoice(out.Size, out.Timestamp)
-		}
 	}
 	if out.SSRC == s.cfg.SSRC {
 		d.countForReport(now, s, out)

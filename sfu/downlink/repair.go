@@ -41,6 +41,10 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 	if s == nil || s.cfg.SSRC != mediaSSRC || !s.cfg.NACK {
 		return
 	}
+	if s.cfg.Kind == Audio && !d.repairsVoice(s) {
+		s.stats.NACKRefused += uint64(len(pairs))
+		return
+	}
 	d.earnRepair(now)
 	asked := 0
 	for _, pair := range pairs {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 	"github.com/rivulet-rtc/rivulet/sfu/layer"
@@ -28,6 +27,8 @@ type slot struct {
 	unsupported bool   // packets come in a format that was not negotiated
 	input       uint32 // SSRC that is passed on now (audio)
 
+	sound *sound // of an audio slot, nil for others
+
 	selector layer.Selector
 	current  layer.Target // as last told by an event
 	stream   *rewrite.Stream
@@ -37,10 +38,6 @@ type slot struct {
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe
 	report   report
-	meter    units.Size    // audio bytes since the last measurement
-	spoken   time.Duration // how long those bytes sound
-	spokenTo uint32        // RTP timestamp of the newest of them
-	voice    units.Rate    // measured rate of voice, slowly forgotten
 	grant    allocator.Grant
 	stats    SlotStats
 }
@@ -74,6 +71,9 @@ func (s *slot) init(index int, cfg SlotConfig, random *seeded) {
 		infos:   make([]LayerInfo, 0, maxLayers),
 		grant:   allocator.Grant{Slot: index, Spatial: allocator.Paused, Temporal: allocator.Paused, Reason: allocator.NoSource},
 	}
+	if cfg.Kind == Audio {
+		s.sound = newSound(s)
+	}
 }
 
 // Assign fills a slot with a source, or empties it. The same id again only
@@ -82,6 +82,9 @@ func (d *Downlink) Assign(now time.Time, index int, source Source) {
 	s := d.slot(index)
 	if s == nil {
 		return
+	}
+	if source.Kind == codec.RED { // it is taken apart
+		source.Kind = codec.Opus
 	}
 	was, unmuted := s.source.Kind, s.source.Muted && !source.Muted
 	changed := source.ID != s.source.ID || source.Kind != was && source.Kind != codec.Unknown && was != codec.Unknown
@@ -108,13 +111,12 @@ func (s *slot) change() {
 	s.codec, s.unsupported, s.input = nil, false, 0
 	s.selector.SourceChanged()
 	s.keyframe = keyframe{}
-	s.voice, s.report.prompt = 0, true
+	s.report.prompt = true
+	if s.sound != nil {
+		s.sound.change()
+	}
 	if s.source.ID == 0 {
 		s.selector.SetTarget(layer.Paused)
-		return
-	}
-	if s.cfg.Kind == Audio {
-		s.voice = assumedVoice
 	}
 }
 

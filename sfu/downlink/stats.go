@@ -22,6 +22,7 @@ func (d *Downlink) Stats() Stats {
 		PaddingBytes: d.paddingBytes,
 		Failed:       d.failed,
 		DataMode:     d.mode,
+		VoiceLoss:    d.loss.Share(),
 	}
 	for i := range d.slots {
 		s := &d.slots[i]
@@ -39,7 +40,10 @@ func (d *Downlink) Stats() Stats {
 		}
 		v.Grant = s.grant
 		st.History += s.history.len()
-		st.Voice += s.voice
+		if s.sound != nil {
+			v.Voice = s.sound.stats()
+			st.Voice += v.Voice.Rate
+		}
 	}
 	return st
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
 
 // LayerInfo is one spatial (simulcast) layer that a source announces; 0 is the
@@ -25,6 +26,9 @@ type Source struct {
 	Kind   codec.Kind
 	Screen bool
 	Muted  bool
+	// Opaque says that payloads are encrypted end to end: sound is passed on
+	// as it is.
+	Opaque bool
 	// Layers is copied; an empty list of a video source means one layer of
 	// unknown size.
 	Layers []LayerInfo
@@ -180,6 +184,20 @@ type SlotStats struct {
 	Verdicts                                   [verdicts]uint64
 	NACKs, NACKUnknown, NACKRefused, Keyframes uint64 // sequence numbers asked for; not known; refused; key frames asked of the publisher
 	QueueDrops                                 uint64 // packets that the pacer gave up
+
+	// Voice is how sound is sent in an audio slot.
+	Voice VoiceStats
+}
+
+// VoiceStats is the sound of one slot for operators.
+type VoiceStats struct {
+	Mode voice.Mode
+	// Rate is what it costs on the wire now, silence included, slowly
+	// forgotten; Payload is the rate of Opus while the source speaks, Duty the
+	// share of time, 0 to 1, in which it does.
+	Rate, Payload units.Rate
+	Duty          float64
+	voice.Stats
 }
 
 // Stats is one downlink for operators.
@@ -194,6 +212,7 @@ type Stats struct {
 	Queued       units.Size
 	QueuedDelay  time.Duration
 	Voice        units.Rate // measured wire rate of voice
+	VoiceLoss    float64    // loss that redundancy is decided by, 0 to 1
 	Budget       units.Rate // what the last allocation had to spend
 	Packets      uint64     // everything that left
 	Bytes        uint64     // on the wire

@@ -30,8 +30,8 @@ type Loss struct {
 // Note takes a report: so many packets arrived, so many did not. Reports of a
 // time in which the path was overfull are the caller's to leave out: what we
 // have lost in our own queue is repaired by sending less, not more.
-func (l *Loss) Note(now time.Time, got, missed int) {
-	if got < 0 || missed < 0 || got+missed == 0 {
+func (l *Loss) Note(now time.Time, got, missed float64) {
+	if !(got >= 0 && missed >= 0 && got+missed > 0) {
 		return
 	}
 	if age := now.Sub(l.at); age > 0 && !l.at.IsZero() {
@@ -41,8 +41,8 @@ func (l *Loss) Note(now time.Time, got, missed int) {
 	if l.at.Before(now) {
 		l.at = now
 	}
-	l.got += float64(got)
-	l.missed += float64(missed)
+	l.got += got
+	l.missed += missed
 	switch share, known := l.share(); {
 	case !known:
 	case share >= redundantFrom:

@@ -13,7 +13,7 @@ func TestLossHasTwoThresholds(t *testing.T) {
 	now := epoch
 	note := func(percent float64, packets int) {
 		for i := range packets {
-			missed := 0
+			missed := 0.0
 			if int(float64(i+1)*percent/100) > int(float64(i)*percent/100) {
 				missed = 1
 			}

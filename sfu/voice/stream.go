@@ -122,10 +122,12 @@ func (s *Stream) Push(now time.Time, w *Workshop, p *packet.Packet) {
 	}
 	switch {
 	case len(p.Payload) == 0: // Chromium sends padding on these payload types
+		s.flush(w) // numbers leave in order
 		s.skip(p.Retain())
 	case p.Kind == codec.RED:
 		s.unpack(now, w, p)
 	case s.window != nil && !s.window.Fresh(p.Timestamp, p.Payload):
+		s.flush(w)
 		s.skip(p.Retain()) // a copy of it was here before
 	default:
 		s.take(now, w, p.Retain())
@@ -166,6 +168,7 @@ func (s *Stream) unpack(now time.Time, w *Workshop, p *packet.Packet) {
 		s.take(now, w, q)
 	}
 	if err != nil || !primary {
+		s.flush(w)
 		s.skip(p.Retain())
 	}
 }

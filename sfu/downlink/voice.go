@@ -1,0 +1,255 @@
+package downlink
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/pacing"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/allocator"
+	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
+)
+
+const (
+	// assumedPayload is the payload rate of a voice that was not measured yet:
+	// between what a browser sends by itself (27 to 31 kbit/s) and what it is
+	// asked for.
+	assumedPayload = 20 * units.Kbps
+	// unheard is the longest packet time chosen for better sound before the
+	// receiver has reported anything: a thin path must not be drowned by what
+	// nobody knows that it carries.
+	unheard = 60 * time.Millisecond
+	// repairWithin is the round trip up to which a lost packet of voice is
+	// asked for: later it comes after it should have been played.
+	repairWithin = 200 * time.Millisecond
+	// overfull is the queue from which on loss is our own doing.
+	overfull = 200 * time.Millisecond
+	// worthData is the impairment that a subscriber who saves data accepts for
+	// fewer bytes.
+	worthData = 1.5
+)
+
+// sound is what an audio slot has beside other slots.
+type sound struct {
+	stream   voice.Stream
+	steps    []voice.Step // the ladder of the last allocation, empty without a source
+	step     int          // where on it the mode in force stands
+	overhead units.Size   // of each packet, as of that allocation
+}
+
+func newSound(s *slot) *sound {
+	a := &sound{steps: make([]voice.Step, 0, voice.MaxSteps)}
+	if c := s.negotiated(codec.Opus); c != nil {
+		a.stream.SetPayloadType(c.PayloadType)
+	}
+	return a
+}
+
+// change begins with another source. What is known of the subscriber's path
+// stays, and so does the mode until the next allocation.
+func (a *sound) change() {
+	a.stream.Reset()
+	*a.stream.Meter() = voice.Meter{}
+}
+
+// measure closes a measurement and says whether the voice has become so much
+// dearer that the budget is to be divided anew at once.
+func (a *sound) measure(elapsed time.Duration) bool {
+	was := a.rate()
+	a.stream.Meter().Take(elapsed)
+	now := a.rate()
+	return now > was+was/8
+}
+
+// shape is what the source costs, as measured or assumed.
+func (a *sound) shape(overhead units.Size) voice.Shape {
+	m := a.stream.Meter()
+	shape := voice.Shape{Payload: m.Rate(), Published: m.Packet(), Overhead: overhead}
+	if shape.Payload == 0 {
+		shape.Payload = assumedPayload
+	}
+	return shape
+}
+
+// duty is the share of time in which the source sends.
+func (a *sound) duty() float64 {
+	if m := a.stream.Meter(); m.Rate() > 0 {
+		return m.Duty()
+	}
+	return 1 // it has just begun
+}
+
+// rate is what the voice costs on the wire in its mode, with its silence.
+func (a *sound) rate() units.Rate {
+	if len(a.steps) == 0 {
+		return 0
+	}
+	return a.stream.Mode().Rate(a.shape(a.overhead)).Scale(a.duty())
+}
+
+func (a *sound) stats() VoiceStats {
+	m := a.stream.Meter()
+	return VoiceStats{Mode: a.stream.Mode(), Rate: a.rate(), Payload: m.Rate(), Duty: m.Duty(), Stats: a.stream.Stats()}
+}
+
+// forwardVoice passes sound on in the slot's voice mode.
+func (d *Downlink) forwardVoice(now time.Time, s *slot, p *packet.Packet) Verdict {
+	s.sound.stream.Push(now, &d.workshop, p)
+	return d.sendVoice(now, s, p)
+}
+
+// tickVoice sends what has waited long enough for more.
+func (d *Downlink) tickVoice(now time.Time, s *slot) {
+	if s.sound != nil && due(now, s.sound.stream.Next()) {
+		s.sound.stream.Tick(now, &d.workshop)
+		d.sendVoice(now, s, nil)
+	}
+}
+
+// sendVoice numbers and queues what the voice mode has made, and answers what
+// became of the packet that was offered.
+func (d *Downlink) sendVoice(now time.Time, s *slot, offered *packet.Packet) Verdict {
+	verdict := Forwarded
+	for out, more := s.sound.stream.Pop(); more; out, more = s.sound.stream.Pop() {
+		p, v := out.Packet, Forwarded
+		switch {
+		case !out.Skip:
+			v = d.numberVoice(now, s, p)
+		case len(p.Payload) == 0:
+			v = DroppedEmpty
+			fallthrough
+		default:
+			d.skip(now, s, p)
+		}
+		if p == offered {
+			verdict = v
+		}
+		p.Release()
+	}
+	return verdict
+}
+
+// numberVoice gives one packet its place in the slot's stream and queues it.
+func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict {
+	arrival := arrivalOf(now, p)
+	if p.SSRC != s.input {
+		s.stream.Switch(arrival, p)
+		s.input = p.SSRC
+	}
+	output, ok := s.stream.Rewrite(arrival, p)
+	if !ok {
+		return DroppedLate
+	}
+	return d.push(now, s, p, output, pacing.Voice)
+}
+
+// voiceLayers fills s.layers with the ladder of voice modes.
+//
+// A mode costs what it costs while somebody speaks, times the share of time in
+// which that is so. But one that would not fit the whole budget while somebody
+// speaks is not taken in a silence either: the first word would drown the path.
+func (d *Downlink) voiceLayers(s *slot) {
+	a := s.sound
+	a.overhead = d.wireSize(0, false, d.audioLevel, nil)
+	c := voice.Conditions{
+		Shape: a.shape(a.overhead), Loss: d.loss.Share(), Repair: d.repairsVoice(s),
+		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque,
+	}
+	a.steps = voice.AppendLadder(a.steps, c)
+	for n := len(a.steps) - 1; n > 0 && d.declines(a.steps[n-1], a.steps[n], c.Published); n-- {
+		a.steps = a.steps[:n]
+	}
+	a.step = place(a.steps, a.stream.Mode(), c.Shape)
+	duty := a.duty()
+	for i, step := range a.steps {
+		needs := step.Rate
+		if i > a.step {
+			needs = allocator.WithHeadroom(needs)
+		}
+		rate := step.Rate
+		if needs <= d.budget {
+			rate = max(rate.Scale(duty), 1)
+		}
+		s.layers = append(s.layers, allocator.Layer{Spatial: int8(i), Rate: rate})
+	}
+}
+
+// declines says whether a step up the ladder is not wanted even where it fits.
+func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
+	if !d.heard && d.transportWide && max(to.Mode.Packet, published) < unheard {
+		return true
+	}
+	return d.mode == Low && from.Impairment-to.Impairment < worthData
+}
+
+// place is where a mode stands on a ladder: if it is not on it, the best step
+// that costs no more.
+func place(steps []voice.Step, m voice.Mode, shape voice.Shape) int {
+	rate, at := m.Rate(shape), 0
+	for i, step := range steps {
+		if step.Mode == m {
+			return i
+		}
+		if step.Rate <= rate {
+			at = i
+		}
+	}
+	return at
+}
+
+// keepModes tells the allocator where on their new ladders the modes stand that
+// were granted before.
+func (d *Downlink) keepModes(granted []allocator.Grant) {
+	for i := range granted {
+		if s := d.slot(granted[i].Slot); s != nil && s.sound != nil && granted[i].Active() && len(s.sound.steps) > 0 {
+			granted[i].Spatial = int8(s.sound.step)
+		}
+	}
+}
+
+// obey puts a grant into force. Silence is left out where bits are scarce.
+func (a *sound) obey(g allocator.Grant, scarce bool) {
+	if !g.Active() || int(g.Spatial) >= len(a.steps) {
+		return
+	}
+	a.step = int(g.Spatial)
+	a.stream.SetMode(a.steps[a.step].Mode)
+	a.stream.SetQuiet(scarce || a.step < len(a.steps)-1)
+}
+
+// repairsVoice says whether lost packets of the slot's voice are sent again.
+func (d *Downlink) repairsVoice(s *slot) bool { return s.cfg.NACK && d.roundTrip() < repairWithin }
+
+// noteLoss takes what a report says of loss.
+func (d *Downlink) noteLoss(now time.Time, reports []bwe.PacketReport) {
+	if !d.heard {
+		d.heard = true
+		d.allocateSoon(now, 0)
+	}
+	if d.bwe.Stats().QueueDelay > overfull {
+		return
+	}
+	missed := 0
+	for i := range reports {
+		if !reports[i].Received {
+			missed++
+		}
+	}
+	d.loss.Note(now, float64(len(reports)-missed), float64(missed))
+}
+
+// noteReport takes what a receiver report says of loss, where the receiver says
+// nothing of each packet (RFC 3550 §6.4.1).
+func (d *Downlink) noteReport(now time.Time, s *slot, fraction float64) {
+	d.heard = true
+	if d.bwe.State() != bwe.Coarse || s.cfg.Kind != Audio {
+		return
+	}
+	missed := fraction * reportWeight
+	d.loss.Note(now, reportWeight-missed, missed)
+}
+
+// reportWeight is how many packets the second of a receiver report counts as.
+const reportWeight = 25
