@@ -29,8 +29,15 @@ func Allocate(budget units.Rate, demands []Demand, previous []Grant, dst []Grant
 		dst = append(dst, g)
 	}
 	a.grants = dst
-	a.bases()
-	a.upgrades()
+	first := a.following(-1)
+	a.base(first)
+	a.upgrades(true)
+	for i := first; i >= 0; i = a.following(i) {
+		if i != first {
+			a.base(i)
+		}
+	}
+	a.upgrades(false)
 	a.explain()
 	return dst
 }
@@ -49,23 +56,30 @@ type allocation struct {
 // one it had.
 func (a *allocation) grant(g *Grant, d *Demand, index int) {
 	l := &d.Layers[index]
-	a.spent = add(a.spent-g.Rate, l.Rate)
+	a.spent += cost(l.Rate) - cost(g.Rate)
 	g.Spatial, g.Temporal, g.Rate = l.Spatial, l.Temporal, l.Rate
 }
 
-// bases grants every picture its lowest layer, the most important first. What
-// does not fit is passed over: a cheaper picture behind it may still fit.
-func (a *allocation) bases() {
-	for i := a.following(-1); i >= 0; i = a.following(i) {
-		d := &a.demands[i]
-		index := d.lowest()
-		// A picture that was paused for want of budget comes back with
-		// headroom; one that is shown, or new, needs only to fit.
-		p, known := a.before(d.Slot)
-		resumes := known && !p.Active() && p.Reason == PausedBandwidth
-		if a.fits(d.Layers[index].Rate, resumes) {
-			a.grant(&a.grants[i], d, index)
-		}
+// mostCost is beyond every budget, and sums of it do not overflow.
+const mostCost = 1 << 40
+
+// cost is a rate as it is reckoned with: rates come from what publishers claim.
+func cost(r units.Rate) units.Rate { return min(r, mostCost) }
+
+// base grants the picture at i its lowest layer if that fits. What does not is
+// passed over: a cheaper picture behind it may still fit.
+func (a *allocation) base(i int) {
+	if i < 0 {
+		return
+	}
+	d := &a.demands[i]
+	index := d.lowest()
+	// A picture that was paused for want of budget comes back with headroom;
+	// one that is shown, or new, needs only to fit.
+	p, known := a.before(d.Slot)
+	resumes := known && !p.Active() && p.Reason == PausedBandwidth
+	if a.fits(cost(d.Layers[index].Rate), resumes) {
+		a.grant(&a.grants[i], d, index)
 	}
 }
 
@@ -123,9 +137,9 @@ func (a *allocation) fits(more units.Rate, headroom bool) bool {
 	return total <= a.budget
 }
 
-// upgrades spends what is left, one step at a time, each time on the step with
-// the most gain for each bit.
-func (a *allocation) upgrades() {
+// upgrades spends what is left on voices or on pictures, one step at a time,
+// each time on the step with the most gain for each bit.
+func (a *allocation) upgrades(voices bool) {
 	// Every step raises the value of one demand, so there are no more steps
 	// than layers.
 	steps := 0
@@ -135,7 +149,8 @@ func (a *allocation) upgrades() {
 	for range steps {
 		bestDemand, bestLayer, bestScore := -1, -1, 0.0
 		for i := range a.demands {
-			if g := &a.grants[i]; g.Reason != PausedBandwidth || !g.Active() {
+			g := &a.grants[i]
+			if g.Reason != PausedBandwidth || !g.Active() || (a.demands[i].Kind == Voice) != voices {
 				continue
 			}
 			if index, score := a.step(i); score > bestScore {
@@ -175,14 +190,11 @@ func (a *allocation) step(i int) (index int, score float64) {
 			continue
 		}
 		isKept := l.Rate <= kept
-		if !a.fits(l.Rate-g.Rate, !isKept) {
+		if !a.fits(cost(l.Rate)-cost(g.Rate), !isKept) {
 			continue
 		}
 		// A step that costs nothing is worth as much as one bit per second.
 		s := gain * (1 + float64(d.Priority)) / math.Max(float64(l.Rate-g.Rate), 1)
-		if d.Kind == Voice {
-			s *= voiceWeight
-		}
 		if isKept {
 			s *= keepBoost
 		}

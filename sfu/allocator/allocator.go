@@ -8,10 +8,12 @@
 //
 // The order in which the budget is spent:
 //
-//  1. voice, always, even when the budget is smaller: the last bit of a link
-//     belongs to it;
-//  2. the lowest layer of every picture that is looked at, by priority;
-//  3. upgrades, by priority x gain of picture for each bit;
+//  1. voice at its thinnest, always, even when the budget is smaller: the last
+//     bit of a link belongs to it;
+//  2. the lowest layer of the most important picture;
+//  3. better voice modes;
+//  4. the lowest layer of every other picture that is looked at, by priority;
+//  5. upgrades, by priority x gain of picture for each bit;
 //
 // Two thresholds keep it calm: what was granted before stays as long as it
 // fits the budget whole; what was not is taken only when everything granted

@@ -71,10 +71,6 @@ var motion = [2][4]float64{
 	{1, 0.96, 0.92, 0.88},
 }
 
-// voiceWeight lets a better voice mode come before a better picture: a voice
-// mode costs a tenth of a picture's step and is heard by everybody.
-const voiceWeight = 1000
-
 // value is how good the layer at i looks where it is shown: the side of the
 // picture in pixels, less what a lower frame rate takes away. Pixels beyond
 // what is shown count nothing.

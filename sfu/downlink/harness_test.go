@@ -62,6 +62,7 @@ type wire struct {
 	flight  []received
 	lost    int
 	maxWait time.Duration
+	loses   func() bool // beyond the queue; nil = nothing
 }
 
 func (w *wire) send(now time.Time, out *Outgoing) {
@@ -75,31 +76,35 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 	}
 	w.maxWait = max(w.maxWait, wait)
 	w.free = w.free.Add(out.Size.At(w.rate))
+	if w.loses != nil && w.loses() {
+		return
+	}
 	r := received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: w.free.Add(w.delay)}
 	w.flight = append(w.flight, r)
 }
 
 // call is one subscriber in virtual time, a millisecond a step.
 type call struct {
-	t        *testing.T
-	now      time.Time
-	pool     *packet.Pool
-	d        *Downlink
-	wire     wire
-	recorder *feedback.Recorder
-	back     []byte
-	backAt   time.Time
-	speakers map[int]*talker    // by slot
-	cameras  map[int][]*camera  // by slot
-	sources  map[int]uint32     // by slot
-	got      map[int][]received // by slot
-	events   []Event
-	frameAt  time.Time
-	voiceAt  time.Time
-	rates    bool // measured rates are told
-	onEvent  func(Event)
-	deaf     bool // nothing is reported
-	reports  []rtcp.SenderReport
+	t         *testing.T
+	now       time.Time
+	pool      *packet.Pool
+	d         *Downlink
+	wire      wire
+	recorder  *feedback.Recorder
+	back      []byte
+	backAt    time.Time
+	speakers  map[int]*talker    // by slot
+	cameras   map[int][]*camera  // by slot
+	sources   map[int]uint32     // by slot
+	got       map[int][]received // by slot
+	events    []Event
+	frameAt   time.Time
+	voiceSize int // of 20 ms of sound, in bytes
+	voiceAt   time.Time
+	rates     bool // measured rates are told
+	onEvent   func(Event)
+	deaf      bool // nothing is reported
+	reports   []rtcp.SenderReport
 }
 
 func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
@@ -116,7 +121,7 @@ func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
 		t: t, now: epoch, pool: packet.NewPool(), d: d, recorder: rec,
 		wire:     wire{rate: rate, delay: 20 * time.Millisecond},
 		speakers: map[int]*talker{}, cameras: map[int][]*camera{}, sources: map[int]uint32{},
-		got: map[int][]received{}, frameAt: epoch, voiceAt: epoch, rates: true,
+		got: map[int][]received{}, frameAt: epoch, voiceAt: epoch, rates: true, voiceSize: 60,
 	}
 	t.Cleanup(func() {
 		d.Close()
@@ -208,7 +213,7 @@ func (c *call) publish() {
 	for ; !c.voiceAt.After(c.now); c.voiceAt = c.voiceAt.Add(20 * time.Millisecond) {
 		for i := range c.d.slots {
 			if v := c.speakers[i]; v != nil {
-				p := v.packet(c.now, 60)
+				p := v.packet(c.now, c.voiceSize)
 				c.d.Forward(c.now, i, p)
 				p.Release()
 			}
