@@ -68,6 +68,7 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 	cfg := downlink.Config{
 		Overhead:      directOverhead,
 		TransportWide: settled.IDs.TransportWide != 0,
+		AudioLevel:    settled.IDs.AudioLevel != 0,
 		BWE:           *e.media.call.opts.BWE,
 		Seed:          binary.LittleEndian.Uint64(seed[:]),
 		Recorder:      e,

@@ -223,15 +223,15 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) (*inbound
 		g.unknown++
 		return nil, 0
 	}
-	g.ensureStream(in, format.Kind)
+	g.ensureStream(in, format)
 	p.Kind = format.Kind
 	return in, in.stream.Receive(now, p)
 }
 
 // ensureStream makes the stream of an inbound; a codec of another clock is
 // another stream.
-func (g *ingress) ensureStream(in *inbound, kind codec.Kind) {
-	old := in.kind
+func (g *ingress) ensureStream(in *inbound, format profile.Format) {
+	old, kind := in.kind, format.Kind
 	in.kind = kind
 	if in.stream != nil {
 		if old.ClockRate() == kind.ClockRate() {
@@ -241,7 +241,7 @@ func (g *ingress) ensureStream(in *inbound, kind codec.Kind) {
 		in.stream.Close()
 		in.numbers, in.lostBefore, in.received, in.givenUp = 0, 0, 0, 0
 	}
-	cfg := uplink.Config{SSRC: in.ssrc, Kind: kind, NACK: kind.Video()}
+	cfg := uplink.Config{SSRC: in.ssrc, Kind: kind, NACK: kind.Video() || format.NACK}
 	if kind.Video() {
 		cfg.CachePackets = g.media.call.opts.CachePackets
 	}
@@ -345,7 +345,7 @@ func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) 
 			MediaSSRC: in.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(g.sequences),
 		})
 	}
-	if n := in.stream.Stats().GivenUp; n != in.givenUp {
+	if n := in.stream.Stats().GivenUp; n != in.givenUp && in.kind.Video() {
 		in.givenUp = n
 		in.stream.WantKeyframe(now)
 	}

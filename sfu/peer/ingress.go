@@ -170,7 +170,7 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 			g.peer.media.counts.unknown.Add(1)
 			return
 		}
-		g.ensureStream(in, format.Kind)
+		g.ensureStream(in, format)
 		p.Kind = format.Kind
 		verdict = target.stream.Receive(now, p)
 	}
@@ -203,8 +203,8 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 
 // ensureStream makes the uplink of a stream. The codec may change within it;
 // with another clock rate it is another stream.
-func (g *ingress) ensureStream(in *inbound, kind codec.Kind) {
-	old := in.kind
+func (g *ingress) ensureStream(in *inbound, format profile.Format) {
+	old, kind := in.kind, format.Kind
 	in.kind = kind
 	if in.stream != nil {
 		if old.ClockRate() == kind.ClockRate() {
@@ -212,7 +212,7 @@ func (g *ingress) ensureStream(in *inbound, kind codec.Kind) {
 		}
 		in.stream.Close()
 	}
-	in.stream = uplink.New(uplink.Config{SSRC: in.ssrc, Kind: kind, NACK: kind.Video()})
+	in.stream = uplink.New(uplink.Config{SSRC: in.ssrc, Kind: kind, NACK: kind.Video() || format.NACK})
 	in.stream.SetRTT(g.rtt)
 	// Browsers heed transport-wide feedback only if it names a stream of theirs.
 	g.recorder.SetMedia(in.ssrc)

@@ -32,6 +32,10 @@ const (
 	minLife = time.Second
 	maxLife = 3 * time.Second
 
+	// repairVoiceWithin is the round trip up to which a lost packet of sound is
+	// asked for: later it comes after it should have been played.
+	repairVoiceWithin = 200 * time.Millisecond
+
 	// minReorder is by how many newer packets a missing one is taken for lost
 	// before its wait is over; RFC 9002 §6.1.1.
 	minReorder = 3
@@ -160,6 +164,10 @@ func (s *Stream) wait() time.Duration {
 func (s *Stream) AppendNACKs(now time.Time, dst []uint16) []uint16 {
 	g := &s.gaps
 	if g.due.IsZero() || now.Before(g.due) {
+		return dst
+	}
+	if s.cfg.Kind.Audio() && s.rtt >= repairVoiceWithin {
+		g.reset()
 		return dst
 	}
 	life := min(max(4*s.rtt, minLife), maxLife)

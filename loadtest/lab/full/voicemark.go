@@ -10,8 +10,8 @@ import (
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 )
 
-// opusPayload is the payload type of voice in every offer here.
-const opusPayload = 111
+// The payload types of voice in every offer here: Opus, and RED around it.
+const opusPayload, redPayload = 111, 63
 
 // speaking is a host that tells its ways which packets are voice: the network
 // sees sizes only.
@@ -82,5 +82,5 @@ func (c *speakingConn) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // isVoice reads the RTP header, which SRTP leaves clear.
 func isVoice(b []byte) bool {
-	return len(b) >= 12 && b[0]&0xc0 == 0x80 && b[1]&0x7f == opusPayload
+	return len(b) >= 12 && b[0]&0xc0 == 0x80 && (b[1]&0x7f == opusPayload || b[1]&0x7f == redPayload)
 }

@@ -29,6 +29,14 @@ func TestCodecsOfASlot(t *testing.T) {
 	}{
 		"nothing": {nil, nil, false},
 		"audio":   {[]webrtc.RTPCodecParameters{offeredCodec(111, "audio/opus", "minptime=10")}, []downlink.Codec{{Kind: codec.Opus, PayloadType: 111}}, false},
+		"redundancy around our Opus, last": {
+			[]webrtc.RTPCodecParameters{offeredCodec(63, "audio/red", "111/111"), offeredCodec(111, "audio/opus", "minptime=10", nack)},
+			[]downlink.Codec{{Kind: codec.Opus, PayloadType: 111}, {Kind: codec.RED, PayloadType: 63}}, true,
+		},
+		"redundancy around something else": {
+			[]webrtc.RTPCodecParameters{offeredCodec(111, "audio/opus", "minptime=10"), offeredCodec(63, "audio/red", "0/0")},
+			[]downlink.Codec{{Kind: codec.Opus, PayloadType: 111}}, false,
+		},
 		"retransmission by apt, in any order": {
 			[]webrtc.RTPCodecParameters{
 				offeredCodec(99, "video/rtx", "apt=98"), offeredCodec(97, "video/rtx", "apt=96"),

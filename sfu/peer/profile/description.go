@@ -22,6 +22,7 @@ const (
 type Format struct {
 	Kind codec.Kind
 	APT  uint8 // what it repairs (RFC 4588 §8.1); 0 for media
+	NACK bool  // lost packets may be asked for (RFC 4585 §4.2)
 }
 
 // Section is one audio or video section of a description.
@@ -99,6 +100,10 @@ func (d *Description) attribute(media string, a sdp.Attribute) {
 		}
 		if media, err := strconv.ParseUint(apt, 10, 7); err == nil {
 			d.Formats[pt].APT = uint8(media)
+		}
+	case "rtcp-fb": // "111 nack"
+		if pt, err := strconv.ParseUint(number, 10, 7); err == nil && value == "nack" {
+			d.Formats[pt].NACK = true
 		}
 	case "extmap": // "4/sendonly urn:...", RFC 8285 §8
 		number, _, _ = strings.Cut(number, "/")

@@ -12,6 +12,7 @@ const head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 
 func TestReadAnswer(t *testing.T) {
 	text := head +
 		"m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n" +
+		"a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack\r\na=rtcp-fb:63 nack pli\r\na=rtcp-fb:x nack\r\na=rtcp-fb:\r\n" +
 		"a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=extmap:4 " + URIMID + "\r\n" +
 		"m=video 9 UDP/TLS/RTP/SAVPF 96 97 45\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" +
 		"a=rtpmap:45 AV1/90000\r\na=extmap:10/recvonly " + URIRID + "\r\na=extmap:3 " + URITransportWide + "\r\n" +
@@ -29,6 +30,9 @@ func TestReadAnswer(t *testing.T) {
 	}
 	if n.Formats[97].APT != 96 || n.Formats[99].APT != 0 {
 		t.Errorf("repairs %d and %d, want 96 and nothing", n.Formats[97].APT, n.Formats[99].APT)
+	}
+	if !n.Formats[111].NACK || n.Formats[63].NACK {
+		t.Errorf("NACK %v and %v, want that of Opus only", n.Formats[111].NACK, n.Formats[63].NACK)
 	}
 	if want := (IDs{MID: 4, RID: 10, AudioLevel: 1, TransportWide: 3}); n.IDs != want {
 		t.Errorf("extensions %+v, want %+v", n.IDs, want)

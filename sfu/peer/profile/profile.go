@@ -26,6 +26,9 @@ import (
 // (RFC 6184 §8.1).
 const h264Packets = "packetization-mode=1"
 
+// mimeTypeRED is redundancy around Opus, for which pion has no name.
+const mimeTypeRED = "audio/red"
+
 // feedback lists what we understand of RTCP feedback (RFC 4585 §4.2).
 func feedback(video bool) []webrtc.RTCPFeedback {
 	fb := []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBTransportCC}, {Type: webrtc.TypeRTCPFBNACK}}
@@ -62,8 +65,16 @@ func Register(m *webrtc.MediaEngine) error {
 		},
 		PayloadType: 111,
 	}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
-		return err
+	redundant := webrtc.RTPCodecParameters{ // RFC 2198
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType: mimeTypeRED, ClockRate: 48000, Channels: 2, SDPFmtpLine: "111/111", RTCPFeedback: feedback(false),
+		},
+		PayloadType: 63,
+	}
+	for _, c := range []webrtc.RTPCodecParameters{opus, redundant} {
+		if err := m.RegisterCodec(c, webrtc.RTPCodecTypeAudio); err != nil {
+			return err
+		}
 	}
 	for _, v := range videoCodecs {
 		media := webrtc.RTPCodecParameters{
@@ -111,9 +122,11 @@ func registerExtensions(m *webrtc.MediaEngine) error {
 }
 
 // Codecs turns a negotiated list of pion's into ours: one entry for each kind,
-// the first wins. nack says whether lost packets may be asked for.
+// the first wins, and RED comes last, if it is around our Opus. nack says
+// whether lost packets may be asked for.
 func Codecs(offered []webrtc.RTPCodecParameters) (codecs []downlink.Codec, nack bool) {
 	seen := make(map[codec.Kind]bool)
+	opus := ""
 	for _, c := range offered {
 		kind := codec.KindOf(c.MimeType)
 		switch {
@@ -126,9 +139,18 @@ func Codecs(offered []webrtc.RTPCodecParameters) (codecs []downlink.Codec, nack 
 			nack = nack || (fb.Type == webrtc.TypeRTCPFBNACK && fb.Parameter == "")
 		}
 		seen[kind] = true
+		if kind == codec.Opus {
+			opus = strconv.Itoa(int(c.PayloadType))
+		}
 		codecs = append(codecs, downlink.Codec{
 			Kind: kind, PayloadType: uint8(c.PayloadType), RTXPayloadType: repairOf(offered, c.PayloadType),
 		})
+	}
+	for _, c := range offered { // "111/111": the types of the blocks, RFC 2198 §5
+		first, _, _ := strings.Cut(c.SDPFmtpLine, "/")
+		if codec.KindOf(c.MimeType) == codec.RED && opus != "" && first == opus {
+			return append(codecs, downlink.Codec{Kind: codec.RED, PayloadType: uint8(c.PayloadType)}), nack
+		}
 	}
 	return codecs, nack
 }
