@@ -4,7 +4,9 @@
 // out at the rate it was told with bursts of at most Config.Burst or one
 // packet, and when too much video waits it drops whole frames: half a frame is
 // bytes spent on nothing. Voice leaves at once and is owed to the budget, so
-// that everything else waits for it.
+// that everything else waits for it. Whoever asks too late, since a timer rang
+// late or the machine stalled, gets what was due meanwhile, up to
+// Config.MaxLate: else every late call would cost rate, and frames.
 //
 // Input: Push with a wire size, SetRate. Output: Pop, Next, and onDrop for
 // every item that will never be popped. Time is an argument; there is no timer.
@@ -53,6 +55,10 @@ type Config struct {
 	// Burst is how much may leave back to back, as time at the rate. One
 	// packet may always leave, however long it lasts.
 	Burst time.Duration
+	// MaxLate is how much time that passed while packets waited and nobody
+	// called Pop, because the machine was busy, may be made up for at once. The
+	// path was idle meanwhile. 0 loses that time.
+	MaxLate time.Duration
 	// MaxDelay is how much video, and how much retransmission, may wait, as
 	// time at the rate.
 	MaxDelay time.Duration
@@ -72,6 +78,7 @@ func DefaultConfig() Config {
 	return Config{
 		Rate:             300 * units.Kbps,
 		Burst:            5 * time.Millisecond,
+		MaxLate:          200 * time.Millisecond,
 		MaxDelay:         300 * time.Millisecond,
 		MaxKeyframeDelay: 2 * time.Second,
 		MaxDebt:          500 * time.Millisecond,
@@ -87,6 +94,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("pacing: rate %d is negative", c.Rate)
 	case c.Burst < 0 || c.Burst > time.Second:
 		return fmt.Errorf("pacing: burst %v is outside 0 to 1s", c.Burst)
+	case c.MaxLate < 0 || c.MaxLate > time.Second:
+		return fmt.Errorf("pacing: lateness %v is outside 0 to 1s", c.MaxLate)
 	case c.MaxDelay <= 0 || c.MaxKeyframeDelay < c.MaxDelay || c.MaxKeyframeDelay > time.Minute:
 		return fmt.Errorf("pacing: delays %v and %v are not rising within (0, 1m]", c.MaxDelay, c.MaxKeyframeDelay)
 	case c.MaxDebt < 0 || c.MaxDebt > time.Minute:

@@ -46,8 +46,13 @@ type Queue[T any] struct {
 	cfg    Config
 	onDrop func(Item[T])
 	rate   units.Rate
-	// free is when all that left is paid for; never more than Burst ago.
-	free     time.Time
+	// free is when all that left is paid for; never more than Burst before
+	// the oldest packet that waits began to, or before now when none does.
+	free time.Time
+	// released is since when waiting is nobody's will: the last end of a hold
+	// or of a rate of 0.
+	released time.Time
+	stopped  bool // held, or without a rate, since the last settle
 	lastCost time.Duration
 	nodes    []node[T]
 	spare    int32
@@ -72,6 +77,8 @@ func New[T any](cfg Config, onDrop func(Item[T])) (*Queue[T], error) {
 		spare:  none,
 		flows:  make([]flow, cfg.Flows),
 		scan:   make([]flowScan, cfg.Flows),
+
+		stopped: cfg.Rate <= 0,
 	}
 	for i := range q.lists {
 		q.lists[i] = list{head: none, tail: none}
@@ -171,13 +178,17 @@ func (q *Queue[T]) SetRate(now time.Time, r units.Rate) {
 		}
 	}
 	q.rate = r
+	q.stopped = q.stopped || r <= 0
 	q.trimVideo()
 	q.trimRetransmissions()
 }
 
 // Hold keeps everything but voice back, or lets it go again: the window of the
 // congestion controller is full. What waits too long meanwhile is dropped as ever.
-func (q *Queue[T]) Hold(held bool) { q.held = held }
+func (q *Queue[T]) Hold(held bool) {
+	q.held = held
+	q.stopped = q.stopped || held
+}
 
 // Next is when Pop has something; it may be past. Zero means that nothing
 // waits that time alone would release.
@@ -274,12 +285,35 @@ func (q *Queue[T]) Drops() uint64 { return q.drops }
 // settle forgets credit older than a burst, and debt larger than voice or one
 // packet may cause (a clock that went back must not stop the path).
 func (q *Queue[T]) settle(now time.Time) {
-	if earliest := now.Add(-q.cfg.Burst); q.free.Before(earliest) {
+	if q.stopped {
+		q.released = now
+		q.stopped = q.held || q.rate <= 0
+	}
+	if earliest := q.idleUntil(now).Add(-q.cfg.Burst); q.free.Before(earliest) {
 		q.free = earliest
 	}
 	if latest := now.Add(max(q.cfg.MaxDebt, q.lastCost)); q.free.After(latest) {
 		q.free = latest
 	}
+}
+
+// idleUntil is until when nothing could have left: now, or, where packets have
+// waited that nobody asked for, when the oldest of them came. Padding does not
+// count, for nobody misses it.
+func (q *Queue[T]) idleUntil(now time.Time) time.Time {
+	since := now
+	for _, p := range [...]Priority{Retransmission, Video} {
+		if i := q.lists[p].head; i != none && q.nodes[i].at.Before(since) {
+			since = q.nodes[i].at
+		}
+	}
+	if since.Before(q.released) {
+		since = q.released
+	}
+	if latest := now.Add(-q.cfg.MaxLate); since.Before(latest) {
+		return latest
+	}
+	return since
 }
 
 // owe charges voice, which did not wait for its turn.
