@@ -118,3 +118,33 @@ func TestSilenceIsNotLateness(t *testing.T) {
 		t.Errorf("%d packets left at once after silence, want 1", n)
 	}
 }
+
+// A probe is padding that is pushed one packet at a time, so what waits is
+// always new; Fill makes its lateness count.
+func TestLateCallsCostNoProbe(t *testing.T) {
+	for _, c := range []struct {
+		fill bool
+		want int
+	}{{true, 100}, {false, 10}} {
+		r := newRig(t, nil) // 100 bytes a millisecond
+		r.Fill(epoch, c.fill)
+		left := 0
+		for now := epoch; now.Before(epoch.Add(300 * time.Millisecond)); now = now.Add(30 * time.Millisecond) {
+			for {
+				r.push(now, Padding, 300, 0, 0)
+				if _, ok := r.Pop(now); !ok {
+					break
+				}
+				left++
+			}
+			for _, ok := r.Pop(now); ok; _, ok = r.Pop(now) {
+				left++
+			}
+			r.Clear(0)
+		}
+		if left < c.want*85/100 || left > c.want*125/100 {
+			t.Errorf("filled %v: %d packets of padding left in 300 ms, want about %d", c.fill, left, c.want)
+		}
+		r.Fill(epoch.Add(300*time.Millisecond), false)
+	}
+}

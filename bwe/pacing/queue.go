@@ -52,7 +52,8 @@ type Queue[T any] struct {
 	// released is since when waiting is nobody's will: the last end of a hold
 	// or of a rate of 0.
 	released time.Time
-	stopped  bool // held, or without a rate, since the last settle
+	stopped  bool      // held, or without a rate, since the last settle
+	filled   time.Time // since when padding is pushed whenever there is room
 	lastCost time.Duration
 	nodes    []node[T]
 	spare    int32
@@ -190,6 +191,18 @@ func (q *Queue[T]) Hold(held bool) {
 	q.stopped = q.stopped || held
 }
 
+// Fill says whether padding will be pushed from now on whenever nothing else
+// waits, as for a probe. It counts as waiting: a call that comes late costs a
+// probe no rate.
+func (q *Queue[T]) Fill(now time.Time, on bool) {
+	switch {
+	case !on:
+		q.filled = time.Time{}
+	case q.filled.IsZero():
+		q.filled = now
+	}
+}
+
 // Next is when Pop has something; it may be past. Zero means that nothing
 // waits that time alone would release.
 func (q *Queue[T]) Next() time.Time {
@@ -298,14 +311,17 @@ func (q *Queue[T]) settle(now time.Time) {
 }
 
 // idleUntil is until when nothing could have left: now, or, where packets have
-// waited that nobody asked for, when the oldest of them came. Padding does not
-// count, for nobody misses it.
+// waited that nobody asked for, when the oldest of them came. Padding counts
+// only where Fill says so.
 func (q *Queue[T]) idleUntil(now time.Time) time.Time {
 	since := now
 	for _, p := range [...]Priority{Retransmission, Video} {
 		if i := q.lists[p].head; i != none && q.nodes[i].at.Before(since) {
 			since = q.nodes[i].at
 		}
+	}
+	if !q.filled.IsZero() && q.filled.Before(since) {
+		since = q.filled
 	}
 	if since.Before(q.released) {
 		since = q.released

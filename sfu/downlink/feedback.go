@@ -129,5 +129,6 @@ func (d *Downlink) pace(now time.Time) {
 		rate = max(d.probe.rate, rate)
 	}
 	d.queue.SetRate(now, rate)
+	d.queue.Fill(now, d.probe.active())
 	d.settleDrops(now)
 }
