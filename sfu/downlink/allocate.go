@@ -59,6 +59,7 @@ func (d *Downlink) Tick(now time.Time) {
 			d.wantKeyframe(now, s)
 		}
 		d.tickVoice(now, s)
+		d.closeHole(now, s)
 	}
 	if due(now, d.allocateAt) {
 		d.allocate(now)

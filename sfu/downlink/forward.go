@@ -87,6 +87,9 @@ func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdic
 	if !ok {
 		return DroppedLate
 	}
+	if p.Info.Keyframe && p.Info.FrameStart {
+		s.refresh(output.Sequence)
+	}
 	return d.push(now, s, p, output, pacing.Video)
 }
 

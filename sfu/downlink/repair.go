@@ -71,9 +71,13 @@ func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
 	e := s.history.find(sequence)
 	if e == nil {
 		s.stats.NACKUnknown++
+		d.lacks(now, s, sequence)
 		return
 	}
 	at := d.since(now)
+	if e.times >= maxRepeats && at-e.resent >= d.roundTrip() && s.cfg.Kind == Video {
+		d.giveUp(now, s, sequence) // the last repetition was lost as well
+	}
 	if e.times >= maxRepeats || e.times > 0 && at-e.resent < d.roundTrip() || d.repair.tokens <= 0 {
 		s.stats.NACKRefused++
 		return

@@ -37,9 +37,12 @@ type slot struct {
 
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe
-	report   report
-	grant    allocator.Grant
-	stats    SlotStats
+	hole     hole
+	// refreshed is where the newest key frame begins.
+	refreshed uint16
+	report    report
+	grant     allocator.Grant
+	stats     SlotStats
 }
 
 func (s *slot) init(index int, cfg SlotConfig, random *seeded) {

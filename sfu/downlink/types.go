@@ -184,6 +184,7 @@ type SlotStats struct {
 	Verdicts                                   [verdicts]uint64
 	NACKs, NACKUnknown, NACKRefused, Keyframes uint64 // sequence numbers asked for; not known; refused; key frames asked of the publisher
 	QueueDrops                                 uint64 // packets that the pacer gave up
+	GivenUp                                    uint64 // packets lacked by the subscriber for which a key frame was asked
 
 	// Voice is how sound is sent in an audio slot.
 	Voice VoiceStats

@@ -1,0 +1,92 @@
+package downlink
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/codec"
+)
+
+// holeLife is how long a packet that never came from its publisher is waited
+// for, from the subscriber's first request on. The uplink's own requests have
+// been answered by then, or will not be.
+const holeLife = 500 * time.Millisecond
+
+// hole is the place of a packet that a subscriber lacks and that nobody can
+// send it. A decoder waits at it: browsers for three seconds until they ask for
+// a key frame. We know sooner that the packet will not come, and ask for them.
+type hole struct {
+	sequence uint16
+	due      time.Time // when it is given up; zero: there is none
+}
+
+// lacks notes a request for a packet that is not in the history. One hole is
+// enough: the key frame that closes it closes the others.
+func (d *Downlink) lacks(now time.Time, s *slot, sequence uint16) {
+	h := &s.history
+	switch {
+	case s.cfg.Kind != Video || !h.any || int16(sequence-h.newest) >= 0:
+		// Nothing was sent, or not so far.
+	case int16(sequence-h.oldest) <= 0: // forgotten: it will not come
+		d.giveUp(now, s, sequence)
+	case s.hole.due.IsZero():
+		s.hole = hole{sequence: sequence, due: now.Add(holeLife)}
+	}
+}
+
+// closeHole gives a hole up once it is due.
+func (d *Downlink) closeHole(now time.Time, s *slot) {
+	if !due(now, s.hole.due) {
+		return
+	}
+	sequence := s.hole.sequence
+	s.hole = hole{}
+	if s.history.find(sequence) == nil {
+		d.giveUp(now, s, sequence)
+	}
+}
+
+// giveUp asks for a key frame in place of a packet that the subscriber will
+// not get, unless it can do without.
+func (d *Downlink) giveUp(now time.Time, s *slot, sequence uint16) {
+	current := s.selector.Current()
+	if current.Spatial < 0 || s.source.ID == 0 || int16(sequence-s.refreshed) < 0 || !s.needs(sequence) {
+		return
+	}
+	s.stats.GivenUp++
+	d.askKeyframe(now, s, current.Spatial)
+}
+
+// needs says whether other frames refer to what a packet carried, as far as
+// its neighbours tell. When in doubt they do.
+func (s *slot) needs(sequence uint16) bool {
+	if e := s.history.find(sequence); e != nil {
+		return e.packet == nil || !e.packet.Info.Discardable
+	}
+	a, b := s.history.find(sequence-1), s.history.find(sequence+1)
+	if a == nil || b == nil || a.packet == nil || b.packet == nil {
+		return true
+	}
+	x, y := &a.packet.Info, &b.packet.Info
+	switch {
+	case a.output.Timestamp == b.output.Timestamp, !a.packet.Marker: // of the frame before it
+		return !x.Discardable
+	case !y.FrameStart: // of the frame behind it
+		return !y.Discardable
+	case a.packet.Kind == codec.VP8 && x.HasTL0PICIDX && y.HasTL0PICIDX:
+		// A whole frame. Base frames are counted (RFC 7741 §4.2), so one that is
+		// missing shows. What refers to another layer only waits for the next
+		// base frame.
+		bases := y.TL0PICIDX - x.TL0PICIDX
+		return y.Temporal == 0 && bases != 1 || y.Temporal > 0 && bases != 0
+	}
+	return true
+}
+
+// refresh notes that a key frame begins at a sequence number: what is missing
+// before it is missed no more.
+func (s *slot) refresh(sequence uint16) {
+	s.refreshed = sequence
+	if int16(s.hole.sequence-sequence) < 0 {
+		s.hole = hole{}
+	}
+}
