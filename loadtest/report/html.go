@@ -10,7 +10,9 @@ import (
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 )
 
-//go:embed page
+//go:generate go tool esbuild src/page.ts --bundle --minify --format=iife --target=es2022 --charset=utf8 --legal-comments=inline --outfile=page/page.js
+
+//go:embed page uplot/uPlot.min.css
 var files embed.FS
 
 // row is one line of the page's scoreboard.
@@ -36,6 +38,10 @@ func HTML(w io.Writer, title string, outcomes []lab.Outcome) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
+	theirs, err := files.ReadFile("uplot/uPlot.min.css")
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
 	style, err := files.ReadFile("page/page.css")
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
@@ -51,7 +57,7 @@ func HTML(w io.Writer, title string, outcomes []lab.Outcome) error {
 	}
 	return page.Execute(w, map[string]any{
 		"Title": title, "Rows": rows,
-		"Style": template.CSS(style), "Script": template.JS(script), "Data": template.JS(data),
+		"Style": template.CSS(theirs) + template.CSS(style), "Script": template.JS(script), "Data": template.JS(data),
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rivulet-rtc/rivulet/internal/bundle"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 )
 
@@ -123,4 +124,13 @@ func TestPageStandsAlone(t *testing.T) {
 	if strings.Count(page, "<script>") != 1 || !strings.Contains(page, `data-plot="1"`) || !strings.Contains(page, `"capacity":[1,2]`) {
 		t.Error("the page lacks its plots")
 	}
+}
+
+// TestScriptIsFresh rebuilds the page's script from its sources.
+func TestScriptIsFresh(t *testing.T) {
+	committed, err := files.ReadFile("page/page.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle.Fresh(t, "html.go", committed)
 }

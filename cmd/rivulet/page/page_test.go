@@ -12,41 +12,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/evanw/esbuild/pkg/api"
-	"github.com/evanw/esbuild/pkg/cli"
+	"github.com/rivulet-rtc/rivulet/internal/bundle"
 )
 
 // TestBundleIsFresh rebuilds app.js as the go:generate line of page.go does:
 // the committed file cannot be older than its sources, the SDK's included.
 func TestBundleIsFresh(t *testing.T) {
-	source, err := os.ReadFile("page.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := regexp.MustCompile(`(?m)^//go:generate go tool esbuild (.*)$`).FindSubmatch(source)
-	if line == nil {
-		t.Fatal("page.go has no go:generate line for esbuild")
-	}
-	options, err := cli.ParseBuildOptions(strings.Fields(string(line[1])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.Write = false
-	options.LogLevel = api.LogLevelSilent
-	result := api.Build(options)
-	for _, message := range result.Errors {
-		t.Errorf("esbuild: %s", message.Text)
-	}
-	if len(result.OutputFiles) != 1 {
-		t.Fatalf("esbuild wrote %d files, want 1", len(result.OutputFiles))
-	}
 	committed, err := fs.ReadFile(Files(), "app.js")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(committed) != string(result.OutputFiles[0].Contents) {
-		t.Error("files/app.js is older than its sources: run `go generate ./cmd/rivulet/page` and commit the result")
-	}
+	bundle.Fresh(t, "page.go", committed)
 }
 
 func TestHandler(t *testing.T) {
