@@ -38,6 +38,8 @@ export function readLink(url: URL): Link {
   if (ice === "tcp" || ice === "udp") rtc.candidates = ice;
   const codec = query.get("codec");
   if (codec) rtc.videoCodec = codec;
+  const scalability = query.get("svc");
+  if (scalability) rtc.scalabilityMode = scalability;
   const mode = query.get("mode");
   const slots = Number(query.get("slots"));
   return {

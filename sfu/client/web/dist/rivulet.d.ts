@@ -140,6 +140,12 @@ export interface RTCOptions {
   candidates?: "udp" | "tcp";
   /** Prefers a video codec by its name, such as "vp8" or "av1". */
   videoCodec?: string;
+  /**
+   * Sends the camera as one scalable stream of this mode, such as "L3T3_KEY"
+   * (W3C webrtc-svc), instead of simulcast. It wants a videoCodec that knows
+   * the mode: "vp9" or "av1".
+   */
+  scalabilityMode?: string;
 }
 
 /** A slot with the section that receives it. */

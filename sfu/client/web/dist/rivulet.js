@@ -547,6 +547,17 @@ function cameraLayers(width, height, mode) {
   });
   return { encodings, layers };
 }
+function scalableRate(scalabilityMode, width, height, mode) {
+  const [, count = "1", ratio2 = ""] = /^[LS]([1-3])T[1-3](h?)/.exec(scalabilityMode) ?? [];
+  const step = ratio2 === "h" ? 1.5 : 2;
+  let sum = 0;
+  for (let layer = 0; layer < Number(count); layer++) {
+    const scale = step ** (Number(count) - 1 - layer);
+    sum += rateFor(width / scale, height / scale);
+    if (mode === "low") break;
+  }
+  return sum;
+}
 var SCREEN_RATE = 25e5;
 
 // src/sdp.ts
@@ -586,7 +597,7 @@ var Media = class {
     this.addSection(
       "camera",
       "video",
-      CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) }))
+      rtc.scalabilityMode ? [scalable(rtc.scalabilityMode)] : CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) }))
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
@@ -667,14 +678,15 @@ var Media = class {
         if (width > 0 && height > 0) info.layers = [layer];
       } else {
         const { encodings, layers } = cameraLayers(width || 640, height || 360, mode);
+        const scalability = this.rtc.scalabilityMode;
         for (const encoding of parameters.encodings) {
           const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
             active: true,
-            maxBitrate: rateFor(width, height)
+            maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height)
           };
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
-        info.layers = layers;
+        if (!scalability) info.layers = layers;
       }
     }
     await sender.setParameters(parameters);
@@ -715,6 +727,10 @@ var Media = class {
     }
   }
 };
+function scalable(mode) {
+  const encoding = { scalabilityMode: mode };
+  return encoding;
+}
 function isMuted(source, sending, mode) {
   return sending.muted || mode === "voice" && (source === "camera" || source === "screen");
 }

@@ -60,5 +60,22 @@ export function cameraLayers(
   return { encodings, layers };
 }
 
+/**
+ * Answers the rate of a scalable stream of a mode such as "L3T3_KEY": what its
+ * spatial layers would need as streams of their own. In the low data mode it
+ * is that of the smallest, so that the browser leaves the others out.
+ */
+export function scalableRate(scalabilityMode: string, width: number, height: number, mode: DataMode): number {
+  const [, count = "1", ratio = ""] = /^[LS]([1-3])T[1-3](h?)/.exec(scalabilityMode) ?? [];
+  const step = ratio === "h" ? 1.5 : 2;
+  let sum = 0;
+  for (let layer = 0; layer < Number(count); layer++) {
+    const scale = step ** (Number(count) - 1 - layer);
+    sum += rateFor(width / scale, height / scale);
+    if (mode === "low") break;
+  }
+  return sum;
+}
+
 /** The most that a shared screen may use, in bits per second. */
 export const SCREEN_RATE = 2_500_000;

@@ -6,7 +6,7 @@
  * published later goes onto its section by replaceTrack, without SDP.
  */
 import { CallError } from "./errors";
-import { cameraLayers, CAMERA_RIDS, rateFor, SCREEN_RATE } from "./layers";
+import { cameraLayers, CAMERA_RIDS, rateFor, scalableRate, SCREEN_RATE } from "./layers";
 import type { DataMode, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
 import { keepCandidates, keepTurn, mids } from "./sdp";
@@ -21,6 +21,12 @@ export interface RTCOptions {
   candidates?: "udp" | "tcp";
   /** Prefers a video codec by its name, such as "vp8" or "av1". */
   videoCodec?: string;
+  /**
+   * Sends the camera as one scalable stream of this mode, such as "L3T3_KEY"
+   * (W3C webrtc-svc), instead of simulcast. It wants a videoCodec that knows
+   * the mode: "vp9" or "av1".
+   */
+  scalabilityMode?: string;
 }
 
 /** A slot with the section that receives it. */
@@ -63,7 +69,9 @@ export class Media {
     this.addSection(
       "camera",
       "video",
-      CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) })),
+      rtc.scalabilityMode
+        ? [scalable(rtc.scalabilityMode)]
+        : CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) })),
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
@@ -142,14 +150,16 @@ export class Media {
         if (width > 0 && height > 0) info.layers = [layer];
       } else {
         const { encodings, layers } = cameraLayers(width || 640, height || 360, mode);
+        const scalability = this.rtc.scalabilityMode;
         for (const encoding of parameters.encodings) {
           const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
             active: true,
-            maxBitrate: rateFor(width, height),
+            maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height),
           };
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
-        info.layers = layers;
+        // Which layers a scalable stream has is read from the stream itself.
+        if (!scalability) info.layers = layers;
       }
     }
     await sender.setParameters(parameters);
@@ -195,6 +205,12 @@ export class Media {
       this.slots.set(slot, { slot, video, transceiver, stream });
     }
   }
+}
+
+/** The one encoding of a scalable camera; TypeScript's library does not know the mode yet. */
+function scalable(mode: string): RTCRtpEncodingParameters {
+  const encoding: RTCRtpEncodingParameters & { scalabilityMode: string } = { scalabilityMode: mode };
+  return encoding;
 }
 
 /** Says whether nothing is to be sent: muted by hand, or video in voice mode. */
