@@ -79,8 +79,21 @@ type Info struct {
 	Spatial     uint8
 	Temporal    uint8
 
-	// The VP8 payload descriptor (RFC 7741 §4.2), kept so that a forwarding
-	// unit can rewrite it. DescriptorSize is its length in bytes.
+	// Predicted says that the frame refers to earlier pictures, Dependent that
+	// it refers to the next smaller spatial layer of its own picture, and
+	// Beneath that no larger spatial layer refers to it (VP9: P, D, Z).
+	Predicted bool
+	Dependent bool
+	Beneath   bool
+	// Flexible says that Distances lists every earlier picture of the same
+	// spatial layer that the frame needs, by picture id (VP9: F, P_DIFF).
+	Flexible   bool
+	References uint8 // how many of Distances there are
+	Distances  [maxVP9References]uint8
+
+	// The payload descriptor of VP8 (RFC 7741 §4.2) or VP9 (RFC 9628 §4.2),
+	// kept so that a forwarding unit can rewrite it. DescriptorSize is its
+	// length in bytes.
 	HasPictureID   bool
 	LongPictureID  bool // 15 bits instead of 7
 	HasTL0PICIDX   bool

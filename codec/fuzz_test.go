@@ -30,14 +30,18 @@ func fuzzKind(f *testing.F, kind Kind, seeds ...[]byte) {
 		if info.Temporal > 7 || info.Spatial > 7 || int(info.DescriptorSize) > len(payload) {
 			t.Fatalf("impossible: %+v", info)
 		}
-		if kind != VP8 {
+		if kind != VP8 && kind != VP9 {
 			return
 		}
-		PatchVP8(payload, info, info.PictureID, info.TL0PICIDX)
+		SizeVP8(payload, info)
+		if _, layers := SizesVP9(payload, info); kind == VP9 && layers > maxVP9Layers {
+			t.Fatalf("%d layers", layers)
+		}
+		PatchPicture(kind, payload, info, info.PictureID, info.TL0PICIDX)
 		if !bytes.Equal(before, payload) {
 			t.Fatalf("writing the same numbers changed %x to %x", before, payload)
 		}
-		PatchVP8(payload, info, ^info.PictureID, ^info.TL0PICIDX)
+		PatchPicture(kind, payload, info, ^info.PictureID, ^info.TL0PICIDX)
 		after, ok := Inspect(kind, payload, descriptor, marker)
 		if !ok || after.DescriptorSize != info.DescriptorSize || after.Keyframe != info.Keyframe || after.Temporal != info.Temporal {
 			t.Fatalf("other numbers made %+v of %+v", after, info)
@@ -92,7 +96,7 @@ func TestInspectAllocatesNothing(t *testing.T) {
 			if !ok {
 				t.Fatal("bad sample")
 			}
-			PatchVP8(payload, info, 5, 5)
+			PatchPicture(s.kind, payload, info, 5, 5)
 		}); n != 0 {
 			t.Errorf("%v: %v allocations", s.kind, n)
 		}

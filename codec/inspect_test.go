@@ -98,32 +98,40 @@ func TestVP9(t *testing.T) {
 		{
 			name:  "key frame without layers: P=0, B, E",
 			bytes: []byte{0x0c, 0x00},
-			want:  Info{Keyframe: true, FrameStart: true, FrameEnd: true, SwitchUp: true},
+			want:  Info{Keyframe: true, FrameStart: true, FrameEnd: true, SwitchUp: true, DescriptorSize: 1},
 		},
 		{
 			name:  "predicted",
 			bytes: []byte{0x48, 0x00},
-			want:  Info{FrameStart: true},
+			want:  Info{FrameStart: true, Predicted: true, DescriptorSize: 1},
 		},
 		{
 			name:  "second packet of a key frame",
 			bytes: []byte{0x04, 0x00},
-			want:  Info{FrameEnd: true},
+			want:  Info{FrameEnd: true, DescriptorSize: 1},
 		},
 		{
 			name:  "non-flexible: 15-bit picture id, TID 1, U, SID 2, D, TL0PICIDX",
 			bytes: []byte{0xe8, 0x81, 0x02, 0x35, 0x07, 0x00},
-			want:  Info{FrameStart: true, SwitchUp: true, Temporal: 1, Spatial: 2},
+			want: Info{
+				FrameStart: true, SwitchUp: true, Temporal: 1, Spatial: 2, Predicted: true, Dependent: true,
+				HasPictureID: true, LongPictureID: true, PictureID: 0x102, HasTL0PICIDX: true, TL0PICIDX: 7, DescriptorSize: 5,
+			},
 		},
 		{
 			name:  "flexible: 7-bit picture id, TID 7, SID 0, three P_DIFF",
 			bytes: []byte{0xf4, 0x05, 0xe0, 0x03, 0x05, 0x06, 0x00},
-			want:  Info{FrameEnd: true, Temporal: 7},
+			want: Info{
+				FrameEnd: true, Temporal: 7, Predicted: true, Flexible: true, References: 3, Distances: [3]uint8{1, 2, 3},
+				HasPictureID: true, PictureID: 5, DescriptorSize: 6,
+			},
 		},
 		{
 			name:  "upper spatial layer of a key picture is no key frame (P=0, SID 1)",
 			bytes: []byte{0x2c, 0x02, 0x07, 0x00},
-			want:  Info{FrameStart: true, FrameEnd: true, Spatial: 1},
+			want: Info{
+				FrameStart: true, FrameEnd: true, Spatial: 1, HasTL0PICIDX: true, TL0PICIDX: 7, DescriptorSize: 3,
+			},
 		},
 		{
 			name: "§4.2.1 scalability structure: two layers with sizes, two pictures",
@@ -131,12 +139,12 @@ func TestVP9(t *testing.T) {
 				0x0a, 0x38, 0x01, 0x40, 0x00, 0xb4, 0x02, 0x80, 0x01, 0x68,
 				0x02, 0x04, 0x01, 0x28, 0x01, 0x02, 0x00,
 			},
-			want: Info{Keyframe: true, FrameStart: true, SwitchUp: true},
+			want: Info{Keyframe: true, FrameStart: true, SwitchUp: true, DescriptorSize: 16},
 		},
 		{
 			name:  "structure without sizes and pictures",
 			bytes: []byte{0x0a, 0x00, 0x00},
-			want:  Info{Keyframe: true, FrameStart: true, SwitchUp: true},
+			want:  Info{Keyframe: true, FrameStart: true, SwitchUp: true, DescriptorSize: 2},
 		},
 		{name: "I without its byte", bytes: []byte{0x88}, bad: true},
 		{name: "M without its second byte", bytes: []byte{0x88, 0x80}, bad: true},

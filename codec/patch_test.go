@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPatchVP8(t *testing.T) {
+func TestPatchPicture(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		in, want  []byte
@@ -24,7 +24,7 @@ func TestPatchVP8(t *testing.T) {
 			t.Fatalf("%s: the payload is bad", c.name)
 		}
 		got := bytes.Clone(c.in)
-		PatchVP8(got, info, c.pictureID, c.tl0)
+		PatchPicture(VP8, got, info, c.pictureID, c.tl0)
 		if !bytes.Equal(got, c.want) {
 			t.Errorf("%s: %x, want %x", c.name, got, c.want)
 		}
@@ -37,19 +37,19 @@ func TestPatchVP8(t *testing.T) {
 }
 
 // An Info that belongs to another payload harms nothing beyond the slice.
-func TestPatchVP8ShortPayload(t *testing.T) {
+func TestPatchPictureShortPayload(t *testing.T) {
 	long, _ := Inspect(VP8, []byte{0x90, 0xe0, 0x80, 0x01, 0x02, 0x40, 0x01}, nil, false)
 	for n := range 6 {
 		whole := bytes.Repeat([]byte{0xaa}, 8)
-		PatchVP8(whole[:n:n], long, 1, 2)
+		PatchPicture(VP8, whole[:n:n], long, 1, 2)
 		if !bytes.Equal(whole, bytes.Repeat([]byte{0xaa}, 8)) {
 			t.Errorf("payload of %d bytes was written to: %x", n, whole)
 		}
 	}
 	forged := Info{HasPictureID: true, LongPictureID: true, HasTL0PICIDX: true, DescriptorSize: 2}
-	PatchVP8([]byte{0, 0}, forged, 1, 2)
-	PatchVP8([]byte{0, 0, 0, 0}, forged, 1, 2)
+	PatchPicture(VP8, []byte{0, 0}, forged, 1, 2)
+	PatchPicture(VP8, []byte{0, 0, 0, 0}, forged, 1, 2)
 	forged.LongPictureID = false
-	PatchVP8([]byte{0, 0}, forged, 1, 2)
-	PatchVP8([]byte{0, 0, 0}, forged, 1, 2)
+	PatchPicture(VP8, []byte{0, 0}, forged, 1, 2)
+	PatchPicture(VP8, []byte{0, 0, 0}, forged, 1, 2)
 }

@@ -89,32 +89,16 @@ func (i *Info) readVP8Extension(payload []byte) (size int, ok bool) {
 	return size + 1, true
 }
 
-// PatchVP8 writes another picture id and TL0PICIDX into the payload descriptor
-// that info was read from, in place. The form, and so the length, stays: a
-// 7-bit picture id takes the low 7 bits of pictureID, a 15-bit one the low 15,
-// and a field that the descriptor does not have is not written. A payload too
-// short for info is left alone.
-func PatchVP8(payload []byte, info Info, pictureID uint16, tl0 uint8) {
-	if len(payload) < int(info.DescriptorSize) || info.DescriptorSize < 2 {
-		return
+// SizeVP8 answers the size of the picture that a key frame's first payload
+// begins, which Inspect must have accepted: the frame tag, the start code, and
+// 14 bits each of width and height (RFC 6386 §9.1).
+func SizeVP8(payload []byte, info Info) (Size, bool) {
+	b := payload[min(int(info.DescriptorSize), len(payload)):]
+	if !info.Keyframe || len(b) < 10 || b[3] != 0x9d || b[4] != 0x01 || b[5] != 0x2a {
+		return Size{}, false
 	}
-	at := 2
-	switch {
-	case info.HasPictureID && info.LongPictureID:
-		if len(payload) < at+2 {
-			return
-		}
-		payload[at] = 0x80 | uint8(pictureID>>8)
-		payload[at+1] = uint8(pictureID)
-		at += 2
-	case info.HasPictureID:
-		if len(payload) < at+1 {
-			return
-		}
-		payload[at] = uint8(pictureID) & 0x7f
-		at++
-	}
-	if info.HasTL0PICIDX && len(payload) > at {
-		payload[at] = tl0
-	}
+	return Size{
+		Width:  (uint16(b[7])<<8 | uint16(b[6])) & 0x3fff,
+		Height: (uint16(b[9])<<8 | uint16(b[8])) & 0x3fff,
+	}, true
 }
