@@ -65,8 +65,9 @@ type Downlink struct {
 	heard    bool // the receiver has reported
 
 	// What Poll has handed out.
-	held    *packet.Packet // kept alive until the next Poll
-	scratch [2 + packet.MaxSize]byte
+	held       *packet.Packet // kept alive until the next Poll
+	scratch    [2 + packet.MaxSize]byte
+	descriptor [255]byte // RFC 8285 §4.3 bounds an extension to that
 
 	// The allocation.
 	mode          DataMode

@@ -86,8 +86,8 @@ func (d *Downlink) HandlePLI(now time.Time, mediaSSRC uint32) {
 		return
 	}
 	s.keyframe.told = now
-	if current := s.selector.Current(); current.Spatial >= 0 {
-		d.askKeyframe(now, s, current.Spatial)
+	if stream := s.selector.Stream(); stream >= 0 {
+		d.askKeyframe(now, s, stream)
 	}
 	d.wantKeyframe(now, s)
 }

@@ -24,10 +24,17 @@ const (
 // queued is what waits in the pacer. It owns one reference to packet.
 type queued struct {
 	packet  *packet.Packet // nil for filling and for padding without content
-	output  rewrite.Output
+	output  stamped
 	source  uint16
 	purpose purpose
 	bytes   uint8 // of padding, when stuffed without content
+}
+
+// stamped is what a packet carries on its way out in place of what it came with.
+type stamped struct {
+	rewrite.Output
+	marker  bool   // it ends its picture as the subscriber gets it
+	targets uint32 // decode targets to tell the subscriber of; 0 = none
 }
 
 // Forward offers one packet of the slot's source, of every simulcast layer and
@@ -90,7 +97,26 @@ func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdic
 	if p.Info.Keyframe && p.Info.FrameStart {
 		s.refresh(output.Sequence)
 	}
-	return d.push(now, s, p, output, pacing.Video)
+	out := stamped{Output: output, marker: s.selector.Last(p), targets: s.tellTargets(p)}
+	return d.enqueue(now, s, p, out, pacing.Video)
+}
+
+// tellTargets answers the decode targets that the subscriber is to be told of
+// with p, 0 for none: once whenever they are others than it must believe.
+func (s *slot) tellTargets(p *packet.Packet) uint32 {
+	if p.Kind != codec.AV1 || !p.Info.FrameStart || !p.Placement.Known() {
+		return 0
+	}
+	if p.Info.Keyframe || p.Placement.Active != s.active { // its descriptor says so itself
+		s.active = p.Placement.Active
+		s.believed = s.active
+	}
+	targets := s.selector.Targets(p)
+	if targets == 0 || targets == s.believed {
+		return 0
+	}
+	s.believed = targets
+	return targets
 }
 
 // skip closes the gap that a packet leaves which deliberately does not go on.
@@ -105,13 +131,17 @@ func (d *Downlink) skip(now time.Time, s *slot, p *packet.Packet) {
 		Priority: pacing.Retransmission,
 		Size:     d.wireSize(0, false, false, nil),
 		Flow:     s.index,
-		Value:    queued{output: output, purpose: filling},
+		Value:    queued{output: stamped{Output: output}, purpose: filling},
 	})
 	d.settleDrops(now)
 }
 
 // push puts a packet into the pacer, which may throw out others for it.
 func (d *Downlink) push(now time.Time, s *slot, p *packet.Packet, output rewrite.Output, priority pacing.Priority) Verdict {
+	return d.enqueue(now, s, p, stamped{Output: output, marker: p.Marker}, priority)
+}
+
+func (d *Downlink) enqueue(now time.Time, s *slot, p *packet.Packet, output stamped, priority pacing.Priority) Verdict {
 	named := s.source.ID != s.acknowledged
 	kept := d.queue.Push(now, pacing.Item[queued]{
 		Priority: priority,

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
-	"github.com/rivulet-rtc/rivulet/sfu/rewrite"
 )
 
 // How many packets a slot remembers: half a second of 1 Mbit/s video and more
@@ -26,7 +25,7 @@ const (
 // entry is one sequence number that has been spent.
 type entry struct {
 	packet *packet.Packet // nil when void
-	output rewrite.Output
+	output stamped
 	at     time.Duration // when it was sent, since the downlink's epoch
 	resent time.Duration // when it was last sent again
 	source uint16

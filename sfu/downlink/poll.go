@@ -70,17 +70,19 @@ func (d *Downlink) media(now time.Time, s *slot, v *queued, out *Outgoing) bool 
 	return true
 }
 
-// content fills in what a packet carries. A VP8 descriptor is rewritten, in a
-// copy: the packet is shared.
+// content fills in what a packet carries. Descriptors are rewritten, in a copy:
+// the packet is shared.
 func (d *Downlink) content(p *packet.Packet, v *queued, out *Outgoing) {
-	out.Marker = p.Marker
+	out.Marker = v.output.marker
 	out.Orientation, out.HasOrientation = p.Orientation, p.HasOrientation
-	out.Descriptor = p.Descriptor
 	out.Payload = p.Payload
-	if p.Kind == codec.VP8 && (p.Info.HasPictureID || p.Info.HasTL0PICIDX) {
+	if p.Kind == codec.AV1 && len(p.Descriptor) > 0 {
+		out.Descriptor = codec.PatchDescriptor(d.descriptor[:0], p.Descriptor, v.output.Frame, v.output.targets, p.Placement.Structure)
+	}
+	if (p.Kind == codec.VP8 || p.Kind == codec.VP9) && (p.Info.HasPictureID || p.Info.HasTL0PICIDX) {
 		body := d.scratch[2:]
 		body = body[:copy(body, p.Payload)]
-		codec.PatchVP8(body, p.Info, v.output.PictureID, v.output.TL0PICIDX)
+		codec.PatchPicture(p.Kind, body, p.Info, v.output.PictureID, v.output.TL0PICIDX)
 		out.Payload = body
 	}
 }

@@ -30,6 +30,8 @@ type slot struct {
 	sound *sound // of an audio slot, nil for others
 
 	selector layer.Selector
+	active   uint32       // decode targets that the source's descriptors tell of
+	believed uint32       // those that the subscriber's descriptors told of
 	current  layer.Target // as last told by an event
 	stream   *rewrite.Stream
 	history  history
@@ -172,6 +174,25 @@ func (d *Downlink) SetDataMode(now time.Time, mode DataMode) {
 		d.mode = mode
 		d.allocateSoon(now, 0)
 	}
+}
+
+// SetLayers tells the sizes of a video slot's layers as the source's stream
+// itself tells them; they stand in place of what was announced.
+func (d *Downlink) SetLayers(now time.Time, index int, layers []LayerInfo) {
+	s := d.slot(index)
+	if s == nil || s.cfg.Kind == Audio || s.source.ID == 0 {
+		return
+	}
+	for _, told := range layers[:min(len(layers), maxLayers)] {
+		i := slices.IndexFunc(s.infos, func(known LayerInfo) bool { return known.Spatial == told.Spatial })
+		switch {
+		case i >= 0:
+			s.infos[i] = told
+		case len(s.infos) < maxLayers:
+			s.infos = append(s.infos, told)
+		}
+	}
+	s.source.Layers = s.infos
 }
 
 // SetRates tells the measured rates of a video slot's source, all of them.

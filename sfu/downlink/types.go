@@ -10,8 +10,8 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
 
-// LayerInfo is one spatial (simulcast) layer that a source announces; 0 is the
-// smallest. Width and Height are 0 when unknown.
+// LayerInfo is one spatial layer of a source, a simulcast stream or a layer
+// inside its one stream, as announced or as it arrives; 0 is the smallest. Width and Height are 0 when unknown.
 type LayerInfo struct {
 	Spatial       int8
 	Width, Height uint16
@@ -153,7 +153,7 @@ type Outgoing struct {
 	HasOrientation       bool
 	Descriptor           []byte // AV1 dependency descriptor, nil = none
 
-	// Payload is the RTP payload, ready to be sent: VP8 descriptor rewritten,
+	// Payload is the RTP payload, ready to be sent: picture ids rewritten,
 	// original sequence number in front of a retransmission (RFC 4588 §4).
 	Payload []byte
 	// Padding is how many bytes of RTP padding to add (the last one counts

@@ -2,10 +2,11 @@
 //
 // Input are the packets of all simulcast layers of the track and the target
 // that the allocator granted; output is a Decision for each packet. The rule
-// is that a subscriber never gets a frame that it cannot decode: another
-// simulcast layer begins with the first packet of a key frame (each layer is a
-// stream of its own), a higher temporal layer begins at a switch-up point, and
-// a lower one at any frame start, at once.
+// is that a subscriber never gets a frame that it cannot decode. A track of
+// several streams is simulcast, and its spatial layers are those streams; the
+// spatial layers of a track of one stream are inside it.
+//
+// Among streams: another one begins with the first packet of a key frame.
 //
 //	paused ──target──> waiting ──key frame of any layer up to the target──> running
 //	   ^                  ^                                                 │  │ ^
@@ -17,9 +18,14 @@
 // current layer goes on; if that is larger than the target, only its base
 // temporal layer does, because the budget is already overdrawn.
 //
-// Temporal layers are those of VP8 (RFC 7741 §4.2, TID and Y), VP9 (RFC 9628
-// §4.2, TID and U) and H.265 (RFC 7798 §1.1.4). The spatial layers inside one
-// VP9 or AV1 stream all go on. The package is pure: it is told the time.
+// Inside a stream the choice is made once for each picture, at its first packet:
+//
+//	exact     dependency descriptors (AV1, VP9, H.264): decode targets and chains
+//	spatial   VP9 without them: RFC 9628 §4.2, SID, D and Z
+//	temporal  VP8 (RFC 7741 §4.2, TID and Y), VP9 (TID and U), H.265 (RFC 7798 §1.1.4)
+//
+// A higher temporal layer begins at a switch-up point, a lower one at any
+// picture, at once. The package is pure: it is told the time.
 package layer
 
 import (
@@ -90,8 +96,12 @@ type Selector struct {
 	active time.Duration // the track's own clock, see longestStep
 	layers [maxLayers]source
 
-	first    int64 // extended sequence number with which the current layer began
-	temporal temporal
+	first     int64 // extended sequence number with which the current layer began
+	simulcast bool  // packets of more than one stream have come
+	described bool  // the current stream carries dependency descriptors
+	exact     exact // if it does
+	spatial   spatial
+	temporal  temporal
 }
 
 // New answers a selector for tracks of a kind; its target is Paused.
@@ -118,8 +128,18 @@ func (s *Selector) Current() Target {
 	case s.current < 0:
 		return Paused
 	}
-	return Target{Spatial: s.current, Temporal: s.temporal.highest()}
+	inside := Target{Spatial: s.spatial.layer(s.active), Temporal: s.temporal.highest()}
+	if s.described {
+		inside = s.exact.layers()
+	}
+	if s.simulcast {
+		inside.Spatial = s.current
+	}
+	return inside
 }
+
+// Stream is the simulcast layer that goes on; -1 for none.
+func (s *Selector) Stream() int8 { return s.current }
 
 // SourceChanged says that the packets to come are of another track: nothing
 // goes on until one of its key frames. The target stays.
@@ -142,6 +162,12 @@ func (s *Selector) FrameLost(p *packet.Packet) {
 	if p.Info.Discardable {
 		return
 	}
+	if s.described {
+		s.exact.lose(p)
+		if p.Placement.Indication(s.exact.target) == codec.DiscardOnly {
+			return
+		}
+	}
 	if p.Info.Temporal == 0 {
 		s.stop()
 		return
@@ -149,14 +175,24 @@ func (s *Selector) FrameLost(p *packet.Packet) {
 	s.temporal.leave(p.Info.Temporal)
 }
 
-// WantsKeyframe answers the simulcast layer that a key frame is needed of to
-// come closer to the target. The caller asks the publisher and throttles.
+// WantsKeyframe answers the stream (simulcast layer) that a key frame is needed
+// of to come closer to the target. The caller asks the publisher and throttles.
 func (s *Selector) WantsKeyframe() (layer uint8, ok bool) {
 	if s.kind.Audio() || s.target.Spatial < 0 {
 		return 0, false
 	}
 	wanted := s.wanted()
-	return uint8(wanted), wanted != s.current
+	return uint8(wanted), wanted != s.current || s.stuck()
+}
+
+// stuck says whether the spatial layer wanted inside the current stream begins
+// at a key frame only.
+func (s *Selector) stuck() bool {
+	if s.described {
+		return s.exact.wantsKeyframe()
+	}
+	x := &s.spatial
+	return x.wanted > x.current || x.wanted < x.current && x.wanted < x.highest(s.active)
 }
 
 // Decide says what becomes of p. Every packet of every layer of the track is to
@@ -181,6 +217,7 @@ func (s *Selector) Decide(now time.Time, p *packet.Packet) Decision {
 			s.stop()
 		}
 	}
+	s.simulcast = s.simulcast || p.Layer > 0
 	place := l.observe(s.active, p)
 	if len(p.Payload) == 0 { // padding uses up a number, no more
 		return Drop
@@ -188,7 +225,6 @@ func (s *Selector) Decide(now time.Time, p *packet.Packet) Decision {
 	if place == restarted && int8(p.Layer) == s.current {
 		s.stop()
 	}
-
 	if int8(p.Layer) != s.current {
 		if s.mayStart(place, p) {
 			s.start(p)
@@ -196,17 +232,65 @@ func (s *Selector) Decide(now time.Time, p *packet.Packet) Decision {
 		}
 		return Drop
 	}
-	if place == nextFrame || place == nextFrameAfterGap {
-		if s.target.Spatial < 0 {
-			s.stop()
-			return Drop
-		}
-		s.temporal.frame(s.kind, p, s.temporalLimit())
+	if !s.described {
+		s.spatial.observe(s.active, p)
 	}
-	if place == late && p.Extended < s.first || !s.temporal.passes(p) {
+	if (place == nextFrame || place == nextFrameAfterGap) && !s.next(p) {
+		s.stop()
+		return Drop
+	}
+	if place == late && p.Extended < s.first || !s.passes(p) {
 		return Drop
 	}
 	return Forward
+}
+
+// next decides at the first packet seen of a picture what goes on from here;
+// false when nothing does.
+func (s *Selector) next(p *packet.Packet) bool {
+	if s.target.Spatial < 0 {
+		return false
+	}
+	inside := s.inside()
+	switch {
+	case s.described && !p.Placement.Known():
+		return false // of another structure, whose key frame has not come
+	case s.described:
+		return s.exact.next(p, inside)
+	}
+	s.spatial.next(s.active, p, inside)
+	s.temporal.frame(s.kind, p, uint8(inside.Temporal))
+	return true
+}
+
+// passes says whether p, of the current stream, goes on.
+func (s *Selector) passes(p *packet.Packet) bool {
+	if s.described {
+		return p.Placement.Known() && s.exact.passes(p)
+	}
+	return s.spatial.passes(p) && s.temporal.passes(p)
+}
+
+// Last says whether p, which was let through, ends its picture as the
+// subscriber gets it: what follows of the picture does not go on.
+func (s *Selector) Last(p *packet.Packet) bool {
+	if !p.Info.FrameEnd || s.current < 0 || int8(p.Layer) != s.current {
+		return p.Marker
+	}
+	if s.described {
+		f := s.exact.frames.find(p.Placement.Number)
+		return p.Marker || f != nil && f.last
+	}
+	return p.Marker || s.kind == codec.VP9 && p.Info.Spatial == s.spatial.current
+}
+
+// Targets answers the decode targets that the subscriber gets from p's picture
+// on (bit 0 is target 0), or 0 if the stream does not number them.
+func (s *Selector) Targets(p *packet.Packet) uint32 {
+	if !s.described || s.current < 0 || p.Placement.Structure != s.exact.structure {
+		return 0
+	}
+	return s.exact.mask
 }
 
 // tick moves the track's own clock.
@@ -243,18 +327,33 @@ func (s *Selector) start(p *packet.Packet) {
 	s.current = int8(p.Layer)
 	s.first = p.Extended
 	s.temporal = temporal{}
-	s.temporal.frame(s.kind, p, s.temporalLimit())
+	s.described = p.Placement.Known() && s.kind != codec.VP8
+	inside := s.inside()
+	if s.described {
+		s.exact.begin(p, inside)
+		s.exact.passes(p)
+		return
+	}
+	s.spatial = spatial{}
+	s.spatial.begin(s.active, inside)
+	s.spatial.observe(s.active, p)
+	s.temporal.frame(s.kind, p, uint8(inside.Temporal))
 }
 
 // stop lets nothing on until a key frame.
 func (s *Selector) stop() { s.current = -1 }
 
-// temporalLimit is the highest temporal layer that may go on now.
-func (s *Selector) temporalLimit() uint8 {
-	if s.current > s.target.Spatial || s.target.Temporal < 0 {
-		return 0
+// inside is the target within the current stream: all spatial layers if it is
+// one of several streams.
+func (s *Selector) inside() Target {
+	t := Target{Spatial: s.target.Spatial, Temporal: min(max(s.target.Temporal, 0), maxTemporal-1)}
+	if s.simulcast {
+		if s.current > s.target.Spatial {
+			t.Temporal = 0 // the budget is overdrawn
+		}
+		t.Spatial = maxSpatial - 1
 	}
-	return uint8(min(s.target.Temporal, maxTemporal-1))
+	return t
 }
 
 // wanted is the layer that comes closest to the target: the target's own, or

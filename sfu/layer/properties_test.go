@@ -11,9 +11,9 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 )
 
-// frame is one frame of the model encoder.
-type frame struct {
-	refs     []*frame // what it needs
+// picture is one frame of the model encoder.
+type picture struct {
+	refs     []*picture // what it needs
 	temporal uint8
 	key      bool
 	up       bool // its switch-up bit
@@ -22,7 +22,7 @@ type frame struct {
 	whole    bool // all of them did
 }
 
-func (f *frame) decodable() bool {
+func (f *picture) decodable() bool {
 	for _, r := range f.refs {
 		if !r.whole {
 			return false
@@ -36,19 +36,19 @@ func (f *frame) decodable() bool {
 type encoder struct {
 	kind     codec.Kind
 	layer    uint8
-	last     [3]*frame // newest of each temporal layer that may be referred to
+	last     [3]*picture // newest of each temporal layer that may be referred to
 	extended int64
 	time     uint32
-	frame    *frame
+	frame    *picture
 	offset   int
 }
 
 func (e *encoder) next(t *rapid.T) {
-	f := &frame{packets: rapid.IntRange(1, 4).Draw(t, "packets")}
+	f := &picture{packets: rapid.IntRange(1, 4).Draw(t, "packets")}
 	f.key = e.last[0] == nil || rapid.IntRange(0, 39).Draw(t, "key") == 20
 	f.up = f.key || rapid.Bool().Draw(t, "up")
 	if f.key {
-		e.last = [3]*frame{f}
+		e.last = [3]*picture{f}
 	} else {
 		f.temporal = uint8(rapid.IntRange(0, 2).Draw(t, "temporal"))
 		highest := f.temporal
@@ -104,7 +104,7 @@ func checkDecodable(t *rapid.T, kind codec.Kind) {
 		encoders[i] = encoder{kind: kind, layer: uint8(i)}
 	}
 	now := epoch
-	var sending *frame // begun and not whole
+	var sending *picture // begun and not whole
 	for range rapid.IntRange(50, 300).Draw(t, "steps") {
 		if rapid.IntRange(0, 15).Draw(t, "retarget") == 8 {
 			s.SetTarget(Target{int8(rapid.IntRange(-1, 3).Draw(t, "spatial")), int8(rapid.IntRange(-1, 3).Draw(t, "temporal"))})

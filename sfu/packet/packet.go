@@ -35,6 +35,13 @@ type Packet struct {
 	Info  codec.Info
 	Layer uint8 // simulcast layer, 0 is the smallest
 
+	// Placement is what the dependency descriptor told of the frame; unknown
+	// where there was none.
+	Placement codec.Placement
+	// Settled is the number below which nothing of the stream is waited for any
+	// more: what has not come will not come.
+	Settled int64
+
 	// Recovered marks a packet that came by retransmission or redundancy.
 	Recovered bool
 
@@ -47,9 +54,10 @@ type Packet struct {
 	Orientation    uint8
 	HasOrientation bool
 
-	// Payload is the RTP payload without padding, and Descriptor the AV1
-	// dependency descriptor, nil if there was none. Both point into the
-	// packet's own buffer.
+	// Payload is the RTP payload without padding, and Descriptor the dependency
+	// descriptor, nil if there was none. Both point into the packet's own buffer.
+	// An uplink reads every descriptor and keeps only that of AV1, which no
+	// receiver can do without; others carry the same in their payload.
 	Payload    []byte
 	Descriptor []byte
 
@@ -115,6 +123,7 @@ func (p *Packet) reset() {
 	p.Arrival, p.Extended = time.Time{}, 0
 	p.SSRC, p.Timestamp, p.Sequence, p.PayloadType, p.Marker = 0, 0, 0, 0, false
 	p.Kind, p.Info, p.Layer, p.Recovered = 0, codec.Info{}, 0, false
+	p.Placement, p.Settled = codec.Placement{}, 0
 	p.AudioLevel, p.HasAudioLevel, p.VoiceActive = 0, false, false
 	p.Orientation, p.HasOrientation = 0, false
 	p.Payload, p.Descriptor = nil, nil

@@ -101,9 +101,13 @@ func (g *ingress) requestKeyframe(now time.Time, t *Track, layer int) {
 	if g.closed || layer < 0 || layer >= maxLayers {
 		return
 	}
-	if s := t.layers[layer]; s != nil {
-		s.WantKeyframe(now)
-		g.schedule(now)
+	// What is not there yet cannot be asked; a scalable track has one stream only.
+	for ; layer >= 0; layer-- {
+		if s := t.layers[layer]; s != nil {
+			s.WantKeyframe(now)
+			g.schedule(now)
+			return
+		}
 	}
 }
 

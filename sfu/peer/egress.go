@@ -88,9 +88,7 @@ func (e *egress) tick(now time.Time) {
 			if t == nil {
 				continue
 			}
-			if rates := t.Rates(); rates != nil {
-				e.down.SetRates(now, slot, rates)
-			}
+			e.describe(now, slot, t)
 		}
 	}
 	if !e.ingressAt.IsZero() && !e.ingressAt.After(now) {
@@ -104,6 +102,16 @@ func (e *egress) tick(now time.Time) {
 		e.statsAt = now.Add(statsEvery)
 		stats := e.down.Stats()
 		e.peer.stats.Store(&stats)
+	}
+}
+
+// describe tells a slot what is known of its track by what arrives.
+func (e *egress) describe(now time.Time, slot int, t *Track) {
+	if sizes := t.Sizes(); sizes != nil {
+		e.down.SetLayers(now, slot, sizes)
+	}
+	if rates := t.Rates(); rates != nil {
+		e.down.SetRates(now, slot, rates)
 	}
 }
 
@@ -219,9 +227,7 @@ func (e *egress) assign(now time.Time, slot int, t *Track, s downlink.Source) {
 	e.down.Assign(now, slot, s)
 	if t != nil {
 		t.subscribe(e.peer.worker.index, subscription{e, slot})
-		if rates := t.Rates(); rates != nil {
-			e.down.SetRates(now, slot, rates)
-		}
+		e.describe(now, slot, t)
 	}
 	e.peer.worker.mark(e)
 }

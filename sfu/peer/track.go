@@ -40,6 +40,7 @@ type Track struct {
 	kind      atomic.Uint32 // codec.Kind of the newest packet
 	rates     atomic.Pointer[[]downlink.LayerRate]
 	mix       atomic.Pointer[Mix] // the mixer that wants the packets; nil for none
+	sizes     atomic.Pointer[[]downlink.LayerInfo]
 
 	// active has a bit for each worker that has subscribers.
 	active atomic.Uint64
@@ -64,6 +65,15 @@ func (t *Track) Muted() bool { return t.muted.Load() }
 // measurement. The slice must not be written to.
 func (t *Track) Rates() []downlink.LayerRate {
 	if p := t.rates.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Sizes are the sizes of the layers as the stream itself tells them; nil while
+// it has told none. The slice must not be written to.
+func (t *Track) Sizes() []downlink.LayerInfo {
+	if p := t.sizes.Load(); p != nil {
 		return *p
 	}
 	return nil
@@ -104,30 +114,57 @@ func (t *Track) requestKeyframe(now time.Time, layer int) {
 	t.publisher.ingress.requestKeyframe(now, t, layer)
 }
 
-// measure leaves the rates for the downlinks. The ingress lock is held.
+// measure leaves the rates and sizes of what arrives for the downlinks,
+// whatever was announced. The ingress lock is held.
+//
+// Simulcast layers are streams of their own, each whole; the layers of a track
+// of one stream are those inside it.
 func (t *Track) measure(now time.Time) {
 	var rates []downlink.LayerRate
+	var sizes []downlink.LayerInfo
+	simulcast := slices.ContainsFunc(t.layers[1:], func(s *uplink.Stream) bool { return s != nil })
 	for i, s := range t.layers {
 		if s == nil {
 			continue
 		}
-		active := s.Active(now)
-		cumulative := s.Rates(now)
-		var last units.Rate
-		for temporal, r := range cumulative {
-			if temporal > 0 && r <= last {
-				break // this temporal layer is not sent
+		points := s.Rates(now)
+		known, count := s.Sizes()
+		for spatial := range count {
+			layer := int8(spatial)
+			if simulcast {
+				if spatial < count-1 {
+					continue
+				}
+				layer = int8(i)
 			}
-			last = r
-			if !active {
-				r = 0
+			if size := known[spatial]; size.Width > 0 && size.Height > 0 {
+				sizes = append(sizes, downlink.LayerInfo{Spatial: layer, Width: size.Width, Height: size.Height})
 			}
-			rates = append(rates, downlink.LayerRate{Spatial: int8(i), Temporal: int8(temporal), Rate: r})
+			rates = appendRates(rates, layer, points[spatial], s.Active(now))
 		}
 	}
 	if len(rates) > 0 {
 		t.rates.Store(&rates)
 	}
+	if len(sizes) > 0 {
+		t.sizes.Store(&sizes)
+	}
+}
+
+// appendRates adds the operating points of one spatial layer. One that is known
+// and not sent now has a rate of 0.
+func appendRates(rates []downlink.LayerRate, spatial int8, points [uplink.Temporals]units.Rate, active bool) []downlink.LayerRate {
+	sent := false
+	for temporal, r := range points {
+		if r > 0 && active {
+			sent = true
+			rates = append(rates, downlink.LayerRate{Spatial: spatial, Temporal: int8(temporal), Rate: r})
+		}
+	}
+	if !sent {
+		rates = append(rates, downlink.LayerRate{Spatial: spatial})
+	}
+	return rates
 }
 
 // Level is what was heard of an audio track since the last look.

@@ -7,11 +7,13 @@ import (
 
 // pictures keeps VP8 picture ids and TL0PICIDX continuous (RFC 7741 §4.2). A
 // decoder takes a step in the picture id for a lost frame and waits for it, so
-// every frame that is dropped as a whole closes its gap.
+// every frame that is dropped as a whole closes its gap. The numbers of VP9
+// pictures and AV1 frames are only carried on from one source to the next.
 type pictures struct {
 	// What the next frame gets at a switch.
-	nextID  uint16
-	nextTL0 uint8
+	nextID    uint16
+	nextTL0   uint8
+	nextFrame uint16
 
 	// The newest frame, sent or dropped.
 	known     bool
@@ -46,6 +48,7 @@ func (v *pictures) change(p *packet.Packet, s *shift) {
 	if p.Info.HasTL0PICIDX {
 		s.tl0 = v.nextTL0 - p.Info.TL0PICIDX
 	}
+	s.frame = v.nextFrame - p.Placement.Number
 }
 
 // send notes that p, the newest packet, is to be sent; false if the beginning of
@@ -60,11 +63,22 @@ func (v *pictures) send(p *packet.Packet) bool {
 }
 
 // use notes the numbers of the newest packet that went out.
-func (v *pictures) use(i *codec.Info, out Output) {
-	if i.HasPictureID {
-		v.nextID = (out.PictureID + 1) & pictureMask(i)
+func (v *pictures) use(p *packet.Packet, out Output) {
+	switch p.Kind {
+	case codec.AV1:
+		// Frames of one picture may come in any order.
+		if next := out.Frame + 1; int16(next-v.nextFrame) > 0 {
+			v.nextFrame = next
+		}
+		return
+	case codec.VP8, codec.VP9:
+	default:
+		return
 	}
-	if i.HasTL0PICIDX {
+	if p.Info.HasPictureID {
+		v.nextID = (out.PictureID + 1) & pictureMask(&p.Info)
+	}
+	if p.Info.HasTL0PICIDX {
 		v.nextTL0 = out.TL0PICIDX + 1
 	}
 }

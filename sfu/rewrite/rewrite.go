@@ -3,15 +3,20 @@
 //
 // Input are the packets that go on (Rewrite), those that deliberately do not
 // (Drop), and the places where another source or layer begins (Switch). Output
-// are the sequence number, timestamp and, for VP8, picture id and TL0PICIDX that
-// a packet gets on its way out, so that a receiver sees one stream:
+// are the sequence number, timestamp and, by codec, picture id and TL0PICIDX or
+// frame number that a packet gets on its way out, so that a receiver sees one
+// stream:
 //
 //   - sequence numbers never repeat, and have gaps only where packets were lost
 //     on their way in, so that the receiver asks again for exactly those;
 //   - timestamps never go back, and keep real time across switches;
-//   - VP8 picture ids and TL0PICIDX (RFC 7741 §4.2) are continuous.
+//   - VP8 picture ids and TL0PICIDX (RFC 7741 §4.2) are continuous;
+//   - VP9 picture ids and TL0PICIDX (RFC 9628 §4.2) and the frame numbers of
+//     dependency descriptors (AV1 RTP specification, Appendix A.8.1) go on where
+//     another source begins, and keep their distances within it: frames refer to
+//     each other by them, so what is dropped leaves its gap.
 //
-// Each of the three is an amount that is added to what came in, and that
+// Each is an amount that is added to what came in, and that
 // changes only at a drop or a switch:
 //
 //	in   s1:10 11 12 13(drop) 14 15 | s2:700 (switch) 701
@@ -20,7 +25,8 @@
 //
 // A packet that comes late takes the amounts of the place where it was missed.
 //
-// Specification: RFC 3550 §5.1 and §6.4.1, RFC 7741 §4.2. The package is pure.
+// Specification: RFC 3550 §5.1 and §6.4.1, RFC 7741 §4.2, RFC 9628 §4.2, "RTP
+// Payload Format For AV1" v1.0 Appendix A. The package is pure.
 package rewrite
 
 import (
@@ -36,8 +42,8 @@ type Config struct {
 	ClockRate uint32 // Hz; 48000 for sound, 90000 for pictures; 0 is 90000
 	Sequence  uint16 // of the first packet
 	Timestamp uint32 // of the first packet
-	PictureID uint16 // of the first VP8 frame; 15 bits
-	TL0PICIDX uint8  // of the first VP8 frame
+	PictureID uint16 // of the first VP8 or VP9 picture; 15 bits
+	TL0PICIDX uint8  // of the first VP8 or VP9 picture
 
 	// Captured, if not nil, answers when the frame of a source's timestamp was
 	// captured, on the server's clock, as far as the source's sender reports
@@ -47,13 +53,15 @@ type Config struct {
 }
 
 // Output is what a packet gets on its way out. PictureID and TL0PICIDX mean
-// something only if the packet is VP8 and has those fields; codec.PatchVP8
-// writes them.
+// something only if the packet is VP8 or VP9 and has those fields
+// (codec.PatchPicture writes them), Frame if it has a dependency descriptor
+// (codec.PatchDescriptor).
 type Output struct {
 	Sequence  uint16
 	Timestamp uint32
 	PictureID uint16
 	TL0PICIDX uint8
+	Frame     uint16
 }
 
 // Stream is one outgoing stream. It belongs to one goroutine.
@@ -78,6 +86,7 @@ type shift struct {
 	sequence uint16
 	picture  uint16
 	tl0      uint8
+	frame    uint16
 }
 
 // maxLeap is the largest step in extended sequence numbers within one source;
@@ -247,9 +256,7 @@ func (s *Stream) use(p *packet.Packet, out Output) {
 		return
 	}
 	s.next = out.Sequence + 1
-	if p.Kind == codec.VP8 {
-		s.pictures.use(&p.Info, out)
-	}
+	s.pictures.use(p, out)
 }
 
 // advance makes p the newest packet.
@@ -262,9 +269,12 @@ func (s *Stream) advance(p *packet.Packet, dropped bool) {
 // numbers adds a shift to p's numbers.
 func (s *Stream) numbers(p *packet.Packet, by shift) Output {
 	out := Output{Sequence: uint16(p.Extended) + by.sequence}
-	if p.Kind == codec.VP8 {
+	switch p.Kind {
+	case codec.VP8, codec.VP9:
 		out.PictureID = (p.Info.PictureID + by.picture) & pictureMask(&p.Info)
 		out.TL0PICIDX = p.Info.TL0PICIDX + by.tl0
+	case codec.AV1:
+		out.Frame = p.Placement.Number + by.frame
 	}
 	return out
 }

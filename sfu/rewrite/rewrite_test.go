@@ -53,7 +53,7 @@ func TestFlow(t *testing.T) {
 	}
 	base := uint32(4294967000)
 	yes := func(seq uint16, ticks uint32, id uint16, tl0 uint8) want {
-		return want{true, Output{seq, base + ticks, id, tl0}}
+		return want{true, Output{Sequence: seq, Timestamp: base + ticks, PictureID: id, TL0PICIDX: tl0}}
 	}
 	no := want{}
 	steps := []struct {

@@ -146,6 +146,18 @@ func (g *gaps) earn() {
 	}
 }
 
+// settled is the number below which nothing is waited for, when extended has
+// just come.
+func (g *gaps) settled(extended, highest int64) int64 {
+	switch {
+	case len(g.list) > 0:
+		return g.list[0].extended
+	case cap(g.list) == 0: // nothing can be asked for, so reordering is all there is to wait for
+		return highest - maxReorder
+	}
+	return max(extended, highest)
+}
+
 func (g *gaps) find(extended int64) (int, bool) {
 	return slices.BinarySearchFunc(g.list, extended, func(m missing, e int64) int {
 		return int(max(min(m.extended-e, 1), -1))

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -15,32 +16,53 @@ const (
 	// minSpan is the shortest time that a young stream's rate is taken over.
 	minSpan = 500 * time.Millisecond
 
-	// temporals is how many temporal layers are told apart; higher ones count
-	// as the highest.
-	temporals = 4
+	// Spatials and Temporals are how many layers of one stream are told apart;
+	// higher ones count as the highest.
+	Spatials  = 4
+	Temporals = 4
+	points    = Spatials * Temporals
 )
 
-// meter measures the wire rate of accepted packets by temporal layer over a
+// point is an operating point of the stream: a spatial and a temporal layer.
+type point uint8
+
+func at(spatial, temporal uint8) point {
+	return point(min(spatial, Spatials-1)*Temporals + min(temporal, Temporals-1))
+}
+
+// counts are bytes by operating point.
+type counts struct {
+	needed [points]units.Size // by whoever gets that point
+	own    [points]units.Size // of exactly these layers
+}
+
+// meter measures the wire rate of accepted packets by operating point over a
 // sliding window.
 type meter struct {
-	ring   [buckets][temporals]units.Size
-	total  [temporals]units.Size
+	ring   [buckets]counts
+	total  counts
 	origin time.Time // start of bucket 0
 	begun  time.Time // first packet after nothing was in the window
 	latest int64     // number of the newest bucket
 }
 
-func (m *meter) add(now time.Time, size units.Size, temporal uint8) {
+// add counts a packet of a point, which those in needed (bit i for point i) get.
+func (m *meter) add(now time.Time, size units.Size, needed uint16, own point) {
 	if m.origin.IsZero() {
 		m.origin = now
 	}
 	m.slide(now)
-	if m.total == ([temporals]units.Size{}) {
+	if m.total == (counts{}) {
 		m.begun = now
 	}
-	t := min(temporal, temporals-1)
-	m.ring[m.latest%buckets][t] += size
-	m.total[t] += size
+	bucket := &m.ring[m.latest%buckets]
+	bucket.own[own] += size
+	m.total.own[own] += size
+	for ; needed != 0; needed &= needed - 1 {
+		i := bits.TrailingZeros16(needed)
+		bucket.needed[i] += size
+		m.total.needed[i] += size
+	}
 }
 
 // slide empties the buckets that have left the window.
@@ -49,41 +71,59 @@ func (m *meter) slide(now time.Time) {
 	for range min(current-m.latest, buckets) {
 		m.latest++
 		bucket := &m.ring[m.latest%buckets]
-		for t, size := range bucket {
-			m.total[t] -= size
+		for i := range points {
+			m.total.needed[i] -= bucket.needed[i]
+			m.total.own[i] -= bucket.own[i]
 		}
-		*bucket = [temporals]units.Size{}
+		*bucket = counts{}
 	}
 	m.latest = current
 }
 
-// rates answers the rate of each temporal layer with all below it.
-func (m *meter) rates(now time.Time) (rates [temporals]units.Rate) {
-	if m.origin.IsZero() {
-		return rates
-	}
-	m.slide(now)
+// span is the time over which rates are taken.
+func (m *meter) span(now time.Time) time.Duration {
 	oldest := m.origin.Add(time.Duration(m.latest-buckets+1) * bucketTime)
 	if m.begun.After(oldest) {
 		oldest = m.begun
 	}
-	span := max(now.Sub(oldest), minSpan)
-	var sum units.Size
-	for t, size := range m.total {
-		sum += size
-		rates[t] = sum.Over(span)
-	}
-	return rates
+	return max(now.Sub(oldest), minSpan)
 }
 
 // Rate answers the wire rate of the stream over the last two seconds: accepted
 // packets, each once, with Config.Overhead. It is what forwarding all of the
 // stream to one subscriber costs; retransmissions and padding are not in it.
-func (s *Stream) Rate(now time.Time) units.Rate { return s.meter.rates(now)[temporals-1] }
+func (s *Stream) Rate(now time.Time) units.Rate {
+	m := &s.meter
+	if m.origin.IsZero() {
+		return 0
+	}
+	m.slide(now)
+	var sum units.Size
+	for _, size := range m.total.own {
+		sum += size
+	}
+	return sum.Over(m.span(now))
+}
 
-// Rates answers the wire rate up to and including each temporal layer, so each
-// is at least the one before, and the last is Rate.
-func (s *Stream) Rates(now time.Time) [temporals]units.Rate { return s.meter.rates(now) }
+// Rates are wire rates by spatial and temporal layer, each with everything that
+// it needs; 0 where nothing of these layers came within the last two seconds.
+type Rates [Spatials][Temporals]units.Rate
+
+// Rates answers the wire rates of the operating points of the stream.
+func (s *Stream) Rates(now time.Time) (r Rates) {
+	m := &s.meter
+	if m.origin.IsZero() {
+		return r
+	}
+	m.slide(now)
+	span := m.span(now)
+	for i := range points {
+		if m.total.own[i] > 0 {
+			r[i/Temporals][i%Temporals] = m.total.needed[i].Over(span)
+		}
+	}
+	return r
+}
 
 const (
 	// A stream is taken for inactive after four times its usual frame

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 )
 
@@ -85,10 +86,13 @@ func (w *watch) tick() {
 	if b, ok := s.ReceptionReport(w.u.now); ok && b.TotalLost > maxLost {
 		w.fatal("lost %d", b.TotalLost)
 	}
-	rates := s.Rates(w.u.now)
-	for i := 1; i < len(rates); i++ {
-		if rates[i] < rates[i-1] || rates[0] < 0 {
-			w.fatal("rates are not cumulative: %v", rates)
+	for _, rates := range s.Rates(w.u.now) {
+		last := units.Rate(0)
+		for _, rate := range rates {
+			if rate != 0 && rate < last || rate < 0 {
+				w.fatal("rates are not cumulative: %v", rates)
+			}
+			last = max(last, rate)
 		}
 	}
 }

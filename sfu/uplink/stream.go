@@ -12,8 +12,8 @@
 //	  1. order    unwrap the sequence; new, late, duplicate, or a restarted source
 //	  2. window   one bit of memory per sequence number, and the packet itself
 //	  3. gaps     what is missing: appended by a leap, cleared by arrival
-//	  4. codec    what the payload tells
-//	  5. meters   wire rate by temporal layer, activity, jitter
+//	  4. codec    what the payload and its descriptor tell
+//	  5. meters   wire rate by spatial and temporal layer, activity, jitter
 //	AppendNACKs, KeyframeDue, Tick at the time that Next tells
 //
 // Nothing that the network sends makes it grow: the window is a ring, at most
@@ -136,6 +136,7 @@ type Stream struct {
 	wish   wish
 	report report
 	meter  meter
+	scale  scale
 	beat   beat
 	stats  Stats
 	rtt    time.Duration
@@ -258,11 +259,15 @@ func (s *Stream) keep(now time.Time, extended int64, p *packet.Packet) Verdict {
 	if !ok {
 		return Malformed
 	}
-	p.Info = info
+	p.Info, p.Settled = info, s.gaps.settled(extended, s.order.highest)
+	needed, ok := s.scale.read(p, extended == s.order.highest)
+	if !ok {
+		return Malformed
+	}
 	s.window.hold(slot, p)
 	size := units.Size(len(p.Payload)) + s.cfg.Overhead
 	s.stats.Bytes += size
-	s.meter.add(now, size, info.Temporal)
+	s.meter.add(now, size, needed, at(p.Info.Spatial, p.Info.Temporal))
 	s.beat.add(now, p.Timestamp)
 	s.wish.heard()
 	if info.Keyframe && info.FrameStart {
@@ -287,7 +292,7 @@ func (s *Stream) restart(now time.Time, extended int64) {
 	s.window.clear()
 	s.gaps.reset()
 	s.report.begin(extended)
-	s.beat = beat{}
+	s.beat, s.scale = beat{}, scale{}
 	s.gaps.leap(now, extended-s.order.refused, extended, s.wait())
 }
 
