@@ -22,6 +22,8 @@ type Call struct {
 type Window struct {
 	Name  string
 	Spans []Span
+	// Against is another window that this one is compared with.
+	Against string
 }
 
 // holds says whether a time is in the window.

@@ -36,6 +36,7 @@ func JudgeCall(plan Scenario, backend string, seed uint64, rec CallRecording) (R
 			w := &plan.Call.Windows[j]
 			m.measure(r.More, "."+w.Name, w)
 			m.returning(r.More, "."+w.Name, w)
+			m.compare(r.More, "."+w.Name, w)
 		}
 		if why := m.rec.Failed; why != "" {
 			r.Problems = append(r.Problems, m.spec.Name+": "+why)
@@ -129,6 +130,11 @@ func (m *personMeter) joining(all map[string]Number) {
 		sound = (m.first - pressed).Seconds()
 	}
 	m.put(all, "first_sound_s", "", sound)
+	ended := 0.0
+	if m.rec.Failed != "" {
+		ended = 1
+	}
+	m.put(all, "ended", "", ended)
 	until := min(m.first, m.call.plan.Duration)
 	for _, side := range m.sides() {
 		var signalling, other units.Size

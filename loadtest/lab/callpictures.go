@@ -143,3 +143,24 @@ func (m *personMeter) usual(before time.Duration) (height int) {
 	}
 	return height
 }
+
+// compare measures what was kept of the pictures, in pixels a second, per cent
+// of those in another window.
+func (m *personMeter) compare(all map[string]Number, window string, w *Window) {
+	i := slices.IndexFunc(m.call.plan.Call.Windows, func(o Window) bool { return o.Name == w.Against })
+	if i < 0 || m.spec.Slots == 0 {
+		return
+	}
+	before, now := m.pixels(&m.call.plan.Call.Windows[i]), m.pixels(w)
+	m.put(all, "pictures_kept", window, 100*now/before) // NaN where there were none
+}
+
+// pixels are those seen in a second.
+func (m *personMeter) pixels(w *Window) (sum float64) {
+	for _, s := range m.rec.Seen {
+		if w.holds(s.At) {
+			sum += float64(s.Width * s.Height)
+		}
+	}
+	return sum / w.length().Seconds()
+}

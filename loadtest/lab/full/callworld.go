@@ -36,7 +36,7 @@ func RunCall(t *testing.T, p CallPlan, adapter Adapter) (rec lab.CallRecording, 
 	synctest.Test(t, func(t *testing.T) {
 		w := &callWorld{
 			plan: p, network: memnet.New(memnet.Config{}), quit: make(chan struct{}),
-			up: map[netip.Addr]*crossing{}, down: map[netip.Addr]*crossing{},
+			up: map[netip.Addr]*crossing{}, down: map[netip.Addr]*crossing{}, gone: map[netip.Addr]bool{},
 		}
 		err = w.run(t.Context(), adapter)
 		err = errors.Join(err, w.close())
@@ -59,6 +59,7 @@ type callWorld struct {
 
 	mu       sync.Mutex // a leaf, taken below the network's
 	up, down map[netip.Addr]*crossing
+	gone     map[netip.Addr]bool
 }
 
 func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
@@ -86,11 +87,14 @@ func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
 	return nil
 }
 
-// pass tells each packet's link what comes; a way that is given up carries
-// nothing.
+// pass tells each packet's link what comes; an address that is given up has
+// none.
 func (w *callWorld) pass(p memnet.Packet) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.gone[p.From.Addr()] || w.gone[p.To.Addr()] {
+		return false
+	}
 	if c := w.up[p.From.Addr()]; c != nil {
 		c.next(p.Stream)
 	}
@@ -98,6 +102,13 @@ func (w *callWorld) pass(p memnet.Packet) bool {
 		c.next(p.Stream)
 	}
 	return true
+}
+
+// giveUp takes an address off the network.
+func (w *callWorld) giveUp(a netip.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gone[a] = true
 }
 
 // since is the time since the beginning.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func newPerson(w *callWorld, index int, spec lab.Person) (*person, error) {
 		return d.Dial(network, to)
 	}}
 	seen := p.address
-	if len(spec.Networks) > 1 {
+	if slices.ContainsFunc(spec.Networks[1:], func(n lab.Network) bool { return n.Change == lab.Rebound }) {
 		seen = address(100, index)
 		p.host.Behind(seen)
 	}
@@ -133,6 +134,7 @@ func (p *person) live(ctx context.Context) {
 	case <-c.Done():
 	case <-p.world.quit:
 	}
+	busy.Go(func() { p.move(ctx, c) })
 	select {
 	case <-c.Done():
 		p.fail(c.Err())
@@ -199,6 +201,41 @@ func (p *person) fail(err error) {
 	if p.rec.Failed == "" && err != nil {
 		p.rec.Failed = err.Error()
 	}
+}
+
+// move goes to the other networks when their time has come.
+func (p *person) move(ctx context.Context, c *client.Call) {
+	for _, n := range p.spec.Networks[1:] {
+		if !p.world.wait(n.From) {
+			return
+		}
+		if err := p.moveTo(ctx, c, n); err != nil {
+			p.fail(fmt.Errorf("move to another network: %w", err))
+		}
+	}
+}
+
+// moveTo leaves one network for another. What is under way on the old one still
+// arrives.
+func (p *person) moveTo(ctx context.Context, c *client.Call, n lab.Network) error {
+	if n.Change == lab.Rebound {
+		if err := p.enter(n, address(100, p.index)); err != nil {
+			return err
+		}
+		p.host.Rebind() // a new port, and streams are gone
+		return nil
+	}
+	p.mu.Lock()
+	old := p.address
+	p.address = p.addrs[slices.Index(p.addrs, old)+1]
+	p.mu.Unlock()
+	if err := p.enter(n, p.current()); err != nil {
+		return err
+	}
+	p.world.giveUp(old)
+	p.host.Rebind()
+	c.DropSignalling() // the system says that its address is gone
+	return c.Restart(ctx)
 }
 
 // camera16to9 is a camera with the layers that libwebrtc gives its size.
