@@ -72,8 +72,8 @@ func (m *personMeter) hole(w *Window) (share float64, gap time.Duration) {
 	return percent(float64(missing), float64(missing+played)), gap
 }
 
-// unheard is the share of what others spoke since they were first heard that was
-// never played, in per cent, with the longest stretch. NaN without anybody who
+// unheard is the share of what others spoke, since they were first heard and
+// media could flow, that was never played, in per cent, with the longest stretch. NaN without anybody who
 // can be recognised.
 func (m *personMeter) unheard(w *Window) (share float64, gap time.Duration, losses quality.Losses) {
 	var spoken, lost time.Duration
@@ -83,7 +83,7 @@ func (m *personMeter) unheard(w *Window) (share float64, gap time.Duration, loss
 		}
 		run := time.Duration(0)
 		for n, s := range m.call.people[from].rec.Spoken {
-			if n < m.since[from] || !s.Voice || s.At > m.call.plan.Duration-tail || !w.holds(s.At) {
+			if n < m.since[from] || s.At < m.rec.Connected || !s.Voice || s.At > m.call.plan.Duration-tail || !w.holds(s.At) {
 				run = 0
 				continue
 			}

@@ -128,8 +128,17 @@ func (p *player) advance(now time.Time) {
 		if p.on != nil {
 			p.on(p.slot, p.next, f)
 		}
-		p.next = p.next.Add(f.Duration)
+		p.next = p.next.Add(stretched(f))
 	}
+}
+
+// stretched is how long a frame sounds: a tenth less or more where the buffer
+// asks for it, as players do without changing the pitch.
+func stretched(f jitter.Frame) time.Duration {
+	if f.Kind == jitter.Silence {
+		return f.Duration
+	}
+	return f.Duration - time.Duration(f.Tempo)*f.Duration/10
 }
 
 // playout adds up all slots, up to now or to the end of the call.

@@ -303,10 +303,8 @@ func (p *person) talk(s *client.Sender) {
 		cfg.Talk = 0
 	}
 	start := time.Now().Add(time.Duration(p.index)*1_300_007 + 7)
-	for _, t := range spec.Turns {
-		if to := t.To - w.since(start); to > 0 {
-			cfg.Turns = append(cfg.Turns, media.Turn{From: max(0, t.From-w.since(start)), To: to})
-		}
+	for _, t := range spec.Turns { // those that are over, too: without any he always speaks
+		cfg.Turns = append(cfg.Turns, media.Turn{From: t.From - w.since(start), To: t.To - w.since(start)})
 	}
 	voice := media.NewVoice(start, cfg)
 	var buffer [media.MaxVoicePayload]byte

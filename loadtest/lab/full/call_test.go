@@ -1,0 +1,211 @@
+package full_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/full"
+	"github.com/rivulet-rtc/rivulet/loadtest/link"
+)
+
+// calling runs a call of two over a network of one of them, and answers what
+// they noticed.
+func calling(t *testing.T, d time.Duration, change func(c *lab.Call), networks ...lab.Network) (map[string]lab.Number, lab.CallRecording) {
+	t.Helper()
+	free := link.Config{Delay: 10 * time.Millisecond}
+	c := &lab.Call{People: []lab.Person{
+		{Name: "far", Networks: []lab.Network{{Down: free, Up: free}}, Voice: &lab.Voice{}},
+		{Name: "thin", Networks: networks, Join: time.Second, Voice: &lab.Voice{}},
+	}}
+	if change != nil {
+		change(c)
+	}
+	s := lab.Scenario{Suite: "calls", Name: "test", Duration: d, Call: c}
+	p, err := full.FromCall(s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := full.RunCall(t, p, adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, series, err := lab.JudgeCall(s, "full", 1, rec)
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatalf("%v, %v", err, r.Problems)
+	}
+	if len(series.People) != len(c.People) {
+		t.Errorf("a series of %d people", len(series.People))
+	}
+	return r.More, rec
+}
+
+// between fails where a metric is out of a range; "not measured" is.
+func between(t *testing.T, m map[string]lab.Number, name string, low, high float64) {
+	t.Helper()
+	if v, ok := m[name]; !ok || !(float64(v) >= low && float64(v) <= high) {
+		t.Errorf("%s is %v, want %v to %v", name, v, low, high)
+	}
+}
+
+func wide(loss float64) lab.Network {
+	l := link.Config{
+		Capacity: link.Constant(units.Mbps), Delay: 50*time.Millisecond + 101, Queue: link.Queue{Delay: 300 * time.Millisecond},
+		Loss: link.Loss{Random: loss},
+	}
+	return lab.Network{Down: l, Up: l}
+}
+
+// TestCallIsHeardAndSeen is a call over a good network: what is measured is what
+// the network does, and nothing is missed.
+func TestCallIsHeardAndSeen(t *testing.T) {
+	m, rec := calling(t, 25*time.Second, func(c *lab.Call) {
+		for i := range c.People {
+			c.People[i].Camera, c.People[i].Slots = 640, 1
+		}
+		c.Windows = []lab.Window{{Name: "end", Spans: []lab.Span{{From: 10 * time.Second, To: 25 * time.Second}}}}
+	}, wide(0))
+	for _, who := range []string{"thin", "far"} {
+		between(t, m, who+".first_sound_s", 0.2, 2)
+		between(t, m, who+".hole", 0, 1)
+		between(t, m, who+".unheard", 0, 1)
+		between(t, m, who+".gap_ms", 0, 200)
+		// 60 ms of propagation, 20 ms of packet, what the jitter buffer adds.
+		between(t, m, who+".delay_ms_p50.end", 80, 300)
+		between(t, m, who+".mos", 2, 4.5)
+		between(t, m, who+".fps.end", 10, 31)
+		between(t, m, who+".height.end", 180, 360)
+		between(t, m, who+".freeze_s.end", 0, 0.5)
+		between(t, m, who+".ended", 0, 0)
+	}
+	between(t, m, "thin.rate_down_kbps", 100, 1000)
+	// The client's own count is that of an app: it must agree.
+	for i, p := range rec.People {
+		hole := float64(m[[]string{"far", "thin"}[i]+".hole"])
+		if diff := 100*p.Hole - hole; diff < -1 || diff > 1 {
+			t.Errorf("person %d: the client says %.2f %% hole, the lab %.2f", i, 100*p.Hole, hole)
+		}
+		if len(p.States) < 100 || len(p.Told) == 0 {
+			t.Errorf("person %d: %d states, %d messages on pictures", i, len(p.States), len(p.Told))
+		}
+	}
+}
+
+// TestCallLosesWhatTheLinkLoses loses a fifth of the packets, on the way down
+// alone: only who is there misses anything.
+func TestCallLosesWhatTheLinkLoses(t *testing.T) {
+	n := wide(0)
+	n.Down.Loss.Packets = everyFifth(60)
+	m, _ := calling(t, 30*time.Second, nil, n)
+	between(t, m, "far.unheard", 0, 0.5)
+	// No more than the link lost, and no less than half: what repairs it may come.
+	between(t, m, "thin.unheard", 0, 22)
+	between(t, m, "thin.hole", 0, 24)
+}
+
+// everyFifth lists a fifth of the packets after the first ones.
+func everyFifth(from uint64) (all []uint64) {
+	for n := from; n < 4000; n += 5 {
+		all = append(all, n)
+	}
+	return all
+}
+
+// TestCallMovesToAnotherNetwork takes another address in the middle.
+func TestCallMovesToAnotherNetwork(t *testing.T) {
+	second := wide(0)
+	second.From, second.Change = 10*time.Second, lab.Restarted
+	m, _ := calling(t, 20*time.Second, func(c *lab.Call) {
+		c.Windows = []lab.Window{{Name: "moved", Spans: []lab.Span{{From: 10 * time.Second, To: 20 * time.Second}}}}
+	}, wide(0), second)
+	for _, who := range []string{"thin", "far"} {
+		between(t, m, who+".fresh_voice_ms.moved", 100, 3000)
+		between(t, m, who+".gap_ms.moved", 40, 3000)
+	}
+}
+
+// TestCallInSilence has nobody say anything after the first seconds: that is no
+// hole, and next to nothing is sent.
+func TestCallInSilence(t *testing.T) {
+	m, _ := calling(t, 40*time.Second, func(c *lab.Call) {
+		for i := range c.People {
+			c.People[i].Voice.Turns = []lab.Span{{From: 0, To: 10 * time.Second}}
+		}
+		c.Windows = []lab.Window{{Name: "silence", Spans: []lab.Span{{From: 15 * time.Second, To: 40 * time.Second}}}}
+	}, wide(0))
+	for _, who := range []string{"thin", "far"} {
+		between(t, m, who+".hole", 0, 1)
+	}
+	between(t, m, "thin.rate_down_kbps.silence", 0.1, 8)
+	between(t, m, "thin.voice_down_kbps.silence", 0.1, 3)
+}
+
+// TestCallPlansTravel writes every plan of the suite down and reads it again.
+func TestCallPlansTravel(t *testing.T) {
+	all, err := lab.Suite("calls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, s := range all {
+		if s.Call == nil {
+			continue
+		}
+		n++
+		p, err := full.FromCall(s, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back full.CallPlan
+		if err := json.Unmarshal(b, &back); err != nil {
+			t.Fatal(err)
+		}
+		again, err := json.Marshal(back)
+		if err != nil || string(again) != string(b) {
+			t.Errorf("%s does not come back as it was: %v", s.Name, err)
+		}
+		if d := back.Call.People[0].Networks[0].Down; d.Seed != 7*1024+1 || !reflect.DeepEqual(d, p.Call.People[0].Networks[0].Down) {
+			t.Errorf("%s: %+v", s.Name, d)
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d calls", n)
+	}
+	var p full.CallPlan
+	if err := json.Unmarshal([]byte(`{"Call":{"People":[{"Networks":[{}]}]}}`), &p); err == nil {
+		t.Error("a plan without its capacities is taken")
+	}
+}
+
+// TestCallInChild runs a row of the suite as the command does.
+func TestCallInChild(t *testing.T) {
+	s := find(t, "voice-wifi-lossy-20", 0)
+	s.Duration = 15 * time.Second
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, self, childArgument) }
+	out, err := full.Backend{Command: child}.Run(t.Context(), s, full.Rivulet, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Result.Pass == nil || out.Result.Backend != "full" || out.Series == nil || len(out.Series.People) != 2 {
+		t.Errorf("%+v", out.Result)
+	}
+	if !slices.ContainsFunc(out.Result.Targets, func(t lab.Target) bool { return t.Metric == "thin.hole" }) {
+		t.Errorf("targets %v", out.Result.Targets)
+	}
+	between(t, out.Result.More, "thin.hole", 0, 30)
+}
