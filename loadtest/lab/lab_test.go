@@ -140,11 +140,11 @@ func TestTargetsAreMeasured(t *testing.T) {
 		if s.NotBuilt != "" || s.Suite == "core" { // golden results cover these
 			continue
 		}
-		s.Duration, s.Settled = min(s.withDefaults().Duration, 45*time.Second), 5*time.Second
 		var r Result
 		if s.Call != nil { // one in which nobody came
 			r, _, err = JudgeCall(s, "full", 1, CallRecording{People: make([]PersonRecording, len(s.Call.People))})
 		} else {
+			s.Duration, s.Settled = min(s.withDefaults().Duration, 45*time.Second), 5*time.Second
 			r, _, err = Run(s, 1)
 		}
 		if err != nil {
