@@ -24,6 +24,7 @@ var rings = []struct {
 	{"sfu/uplink", 3},
 	{"sfu/speaker", 3},
 	{"sfu/layer", 3},
+	{"sfu/encoding", 3},
 	{"sfu/rewrite", 3},
 	{"sfu/voice", 3},
 	{"sfu/blend", 3},

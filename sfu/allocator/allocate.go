@@ -31,6 +31,7 @@ func Allocate(budget units.Rate, demands []Demand, previous []Grant, dst []Grant
 	a.grants = dst
 	first := a.following(-1)
 	a.base(first)
+	a.still(first)
 	a.upgrades(true)
 	for i := first; i >= 0; i = a.following(i) {
 		if i != first {
@@ -38,6 +39,10 @@ func Allocate(budget units.Rate, demands []Demand, previous []Grant, dst []Grant
 		}
 	}
 	a.upgrades(false)
+	for i := a.following(-1); i >= 0; i = a.following(i) {
+		a.still(i)
+	}
+	a.rooms()
 	a.explain()
 	return dst
 }
@@ -76,8 +81,8 @@ func (a *allocation) base(i int) {
 	index := d.lowest()
 	// A picture that was paused for want of budget comes back with headroom;
 	// one that is shown, or new, needs only to fit.
-	p, known := a.before(d.Slot)
-	resumes := known && !p.Active() && p.Reason == PausedBandwidth
+	p, known := a.before(i)
+	resumes := known && (p.Still || !p.Active() && (p.Reason == PausedBandwidth || p.Reason == DataBudget))
 	if a.fits(cost(d.Layers[index].Rate), resumes) {
 		a.grant(&a.grants[i], d, index)
 	}
@@ -109,19 +114,23 @@ func (a *allocation) precedes(i, j int) bool {
 	if (x.Kind == Screen) != (y.Kind == Screen) {
 		return x.Kind == Screen
 	}
-	p, _ := a.before(x.Slot)
-	q, _ := a.before(y.Slot)
+	p, _ := a.before(i)
+	q, _ := a.before(j)
 	if p.Active() != q.Active() {
 		return p.Active()
 	}
 	return i < j
 }
 
-// before is the slot's previous grant, paused when there was none.
-func (a *allocation) before(slot int) (Grant, bool) {
-	for i := range a.previous {
-		if a.previous[i].Slot == slot {
-			return a.previous[i], true
+// before is the previous grant of the demand at i, paused when there was none.
+func (a *allocation) before(i int) (Grant, bool) {
+	slot := a.demands[i].Slot
+	if i < len(a.previous) && a.previous[i].Slot == slot { // as a rule
+		return a.previous[i], true
+	}
+	for j := range a.previous {
+		if a.previous[j].Slot == slot {
+			return a.previous[j], true
 		}
 	}
 	return Grant{Slot: slot, Spatial: Paused, Temporal: Paused}, false
@@ -175,7 +184,7 @@ func (a *allocation) step(i int) (index int, score float64) {
 	limit, have := d.limit(), d.value(d.index(g.Spatial, g.Temporal))
 	// What costs no more than the layer in use does now is nothing new.
 	kept := units.Rate(0)
-	if held, _ := a.before(d.Slot); held.Active() {
+	if held, _ := a.before(i); held.Active() && !held.Still {
 		if j := d.index(held.Spatial, held.Temporal); j >= 0 {
 			kept = d.Layers[j].Rate
 		}
@@ -203,6 +212,81 @@ func (a *allocation) step(i int) (index int, score float64) {
 		}
 	}
 	return index, score
+}
+
+// still grants the picture at i one now and then, if it got no layer. One that
+// stands still already is refreshed more seldom before it is given up.
+func (a *allocation) still(i int) {
+	if i < 0 || a.grants[i].Active() || a.demands[i].Still <= 0 {
+		return
+	}
+	d, g := &a.demands[i], &a.grants[i]
+	p, _ := a.before(i)
+	price := cost(d.Still)
+	if p.Still && !a.fits(price, false) {
+		price = price / 3
+	}
+	if a.fits(price, !p.Still) {
+		l := &d.Layers[d.lowest()]
+		a.spent += price
+		g.Spatial, g.Temporal, g.Rate, g.Still, g.Reason = l.Spatial, 0, price, true, Still
+	}
+}
+
+// rooms shares what is left over among the pictures, by importance, each up to
+// the most that its publisher would send. Of those that could not be shown only
+// the most important has room, for all that is left, or they would all ask for
+// the same bits.
+func (a *allocation) rooms() {
+	left := max(a.budget-a.spent, 0)
+	if i := a.waiting(); i >= 0 {
+		a.grants[i].Room = add(left, a.grants[i].Rate)
+	}
+	for i := range a.grants {
+		if g := &a.grants[i]; a.shares(i) {
+			g.Room = g.Rate
+		}
+	}
+	// Whoever takes less than its share leaves more to the others.
+	for range 4 {
+		weights := 0.0
+		for i := range a.grants {
+			if a.shares(i) && a.grants[i].Room < a.demands[i].most(a.grants[i].Spatial) {
+				weights += 1 + float64(a.demands[i].Priority)
+			}
+		}
+		given := units.Rate(0)
+		for i := range a.grants {
+			g, d := &a.grants[i], &a.demands[i]
+			if most := d.most(g.Spatial); a.shares(i) && g.Room < most {
+				share := min(left.Scale((1+float64(d.Priority))/weights), most-g.Room, left-given)
+				g.Room, given = g.Room+share, given+share
+			}
+		}
+		left -= given
+	}
+}
+
+// shares says whether the demand at i is a moving picture.
+func (a *allocation) shares(i int) bool {
+	g := &a.grants[i]
+	return a.demands[i].Kind != Voice && g.Active() && !g.Still
+}
+
+// waiting is the most important picture that got no layer, or stands still; -1
+// when there is none.
+func (a *allocation) waiting() int {
+	best := -1
+	for j := range a.demands {
+		g := &a.grants[j]
+		if a.demands[j].Kind == Voice || !g.Still && (g.Active() || g.Reason != PausedBandwidth) {
+			continue
+		}
+		if best < 0 || a.precedes(j, best) {
+			best = j
+		}
+	}
+	return best
 }
 
 // explain replaces the working reason of what was granted.
@@ -247,7 +331,7 @@ func Wants(demands []Demand, grants []Grant) Needs {
 			n.Voice = add(n.Voice, d.Layers[d.lowest()].Rate)
 		}
 		n.Spent = add(n.Spent, g.Rate)
-		full = add(full, max(d.Layers[d.limit()].Rate, g.Rate))
+		full = add(full, max(d.Layers[d.limit()].wanted(), g.Rate))
 		cheapest = min(cheapest, d.cheapest(g))
 	}
 	if cheapest == units.MaxRate { // everything is granted
@@ -262,17 +346,35 @@ func Wants(demands []Demand, grants []Grant) Needs {
 // cheapest is what the cheapest step up from g costs more; MaxRate when there
 // is none.
 func (d *Demand) cheapest(g *Grant) units.Rate {
-	if !g.Active() {
-		return d.Layers[d.lowest()].Rate
+	if !g.Active() || g.Still {
+		return max(d.Layers[d.lowest()].Rate-g.Rate, 0)
 	}
-	have := d.value(d.index(g.Spatial, g.Temporal))
+	at := d.index(g.Spatial, g.Temporal)
+	have := d.value(at)
 	best := units.MaxRate
+	if l := &d.Layers[at]; l.Held && l.Most > l.Rate {
+		// More of the same: in steps, so that the path is not asked for all of
+		// it at once.
+		best = min(l.Most-l.Rate, max(g.Room-g.Rate, 0)+l.Rate.Scale(growth))
+	}
 	for j := range d.limit() + 1 {
 		if d.Layers[j].Rate > 0 && d.value(j) > have {
 			best = min(best, max(d.Layers[j].Rate-g.Rate, 0))
 		}
 	}
 	return best
+}
+
+// growth is by how much more a layer could first be raised that its publisher
+// holds back.
+const growth = 0.4
+
+// wanted is what a layer could use in all.
+func (l *Layer) wanted() units.Rate {
+	if l.Held {
+		return max(l.Rate, l.Most)
+	}
+	return l.Rate
 }
 
 // WithHeadroom is the budget that is needed before a step to a total rate is

@@ -10,10 +10,16 @@
 //
 //  1. voice at its thinnest, always, even when the budget is smaller: the last
 //     bit of a link belongs to it;
-//  2. the lowest layer of the most important picture;
+//  2. the lowest layer of the most important picture, the shared screen or the
+//     main speaker, or where that does not fit a still picture now and then;
 //  3. better voice modes;
 //  4. the lowest layer of every other picture that is looked at, by priority;
 //  5. upgrades, by priority x gain of picture for each bit;
+//  6. a still picture now and then where no layer fitted.
+//
+// What is left over then is shared out as Grant.Room: how much more a picture
+// could take if its publisher sent more, or for a paused one, at how much it
+// could be shown. It is what the publisher is asked for (package encoding).
 //
 // Two thresholds keep it calm: what was granted before stays as long as it
 // fits the budget whole; what was not is taken only when everything granted
@@ -55,11 +61,15 @@ const (
 	NotViewed                       // the subscriber does not look at it
 	DataMode                        // the subscriber asked for less
 	CodecNotSupported               // the subscriber cannot decode it
+	Still                           // only a picture now and then fits
+	Publisher                       // the publisher cannot send more now
+	DataBudget                      // the subscriber's data budget allows no more
 )
 
 var reasonNames = [...]string{
 	"full", "fits_view", "bandwidth", "paused_bandwidth", "no_source",
 	"muted", "not_viewed", "data_mode", "codec_not_supported",
+	"still", "publisher", "data_budget",
 }
 
 // String is the reason as operators and clients read it.
@@ -71,11 +81,15 @@ func (r Reason) String() string {
 }
 
 // Layer is one operating point of a track. Rate is its measured wire rate with
-// everything below it that it needs; 0 means that it is not being sent.
+// everything below it that it needs; 0 means that it cannot be had.
 type Layer struct {
 	Spatial, Temporal int8
 	Rate              units.Rate
-	Width, Height     uint16 // 0 = unknown
+	// Most is the most that the publisher sends of it; 0 = unknown. Held says
+	// that it sends less only because it was asked to.
+	Most          units.Rate
+	Held          bool
+	Width, Height uint16 // 0 = unknown
 }
 
 // Demand is what one slot could use.
@@ -88,7 +102,9 @@ type Demand struct {
 	Width, Height uint16
 	// Layers are sorted by spatial, then by temporal layer.
 	Layers []Layer
-	Muted  bool
+	// Still is what a still picture now and then costs; 0 = none is wanted.
+	Still units.Rate
+	Muted bool
 }
 
 // Grant is what one slot gets.
@@ -96,7 +112,12 @@ type Grant struct {
 	Slot              int
 	Spatial, Temporal int8 // both Paused when nothing is granted
 	Rate              units.Rate
-	Reason            Reason
+	// Room is at how much its picture could be shown, Rate included; less than
+	// Rate never while it is Active. Voice has none.
+	Room units.Rate
+	// Still says that only key frames of the lowest layer go on, now and then.
+	Still  bool
+	Reason Reason
 }
 
 // Active says whether anything is granted.

@@ -1,6 +1,10 @@
 package allocator
 
-import "math"
+import (
+	"math"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
 
 // lowest is the first layer that is being sent; -1 when there is none.
 func (d *Demand) lowest() int {
@@ -63,6 +67,21 @@ func (d *Demand) limit() int {
 	return best
 }
 
+// most is the most that the publisher sends of a spatial layer; MaxRate when
+// that is not known.
+func (d *Demand) most(spatial int8) units.Rate {
+	most := units.Rate(0)
+	for i := range d.Layers {
+		if l := &d.Layers[i]; l.Spatial == spatial {
+			most = max(most, l.Most)
+		}
+	}
+	if most == 0 {
+		return units.MaxRate
+	}
+	return most
+}
+
 // motion is what a temporal layer is worth beside the full frame rate, by how
 // many halvings it lies below. A face moves: at a quarter of the frames it is
 // worth no more than half as wide at half of them. A screen is read.
@@ -87,8 +106,8 @@ func (d *Demand) value(i int) float64 {
 		pixels = math.Min(pixels, shown)
 	}
 	top := l.Temporal
-	for j := range d.Layers {
-		if o := &d.Layers[j]; o.Spatial == l.Spatial && o.Rate > 0 {
+	for j := i + 1; j < len(d.Layers) && d.Layers[j].Spatial == l.Spatial; j++ {
+		if o := &d.Layers[j]; o.Rate > 0 {
 			top = max(top, o.Temporal)
 		}
 	}

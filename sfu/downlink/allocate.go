@@ -22,7 +22,7 @@ const (
 	// trips, within these bounds.
 	minHistoryAge = time.Second
 	maxHistoryAge = 4 * time.Second
-	// lowDataRate is the most that data mode Low spends.
+	// lowDataRate is the most that data mode Low spends, reserve included.
 	lowDataRate = 300 * units.Kbps
 	// allTemporal stands for every temporal layer of a source whose rates are
 	// not known yet.
@@ -55,6 +55,7 @@ func (d *Downlink) Tick(now time.Time) {
 	}
 	for i := range d.slots {
 		s := &d.slots[i]
+		d.tickStill(now, s)
 		if due(now, s.keyframe.retryAt) {
 			d.wantKeyframe(now, s)
 		}
@@ -106,10 +107,9 @@ func (d *Downlink) measure(now time.Time) {
 func (d *Downlink) allocate(now time.Time) {
 	d.allocateAt = time.Time{}
 	reserve := d.reserve()
-	d.budget = max(d.decision.Target-reserve, 0)
-	if d.mode == Low {
-		d.budget = min(d.budget, lowDataRate)
-	}
+	limit := d.limit(now)
+	d.budget = max(min(d.decision.Target, limit)-reserve, 0)
+	d.thrifty = limit < d.decision.Target
 	for i := range d.slots {
 		d.demands[i] = d.demand(&d.slots[i])
 	}
@@ -123,15 +123,14 @@ func (d *Downlink) allocate(now time.Time) {
 		d.grant(now, &d.slots[i], d.grants[i])
 	}
 	d.granted = needs.Spent + reserve
-	if d.mode == Low && needs.Next > lowDataRate { // there is no use in finding out
+	if needs.Next > limit-reserve { // there is no use in finding out
 		needs.Next, needs.Full = needs.Spent, needs.Spent
 	}
-	if d.mode == Low {
-		needs.Full = min(needs.Full, lowDataRate)
-	}
+	needs.Full = min(needs.Full, max(limit-reserve, needs.Spent))
 	d.bwe.SetLadder(now, bwe.Ladder{
 		Base: needs.Voice + reserve, Next: needs.Next + reserve, Full: needs.Full + reserve,
 	})
+	d.wishes++
 	d.apply(now, d.bwe.Decision())
 	if d.recorder != nil {
 		d.recorder.Granted(now, d.budget, d.grants)
@@ -180,6 +179,9 @@ func (d *Downlink) demand(s *slot) allocator.Demand {
 	}
 	d.operatingPoints(s)
 	a.Layers = s.layers
+	if d.stills && d.decision.State != bwe.Startup {
+		a.Still = s.stillRate()
+	}
 	return a
 }
 
@@ -191,7 +193,7 @@ func (d *Downlink) operatingPoints(s *slot) {
 		if r.Spatial < 0 || r.Spatial > limit || r.Temporal < 0 {
 			continue
 		}
-		l := allocator.Layer{Spatial: r.Spatial, Temporal: r.Temporal, Rate: max(r.Rate, 0)}
+		l := allocator.Layer{Spatial: r.Spatial, Temporal: r.Temporal, Rate: max(r.Rate, 0), Most: max(r.Most, 0), Held: r.Held}
 		for _, i := range s.infos {
 			if i.Spatial == r.Spatial {
 				l.Width, l.Height = i.Width, i.Height
@@ -254,8 +256,32 @@ func (d *Downlink) reason(s *slot, g allocator.Grant) allocator.Reason {
 			return allocator.DataMode
 		}
 		return allocator.FitsView
+	case g.Reason == allocator.Full && s.lacks():
+		return allocator.Publisher
+	case d.thrifty && (g.Reason == allocator.Bandwidth || g.Reason == allocator.PausedBandwidth):
+		if d.mode == Low && !d.overspent() {
+			return allocator.DataMode
+		}
+		return allocator.DataBudget
 	}
 	return g.Reason
+}
+
+// lacks says whether the source announces a better layer than its publisher can
+// send now.
+func (s *slot) lacks() bool {
+	best := int8(-1)
+	for _, r := range s.rates {
+		if r.Rate > 0 {
+			best = max(best, r.Spatial)
+		}
+	}
+	for _, r := range s.rates {
+		if r.Spatial > best && best >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // trims says whether the source has better layers than the subscriber may have.
@@ -287,10 +313,10 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	if g.Active() {
 		target = layer.Target{Spatial: g.Spatial, Temporal: g.Temporal}
 	}
-	if target != s.selector.Target() {
+	if target = s.standStill(now, g, target); target != s.selector.Target() {
 		s.selector.SetTarget(target)
 	}
-	if was.Active() && !g.Active() {
+	if was.Active() && !was.Still && (!g.Active() || g.Still) {
 		d.flush(s)
 	}
 	d.noticeLayer(s)

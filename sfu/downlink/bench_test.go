@@ -39,7 +39,7 @@ func newPath(tb testing.TB) *path {
 	p := &path{d: d, now: epoch, pool: packet.NewPool(), recorder: rec, next: 1}
 	d.Assign(p.now, 0, Source{ID: 7, Kind: codec.Opus})
 	d.Assign(p.now, 1, Source{ID: 8, Kind: codec.VP8, Layers: []LayerInfo{{0, 1280, 720}}})
-	d.SetRates(p.now, 1, []LayerRate{{0, 0, 2 * units.Mbps}})
+	d.SetRates(p.now, 1, []LayerRate{{Rate: 2 * units.Mbps}})
 	d.Acknowledge(0, 7)
 	d.Acknowledge(1, 8)
 	d.Tick(p.now)
@@ -162,7 +162,7 @@ func BenchmarkTick(b *testing.B) {
 		var rates []LayerRate
 		for s := range int8(3) {
 			for t := range int8(3) {
-				rates = append(rates, LayerRate{s, t, units.Rate(100_000 * (1 << (2 * s)) / (3 - int(t)))})
+				rates = append(rates, LayerRate{Spatial: s, Temporal: t, Rate: units.Rate(100_000 * (1 << (2 * s)) / (3 - int(t)))})
 			}
 		}
 		d.SetRates(now, i, rates)

@@ -65,6 +65,9 @@ type Config struct {
 	AudioLevel bool
 	// BWE sets the congestion controller up; bwe.DefaultConfig is a good one.
 	BWE bwe.Config
+	// Stills says that a picture that the path is too thin for may stand still,
+	// refreshed by a key frame now and then.
+	Stills bool
 	// Seed is what initial sequence numbers and timestamps are drawn from
 	// (RFC 3550 §5.1 wants them unpredictable): the caller's randomness.
 	Seed uint64

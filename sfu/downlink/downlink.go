@@ -42,6 +42,7 @@ type Downlink struct {
 	overhead      units.Size
 	transportWide bool
 	audioLevel    bool
+	stills        bool
 	recorder      Recorder
 	epoch         time.Time // history counts from here
 	clock         time.Time // of the last call, for what happens within the pacer
@@ -71,6 +72,9 @@ type Downlink struct {
 
 	// The allocation.
 	mode          DataMode
+	allowance     allowance
+	thrifty       bool      // data mode or budget bound the allocation, not the path
+	wishes        uint64    // counts changes of what Wish answers
 	allocateAt    time.Time // zero = nothing to do
 	budget        units.Rate
 	granted       units.Rate
@@ -98,6 +102,7 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 		overhead:      cfg.Overhead,
 		transportWide: cfg.TransportWide,
 		audioLevel:    cfg.AudioLevel,
+		stills:        cfg.Stills,
 		recorder:      cfg.Recorder,
 		epoch:         now,
 		clock:         now,
@@ -158,6 +163,7 @@ func (d *Downlink) Next() time.Time {
 		if s := d.slots[i].sound; s != nil {
 			next = earlier(next, s.stream.Next())
 		}
+		next = earlier(next, d.slots[i].still.at)
 	}
 	return next
 }

@@ -84,7 +84,9 @@ func TestLayerFollowsThePath(t *testing.T) {
 // With 60 kbit/s there is room for voice only; the picture is paused, says why,
 // and comes back.
 func TestPictureIsPausedAndResumed(t *testing.T) {
-	c := newCall(t, config(1), 60*units.Kbps)
+	cfg := config(1)
+	cfg.Stills = false
+	c := newCall(t, cfg, 60*units.Kbps)
 	var events []Event
 	c.onEvent = func(ev Event) { events = append(events, ev) }
 	c.speak(0, 7)

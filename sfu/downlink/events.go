@@ -74,6 +74,7 @@ func (d *Downlink) noticeLayer(s *slot) {
 		return
 	}
 	s.current = current
+	d.wishes++
 	if current.Spatial >= 0 {
 		d.tellLayer(s)
 	}
@@ -81,10 +82,22 @@ func (d *Downlink) noticeLayer(s *slot) {
 
 // tellLayer tells which layer is sent now, and why not more.
 func (d *Downlink) tellLayer(s *slot) {
-	d.tell(Event{
+	s.tell(d, Event{
 		Kind: LayerChanged, Slot: s.index, Source: s.source.ID, Reason: s.grant.Reason,
 		Spatial: s.current.Spatial, Temporal: s.current.Temporal,
 	})
+}
+
+// tell tells of a slot what was not told last: a still picture stays one,
+// however often it is refreshed.
+func (s *slot) tell(d *Downlink, ev Event) {
+	if s.grant.Still && s.told.Kind != Paused {
+		s.told.Kind = ev.Kind
+	}
+	if ev != s.told {
+		s.told = ev
+		d.tell(ev)
+	}
 }
 
 // noticeGrant tells when a picture is paused or comes back, or is paused for
@@ -97,13 +110,15 @@ func (d *Downlink) noticeGrant(s *slot, was, is allocator.Grant) {
 	switch {
 	case is.Active() && !was.Active():
 		ev.Kind = Resumed
-	case !is.Active() && is.Reason != was.Reason && is.Reason != allocator.NoSource:
+	case !is.Active() && (was.Active() || is.Reason != was.Reason) && is.Reason != allocator.NoSource:
 		ev.Kind = Paused
+	case is.Still && !was.Still:
+		ev.Kind = LayerChanged
 	default:
 		if is.Active() && is.Reason != was.Reason && s.current.Spatial >= 0 {
 			d.tellLayer(s)
 		}
 		return
 	}
-	d.tell(ev)
+	s.tell(d, ev)
 }

@@ -74,6 +74,7 @@ func (d *Downlink) forward(now time.Time, s *slot, p *packet.Packet) Verdict {
 }
 
 func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdict {
+	d.passStill(now, s, p)
 	decision := s.selector.Decide(now, p)
 	d.noticeLayer(s)
 	if decision == layer.Drop {

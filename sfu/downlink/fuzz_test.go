@@ -118,7 +118,9 @@ func (r *randomCall) step() {
 		r.d.SetView(r.now, int(b%4), View{Width: uint16(b) << 3, Height: uint16(b) << 2, Hidden: b == 99, MaxSpatial: int8(b)})
 		r.d.SetDataMode(r.now, DataMode(b%4))
 		r.d.SetRates(r.now, int(b%4), []LayerRate{
-			{0, 0, units.Rate(b) << 10}, {int8(r.byte()), int8(r.byte()), units.Rate(r.byte()) << r.byte()}})
+			{Rate: units.Rate(b) << 10, Most: units.Rate(b) << 12, Held: b%2 == 0},
+			{Spatial: int8(r.byte()), Temporal: int8(r.byte()), Rate: units.Rate(r.byte()) << r.byte(), Most: units.Rate(r.byte()) << r.byte()}})
+		r.d.SetDataBudget(r.now, DataBudget{Call: units.Size(b) << (b % 64), Hour: units.Size(b) << 9})
 	case 11:
 		r.d.HandleREMB(r.now, units.Rate(r.byte())<<(r.byte()%60))
 		r.d.HandleReceptionReport(r.now, rtcp.ReceptionReport{SSRC: audioSSRC, FractionLost: r.byte(), LastSenderReport: uint32(r.byte()) << 16})

@@ -33,7 +33,7 @@ func config(video int) Config {
 		Slots: []SlotConfig{{
 			Kind: Audio, SSRC: audioSSRC, Codecs: []Codec{{Kind: codec.Opus, PayloadType: opusType}},
 		}},
-		Overhead: overhead, TransportWide: true, BWE: bwe.DefaultConfig(), Seed: 42,
+		Overhead: overhead, TransportWide: true, Stills: true, BWE: bwe.DefaultConfig(), Seed: 42,
 	}
 	for i := 1; i <= video; i++ {
 		cfg.Slots = append(cfg.Slots, SlotConfig{
@@ -165,7 +165,7 @@ func (c *call) tellRates() {
 		var rates []LayerRate
 		for s, cam := range cams {
 			for t, share := range []float64{0.25, 0.5, 1} {
-				rates = append(rates, LayerRate{int8(s), int8(t), cam.rate.Scale(share * 1.05)})
+				rates = append(rates, LayerRate{Spatial: int8(s), Temporal: int8(t), Rate: cam.rate.Scale(share * 1.05)})
 			}
 		}
 		c.d.SetRates(c.now, i, rates)

@@ -172,6 +172,7 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 	d.gate()
 	d.packets++
 	d.bytes += uint64(out.Size)
+	d.allowance.spend(out.Size)
 	d.padding.credit -= out.Size
 	if out.Slot >= len(d.slots) {
 		return

@@ -314,7 +314,7 @@ func TestLateDropIsFilled(t *testing.T) {
 	c := newCall(t, config(1), 5*units.Mbps)
 	cam := &camera{pool: c.pool, ssrc: 80, rate: 50 * units.Kbps}
 	c.d.Assign(c.now, 1, Source{ID: 8, Kind: codec.VP8, Layers: []LayerInfo{{0, 320, 180}}})
-	c.d.SetRates(c.now, 1, []LayerRate{{0, 0, 20_000}, {0, 1, 30_000}, {0, 2, 50_000}})
+	c.d.SetRates(c.now, 1, []LayerRate{{Rate: 20_000}, {Temporal: 1, Rate: 30_000}, {Temporal: 2, Rate: 50_000}})
 	c.d.Tick(c.now)
 	c.d.slots[1].selector.SetTarget(layerTarget(0, 0))
 	var sequences []uint16

@@ -39,6 +39,8 @@ type slot struct {
 
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe
+	still    still
+	told     Event // of pause, return or layer: the last that was told
 	hole     hole
 	// refreshed is where the newest key frame begins.
 	refreshed uint16
@@ -115,7 +117,7 @@ func (s *slot) change() {
 	s.rates = s.rates[:0]
 	s.codec, s.unsupported, s.input = nil, false, 0
 	s.selector.SourceChanged()
-	s.keyframe = keyframe{}
+	s.keyframe, s.still, s.told = keyframe{}, still{}, Event{}
 	s.report.prompt = true
 	if s.sound != nil {
 		s.sound.change()

@@ -69,10 +69,22 @@ func (m DataMode) String() string {
 }
 
 // LayerRate is the measured wire rate of one operating point, including the
-// layers it depends on. Rate 0 says that it is not being sent now.
+// layers it depends on. Rate 0 says that it cannot be had now. Of a layer that
+// is off but would be sent if it were granted, Rate is its price.
 type LayerRate struct {
 	Spatial, Temporal int8
 	Rate              units.Rate
+	// Most is the most that is sent of it, 0 = unknown; Held says that it is
+	// less only because the publisher was asked to.
+	Most units.Rate
+	Held bool
+}
+
+// DataBudget bounds what is sent to the subscriber, in bytes on the wire; 0 = no
+// bound. Voice is not silenced for it.
+type DataBudget struct {
+	Call units.Size // since New
+	Hour units.Size // in any hour
 }
 
 // Verdict is what became of one packet that was offered.

@@ -178,6 +178,7 @@ func (p *Peer) startEgress(settled profile.Description) error {
 	cfg := downlink.Config{
 		Overhead:      overhead,
 		TransportWide: settled.IDs.TransportWide != 0,
+		Stills:        true,
 		BWE:           p.media.cfg.BWE,
 		Seed:          binary.LittleEndian.Uint64(seed[:]),
 	}

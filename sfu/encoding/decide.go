@@ -1,0 +1,228 @@
+package encoding
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// want is what all subscribers together want of a layer.
+type want struct {
+	moving bool // somebody watches it
+	still  bool // somebody takes key frames of it
+	kept   bool // somebody is on it until another begins
+	room   units.Rate
+}
+
+// wants sums the wishes up. Those who get nothing for want of bandwidth count
+// for the lowest layer: they could be shown it if it were thin enough.
+func (t *Track) wants() (all [MaxLayers]want) {
+	for _, w := range t.wishes {
+		if i := int(w.Current); i >= 0 && i < len(t.layers) {
+			all[i].kept = true
+		}
+		i := int(w.Spatial)
+		switch {
+		case i >= len(t.layers):
+		case w.Still && i >= 0:
+			all[i].still = true
+			if l := &t.layers[0]; i == 0 && w.Room >= l.frame.wire(l.least) {
+				all[0].moving = true
+				all[0].room = max(all[0].room, w.Room)
+			}
+		case i >= 0:
+			all[i].moving = true
+			all[i].room = max(all[i].room, w.Room)
+		case w.Room > 0:
+			if l := &t.layers[0]; l.most > 0 && w.Room >= l.frame.wire(l.least) {
+				all[0].moving = true
+				all[0].room = max(all[0].room, w.Room)
+			}
+		}
+	}
+	return all
+}
+
+// Measure takes in what comes, layer by layer; call it a few times a second.
+// alive says that the publisher was heard of lately, by whatever packet.
+func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
+	for i := range t.layers {
+		l := &t.layers[i]
+		l.measured = Measured{}
+		if i < len(layers) {
+			l.measured = layers[i]
+			l.measured.Count = min(max(l.measured.Count, 0), Temporals)
+		}
+		if !l.measured.Active {
+			l.comesSince = time.Time{}
+			continue
+		}
+		t.begun = true
+		l.seenAt = now
+		if l.comesSince.IsZero() {
+			l.comesSince = now
+		}
+		if l.block > 0 && now.Sub(l.comesSince) >= forgive {
+			l.block = 0
+		}
+	}
+	if !alive || !t.begun || t.muted || !t.cfg.Obeys {
+		for i := range t.layers { // the time does not count
+			l := &t.layers[i]
+			l.since = maxTime(l.since, now)
+		}
+		return
+	}
+	// A smaller layer that does not come while a larger one does is the
+	// publisher's own choice; it is only the larger ones that cost too much.
+	// The smallest is asked for in any case: there is nothing else.
+	for i := 1; i < len(t.layers); i++ {
+		l := &t.layers[i]
+		if !l.told.Active || l.measured.Active || t.comesAbove(i) || l.blockedUntil.After(now) {
+			continue
+		}
+		patience, from := settle, l.since
+		if l.seenAt.After(l.since) { // it came, and came to an end
+			patience, from = stopped, l.seenAt
+		}
+		if now.Sub(from) >= patience {
+			l.block = min(max(2*l.block, firstBlock), lastBlock)
+			l.blockedUntil = now.Add(l.block)
+		}
+	}
+}
+
+// comesAbove says whether a layer larger than i comes.
+func (t *Track) comesAbove(i int) bool {
+	for j := i + 1; j < len(t.layers); j++ {
+		if t.layers[j].measured.Active {
+			return true
+		}
+	}
+	return false
+}
+
+// Decide answers whether the encodings are to be others than before. Call it
+// after Want, Leave and Measure.
+func (t *Track) Decide(now time.Time) (changed bool) {
+	if !t.cfg.Obeys || t.muted {
+		return false
+	}
+	wants := t.wants()
+	for i := range t.layers {
+		l, w := &t.layers[i], &wants[i]
+		blocked := l.blockedUntil.After(now)
+		wanted := w.moving || w.still || w.kept
+		if wanted {
+			l.wantedAt = now
+		}
+		active := !blocked && (wanted || now.Sub(l.wantedAt) < linger)
+		next := l.told
+		next.Active = active
+		if active && (w.moving || w.still) {
+			l.limit(now, w, &next, active != l.told.Active)
+		}
+		if active && t.limited(now, i) {
+			next.FrameRate = l.thinned(next)
+		}
+		if next == l.told {
+			continue
+		}
+		if next.Active != l.told.Active {
+			l.since = now
+		}
+		if next.ceiling(l.most) < l.told.ceiling(l.most) {
+			l.lowered = now
+		}
+		l.told, changed = next, true
+	}
+	return changed
+}
+
+// ceiling is the rate that an encoding may use, of a layer that uses most.
+func (e Encoding) ceiling(most units.Rate) units.Rate {
+	if e.Rate > 0 {
+		return e.Rate
+	}
+	return most
+}
+
+// limit holds the layer to what its best receiver has room for.
+func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
+	if l.most <= 0 {
+		return
+	}
+	rate := l.least
+	if w.moving {
+		rate = max(l.frame.payload(w.room.Scale(fill)), l.least)
+	}
+	if rate >= l.most.Scale(uncapped) {
+		rate = l.most
+	}
+	told := l.told.ceiling(l.most)
+	switch {
+	case begins || rate < told.Scale(lowerFrom):
+		l.raising = false
+	case rate > told.Scale(raiseFrom) || rate == l.most && told < l.most:
+		if !l.raising {
+			l.raising, l.raiseSince, l.raiseTo = true, now, rate
+		}
+		l.raiseTo = min(l.raiseTo, rate)
+		if now.Sub(l.raiseSince) < raiseAfter {
+			rate = told
+			break
+		}
+		rate, l.raising = l.raiseTo, false
+	default:
+		l.raising = false
+		rate = told
+	}
+	next.Rate, next.FrameRate = rate, l.frame.at(rate)
+	if rate == l.most {
+		next.Rate = 0
+	}
+	if !w.moving {
+		next.FrameRate = stillFrameRate
+	}
+}
+
+// limited says whether the layer at i is the largest that comes because the
+// publisher cannot do more.
+func (t *Track) limited(now time.Time, i int) bool {
+	if !t.layers[i].measured.Active || t.comesAbove(i) {
+		return false
+	}
+	return i+1 < len(t.layers) && t.layers[i+1].blockedUntil.After(now)
+}
+
+// thinned is the frame rate that what comes of the layer can fill, where that
+// is much less than what was asked for; within reason of what was told before.
+func (l *layer) thinned(next Encoding) int {
+	comes := l.frame.payload(l.measured.top()).Scale(1.2)
+	if comes >= next.ceiling(l.most) {
+		return next.FrameRate
+	}
+	rate := l.frame.at(comes)
+	if rate == 0 || next.FrameRate > 0 && next.FrameRate <= rate {
+		return next.FrameRate
+	}
+	if told := l.told.FrameRate; told > 0 && rate*3 >= told*2 && rate*2 <= told*3 {
+		return told
+	}
+	return rate
+}
+
+// top is the rate of all that comes.
+func (m *Measured) top() units.Rate {
+	if m.Count == 0 {
+		return 0
+	}
+	return m.Rates[m.Count-1]
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
