@@ -30,6 +30,7 @@ func JudgeCall(plan Scenario, backend string, seed uint64, rec CallRecording) (R
 	whole := Window{Spans: []Span{{0, plan.Duration}}}
 	for i := range c.people {
 		m := &c.people[i]
+		r.People = append(r.People, m.spec.Name)
 		m.joining(r.More)
 		m.measure(r.More, "", &whole)
 		for j := range plan.Call.Windows {

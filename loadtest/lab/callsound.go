@@ -24,7 +24,11 @@ func (m *personMeter) sound(all map[string]Number, window string, w *Window) {
 	delays := m.delays(w)
 	m.put(all, "hole", window, hole)
 	m.put(all, "unheard", window, unheard)
-	m.put(all, "gap_ms", window, milliseconds(max(gap, run)))
+	longest := milliseconds(max(gap, run))
+	if gap < 0 {
+		longest = math.NaN()
+	}
+	m.put(all, "gap_ms", window, longest)
 	p50, p95 := math.NaN(), math.NaN()
 	if len(delays) > 0 {
 		p50, p95 = milliseconds(quantile(delays, 0.5)), milliseconds(quantile(delays, 0.95))
@@ -67,7 +71,12 @@ func (m *personMeter) hole(w *Window) (share float64, gap time.Duration) {
 		}
 	}
 	if m.first == never {
-		return math.NaN(), m.call.plan.Duration
+		for i := range m.call.people {
+			if other := &m.call.people[i]; other != m && len(other.rec.Spoken) > 0 && other.rec.Spoken[0].Voice {
+				return math.NaN(), m.call.plan.Duration
+			}
+		}
+		return math.NaN(), -1 // nobody said anything
 	}
 	return percent(float64(missing), float64(missing+played)), gap
 }

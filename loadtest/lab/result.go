@@ -58,6 +58,8 @@ type Result struct {
 	// Missed names the targets that were not met; NotBuilt what is missing.
 	Missed   []string `json:"missed,omitempty"`
 	NotBuilt string   `json:"not_built,omitempty"`
+	// People are those of a whole call, whose metrics are all in More.
+	People []string `json:"people,omitempty"`
 	// Problems are calls that ended early, and why.
 	Problems []string `json:"problems,omitempty"`
 }

@@ -23,6 +23,10 @@ type row struct {
 	Ramp, Recover, Feedback, Rate, Class string
 	Why                                  []string
 	Plot                                 int // index into the series, -1 without
+	// People and Lines are those of a whole call: for each figure what each
+	// person noticed.
+	People []string
+	Lines  [][]string
 }
 
 // plot is what the page draws of one run.
@@ -51,12 +55,24 @@ func HTML(w io.Writer, title string, outcomes []lab.Outcome) error {
 		return fmt.Errorf("page: %w", err)
 	}
 	rows, plots := rowsOf(outcomes)
+	flows, calls := rows[:0:0], rows[:0:0]
+	for _, r := range rows {
+		if len(r.People) > 0 {
+			calls = append(calls, r)
+		} else {
+			flows = append(flows, r)
+		}
+	}
+	titles := make([]string, len(figures))
+	for i, f := range figures {
+		titles[i] = f.title
+	}
 	data, err := json.Marshal(plots) // escapes <, > and &
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
 	return page.Execute(w, map[string]any{
-		"Title": title, "Rows": rows,
+		"Title": title, "Rows": flows, "Calls": calls, "Figures": titles,
 		"Style": template.CSS(theirs) + template.CSS(style), "Script": template.JS(script), "Data": template.JS(data),
 	})
 }
@@ -93,6 +109,7 @@ func rowsOf(outcomes []lab.Outcome) ([]row, []plot) {
 		if i, ok := at[m.Scenario+"\x00"+m.CC]; ok {
 			r.Plot = i
 		}
+		r.People, r.Lines = m.People, lines(m)
 		rows = append(rows, r)
 	}
 	return rows, plots

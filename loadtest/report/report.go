@@ -81,15 +81,21 @@ func verdictOf(r lab.Result) string {
 
 // Table writes a line for each verdict: medians over the runs.
 func Table(w io.Writer, verdicts []lab.Verdict) error {
+	flows, calls := divide(verdicts)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "scenario\tcc\truns\tutil %\tqueue p50\tp95 ms\tloss %\tadded %\tramp s\trecover s\tfeedback\trate kbit/s\tverdict\t")
-	for _, v := range verdicts {
+	if len(flows) > 0 {
+		fmt.Fprintln(t, "scenario\tcc\truns\tutil %\tqueue p50\tp95 ms\tloss %\tadded %\tramp s\trecover s\tfeedback\trate kbit/s\tverdict\t")
+	}
+	for _, v := range flows {
 		m := v.Median
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Scenario, m.CC, v.Runs,
 			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2),
 			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdictOf(m))
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := callTable(w, calls); err != nil {
 		return err
 	}
 	var passed, missed, missing, none int
@@ -136,23 +142,30 @@ func number(n lab.Number, digits int) string {
 func Markdown(w io.Writer, verdicts []lab.Verdict) error {
 	var b strings.Builder
 	suite := ""
-	for _, v := range verdicts {
+	flows, calls := divide(verdicts)
+	for _, v := range flows {
 		m := v.Median
 		if m.Suite != suite {
 			suite = m.Suite
 			fmt.Fprintf(&b, "\n## %s\n\n| scenario | cc | runs | utilisation %% | queue p50 / p95 ms | loss / added %% | ramp / recover s | feedback kbit/s | rate kbit/s | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n", suite)
 		}
-		verdict := verdictOf(m)
-		switch {
-		case m.NotBuilt != "":
-			verdict += ": " + m.NotBuilt
-		case m.Pass != nil && !*m.Pass:
-			verdict = "**missed**: " + strings.Join(reasons(m), "; ")
-		}
+		verdict := verdictInWords(m)
 		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s / %s | %s / %s | %s / %s | %s | %s | %s |\n", m.Scenario, m.CC, v.Runs,
 			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2),
 			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdict)
 	}
+	callMarkdown(&b, calls)
 	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n"))
 	return err
+}
+
+// verdictInWords is the verdict with its reasons, for Markdown.
+func verdictInWords(m lab.Result) string {
+	switch {
+	case m.NotBuilt != "":
+		return verdictOf(m) + ": " + m.NotBuilt
+	case m.Pass != nil && !*m.Pass:
+		return "**missed**: " + strings.Join(reasons(m), "; ")
+	}
+	return verdictOf(m)
 }

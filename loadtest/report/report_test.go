@@ -134,3 +134,51 @@ func TestScriptIsFresh(t *testing.T) {
 	}
 	bundle.Fresh(t, "html.go", committed)
 }
+
+// call answers a run of a whole call.
+func call(hole float64) lab.Outcome {
+	o := outcome("voice-x", 1, math.NaN(), math.NaN())
+	r := &o.Result
+	limit := lab.Number(1)
+	pass := hole <= 1
+	r.Suite, r.People, r.Pass = "calls", []string{"ann", "bob"}, &pass
+	r.Targets = []lab.Target{{Metric: "ann.hole", Most: &limit}}
+	r.More = map[string]lab.Number{"ann.hole": lab.Number(hole), "ann.first_sound_s": 1.5, "bob.hole": 0.25, "bob.gap_ms": 40}
+	return o
+}
+
+// TestCallsHaveAScoreboardOfTheirOwn: one line for each person, and verdicts
+// like any other scenario.
+func TestCallsHaveAScoreboardOfTheirOwn(t *testing.T) {
+	outcomes := []lab.Outcome{outcome("a", 1, 98, 40), call(7.5)}
+	verdicts := lab.Verdicts(results(outcomes...))
+	var table, markdown, page bytes.Buffer
+	if err := Table(&table, verdicts); err != nil {
+		t.Fatal(err)
+	}
+	if err := Markdown(&markdown, verdicts); err != nil {
+		t.Fatal(err)
+	}
+	if err := HTML(&page, "x", outcomes); err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct{ text, want string }{
+		"verdict":  {table.String(), "MISSED     voice-x (rivulet): ann.hole <= 1, was 7.50"},
+		"sum":      {table.String(), "1 met, 1 missed, 0 not built, 0 without a target"},
+		"markdown": {markdown.String(), "| voice-x | 1 | ann | 1.5 | 7.5 | - | - |"},
+		"second":   {markdown.String(), "|  |  | bob | - | 0.2 | - | 40 |"},
+		"page":     {page.String(), "<td>ann<br>bob<br><td class=\"n\">1.5<br>-<br>"},
+	} {
+		if !strings.Contains(c.text, c.want) {
+			t.Errorf("%s lacks %q:\n%s", what, c.want, c.text[:min(len(c.text), 3000)])
+		}
+	}
+	if strings.Count(table.String(), "bob") != 1 {
+		t.Errorf("not one line for bob:\n%s", table.String())
+	}
+	// Without any call the page has no table of them, and without flows none of those.
+	page.Reset()
+	if err := HTML(&page, "x", outcomes[:1]); err != nil || strings.Contains(page.String(), "what each person noticed") {
+		t.Errorf("a page without calls: %v", err)
+	}
+}
