@@ -1,0 +1,331 @@
+package voice
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// Ask is what a publisher is asked to encode.
+type Ask struct {
+	// MaxRate is of payload, headers not counted (RFC 7587 §6.1,
+	// maxaveragebitrate).
+	MaxRate units.Rate
+	// Packet is the packet time (RFC 8866 §6.4).
+	Packet time.Duration
+	// DTX is to send almost nothing in silence, FEC to repeat speech within the
+	// coder's own packets (RFC 7587 §6.1, usedtx and useinbandfec).
+	DTX, FEC bool
+	// Redundancy is how many earlier packets each packet is to repeat (RFC 2198).
+	Redundancy int
+}
+
+// Uplink is what is seen of a publisher's way to us.
+type Uplink struct {
+	// Received and Lost count packets of the voice since it began.
+	Received, Lost uint64
+	// Rate is what arrives of the voice now, in wire bits per second.
+	Rate units.Rate
+	// Queue is how long its packets wait on their way; see Delay.
+	Queue time.Duration
+	// RTT is the round trip, 0 while it is not known.
+	RTT time.Duration
+	// Overhead is what each of its packets adds on the wire.
+	Overhead units.Size
+	// Video says that pictures come on the same way: then the queue is theirs,
+	// and their sender's to empty.
+	Video bool
+}
+
+// rung is one operating point of a publisher.
+type rung struct {
+	rate   units.Rate
+	packet time.Duration
+}
+
+// rungs rise in quality and in cost on the wire.
+var rungs = [...]rung{
+	{6 * units.Kbps, 120 * time.Millisecond},
+	{6 * units.Kbps, 60 * time.Millisecond},
+	{8 * units.Kbps, 60 * time.Millisecond},
+	{12 * units.Kbps, 60 * time.Millisecond},
+	{16 * units.Kbps, 60 * time.Millisecond},
+	{24 * units.Kbps, 60 * time.Millisecond},
+	{24 * units.Kbps, 20 * time.Millisecond},
+	{32 * units.Kbps, 20 * time.Millisecond},
+}
+
+const (
+	top = len(rungs) - 1
+	// firstRung is where everybody begins: 12 kbit/s in 60 ms packets are 20
+	// to 22 on the wire. farRung is as high as it goes with round trips of 800
+	// ms and more, which only the thinnest networks have: 16 on the wire while
+	// somebody speaks, and 12 or less with the pauses.
+	firstRung, farRung = 3, 2
+	farRTT             = 800 * time.Millisecond
+	// nearRTT is that of a network which is not thin: the way up is short.
+	nearRTT = 200 * time.Millisecond
+
+	// A queue of more than queued is too much: somebody waits for it. One of
+	// less than calm is none.
+	queued, calm = 150 * time.Millisecond, 60 * time.Millisecond
+	// drowned is the queue from which on voice gives way beside pictures too.
+	drowned = 700 * time.Millisecond
+	// fits is the share of what arrives through a full queue that is asked for.
+	fits = 0.85
+
+	// soonUp and laterUp are how long a way must be calm before more is asked
+	// of it: while nothing is known, and once its limit was met.
+	soonUp, laterUp = 1500 * time.Millisecond, 6 * time.Second
+	// patience is how long a queue may take to drain before still less is asked.
+	patience = 2 * time.Second
+	// firstHold and lastHold bound how long a rung is not tried again that was
+	// too much; it doubles.
+	firstHold, lastHold = 15 * time.Second, 2 * time.Minute
+	// wantAfter is how long receivers must want more before it is asked for.
+	wantAfter = 4 * time.Second
+
+	// redFrom is the loss from which on copies are asked for where lost packets
+	// come back too late, redAnyway where they do not.
+	redFrom, redAnyway = 0.03, 0.12
+	// redRate and redPacket are what is asked for with copies: 33 kbit/s on the
+	// wire.
+	redRate, redPacket = 12 * units.Kbps, 60 * time.Millisecond
+	// fecRate is the rate from which on the coder's own redundancy holds
+	// anything, fecFrom the loss from which on it is worth it.
+	fecRate, fecFrom = 16 * units.Kbps, 0.02
+	// dtxRate is the rate up to which silence is not to be sent.
+	dtxRate = 16 * units.Kbps
+)
+
+// Reason says what a publisher's voice is bounded by; for operators.
+type Reason uint8
+
+// Reasons.
+const (
+	Unbounded   Reason = iota
+	Beginning          // its way is not known yet
+	ThinUplink         // its way carries no more
+	ByReceivers        // nobody can receive more
+)
+
+var reasonNames = [...]string{"unbounded", "beginning", "uplink", "receivers"}
+
+// String is the reason as operators read it.
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
+	}
+	return "unknown"
+}
+
+// Publisher decides what one publisher's voice is to be: as good as the best
+// receiver can use and the way to us carries. Less is asked for at once, more
+// only after a while.
+type Publisher struct {
+	rung    int
+	ceiling int // highest rung that may be tried
+	limited bool
+	moved   time.Time // when the rung last changed
+	quietAt time.Time // the way is calm since then
+	tryAt   time.Time // when the ceiling may be raised
+	hold    time.Duration
+
+	loss           Loss
+	redundant      bool
+	rtt            time.Duration
+	received, lost uint64
+
+	wanted   units.Rate // by receivers, 0 = no bound
+	wantedAt time.Time  // when they began to want more
+	ask      Ask
+	reason   Reason
+}
+
+// NewPublisher answers a decision for a voice that begins now.
+func NewPublisher(now time.Time) *Publisher {
+	p := &Publisher{rung: firstRung, ceiling: top, moved: now, quietAt: now, hold: firstHold}
+	p.ask, p.reason = p.decide(), Beginning
+	return p
+}
+
+// Ask is what the publisher is to encode now.
+func (p *Publisher) Ask() Ask { return p.ask }
+
+// Reason is what bounds it.
+func (p *Publisher) Reason() Reason { return p.reason }
+
+// Update takes what is seen of the way, and how much payload the best receiver
+// has room for (0 = any), and says whether Ask has changed. Call it twice a
+// second.
+func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bool) {
+	p.rtt = u.RTT
+	p.count(now, u)
+	p.follow(now, u)
+	p.want(now, room)
+	was := p.ask
+	p.ask = p.decide()
+	switch bounded := p.wanted > 0 && p.wanted < rungs[p.rung].rate; {
+	case bounded:
+		p.reason = ByReceivers
+	case p.rung == top:
+		p.reason = Unbounded
+	case p.limited:
+		p.reason = ThinUplink
+	default:
+		p.reason = Beginning
+	}
+	return p.ask != was
+}
+
+// count notes what was lost where no queue explains it.
+func (p *Publisher) count(now time.Time, u Uplink) {
+	got, missed := u.Received-p.received, u.Lost-p.lost
+	if u.Received < p.received || u.Lost < p.lost {
+		got, missed = 0, 0 // it began anew, or what was lost has come
+	}
+	p.received, p.lost = u.Received, u.Lost
+	if u.Queue <= queued && got > 0 {
+		p.loss.Note(now, float64(got), float64(missed))
+	}
+}
+
+// follow moves the rung by the queue on the way.
+func (p *Publisher) follow(now time.Time, u Uplink) {
+	highest := top
+	if u.RTT >= farRTT {
+		highest = farRung
+		if p.rung > farRung {
+			p.limited = true
+			p.move(now, farRung)
+		}
+	}
+	limit := queued
+	if u.Video {
+		limit = drowned
+	}
+	if u.Queue > limit {
+		p.quietAt = now
+		if p.limited && now.Sub(p.moved) < patience {
+			return // what was asked for less needs time to arrive
+		}
+		p.lower(now, u)
+		return
+	}
+	if u.Queue > calm {
+		p.quietAt = now
+		return
+	}
+	if !p.tryAt.IsZero() && !now.Before(p.tryAt) {
+		p.tryAt, p.ceiling = time.Time{}, min(p.ceiling+1, top)
+	}
+	highest = min(highest, p.ceiling)
+	wait := soonUp
+	if p.limited {
+		wait = laterUp
+	}
+	// Nothing is learnt from silence: what was asked for must come.
+	if p.rung >= highest || now.Sub(p.quietAt) < wait || now.Sub(p.moved) < wait || !p.filled(u) {
+		return
+	}
+	next := p.rung + 1
+	if !p.limited && u.RTT > 0 && u.RTT < nearRTT {
+		next += 2
+	}
+	p.move(now, min(next, highest))
+	if p.ceiling < top && p.rung == p.ceiling && p.tryAt.IsZero() {
+		p.tryAt = now.Add(p.hold)
+	}
+}
+
+// lower asks for what has been seen to arrive, and remembers what was too much.
+func (p *Publisher) lower(now time.Time, u Uplink) {
+	p.ceiling = max(p.rung-1, 0)
+	if p.limited {
+		p.hold = min(2*p.hold, lastHold)
+	}
+	p.tryAt = now.Add(p.hold)
+	p.limited = true
+	next := max(p.rung-1, 0)
+	for next > 0 && rungs[next].wire(u.Overhead) > u.Rate.Scale(fits) {
+		next--
+	}
+	p.move(now, next)
+}
+
+func (p *Publisher) move(now time.Time, to int) {
+	if to != p.rung {
+		p.rung, p.moved = to, now
+	}
+}
+
+// filled says whether about what the rung costs arrives: somebody speaks.
+func (p *Publisher) filled(u Uplink) bool {
+	return u.Rate >= Ask{MaxRate: p.ask.MaxRate, Packet: p.ask.Packet}.wire(u.Overhead).Scale(0.4)
+}
+
+// want follows what receivers have room for.
+func (p *Publisher) want(now time.Time, room units.Rate) {
+	if room > 0 {
+		room = quantize(room)
+	}
+	more := p.wanted > 0 && (room == 0 || room > p.wanted)
+	switch {
+	case !more:
+		p.wanted, p.wantedAt = room, time.Time{}
+	case p.wantedAt.IsZero():
+		p.wantedAt = now
+	case now.Sub(p.wantedAt) >= wantAfter:
+		p.wanted, p.wantedAt = room, time.Time{}
+	}
+}
+
+// quantize is the rate of the best rung within a room, at least the lowest.
+func quantize(room units.Rate) units.Rate {
+	best := rungs[0].rate
+	for _, r := range rungs {
+		if r.rate <= room {
+			best = max(best, r.rate)
+		}
+	}
+	return best
+}
+
+// decide puts the ask together.
+func (p *Publisher) decide() Ask {
+	r := rungs[p.rung]
+	a := Ask{MaxRate: r.rate, Packet: r.packet}
+	if p.wanted > 0 {
+		a.MaxRate = min(a.MaxRate, p.wanted)
+	}
+	loss := p.loss.Share()
+	from := redFrom
+	if p.rtt > 0 && p.rtt < nearRTT { // what is lost is sent again in time
+		from = redAnyway
+	}
+	if p.redundant {
+		from /= 2
+	}
+	if p.redundant = loss >= from; p.redundant {
+		// Twice the sound has to fit where once as much did.
+		rate := quantize(min(a.MaxRate, redRate))
+		if p.limited {
+			rate = quantize(a.MaxRate / 2)
+		}
+		if !p.limited || 2*rate <= a.MaxRate {
+			a.MaxRate, a.Packet, a.Redundancy = rate, max(a.Packet, redPacket), 1
+		}
+	}
+	a.DTX = a.MaxRate <= dtxRate
+	a.FEC = a.Redundancy == 0 && a.MaxRate >= fecRate && loss >= fecFrom
+	return a
+}
+
+// wire is what an ask costs while somebody speaks.
+func (a Ask) wire(overhead units.Size) units.Rate {
+	return a.MaxRate + overhead.Over(a.Packet)
+}
+
+func (r rung) wire(overhead units.Size) units.Rate {
+	return Ask{MaxRate: r.rate, Packet: r.packet}.wire(overhead)
+}

@@ -1,0 +1,201 @@
+package voice
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// phone obeys what it is asked, over an uplink with a rate, a delay, a queue and
+// loss. It talks all the time, or in spurts.
+type phone struct {
+	p        *Publisher
+	now      time.Time
+	rate     units.Rate
+	rtt      time.Duration
+	loss     float64
+	spurts   bool
+	room     units.Rate
+	overhead units.Size
+
+	chance         *rand.Rand
+	free           time.Time // of the link
+	delay          Delay
+	received, lost uint64
+	arrived        units.Size
+	timestamp      uint32
+	changes        int
+	worst          time.Duration
+}
+
+func newPhone(rate units.Rate, rtt time.Duration) *phone {
+	return &phone{p: NewPublisher(epoch), now: epoch, rate: rate, rtt: rtt, overhead: 62,
+		chance: rand.New(rand.NewPCG(3, 4)), free: epoch}
+}
+
+// run lets time pass.
+func (f *phone) run(d time.Duration) {
+	for end := f.now.Add(d); f.now.Before(end); {
+		for half := f.now.Add(500 * ms); f.now.Before(half); {
+			a := f.p.Ask()
+			f.now = f.now.Add(a.Packet)
+			f.timestamp += uint32(a.Packet / ms * 48)
+			if f.spurts && f.now.Unix()%5 >= 2 && a.DTX {
+				continue
+			}
+			size := f.overhead + a.MaxRate.In(a.Packet)*units.Size(1+a.Redundancy)
+			if f.free.Before(f.now) {
+				f.free = f.now
+			}
+			f.free = f.free.Add(size.At(f.rate))
+			f.worst = max(f.worst, f.free.Sub(f.now))
+			if f.chance.Float64() < f.loss {
+				f.lost++
+				continue
+			}
+			f.received++
+			f.arrived += size
+			toc := byte(9 << 3)
+			if a.Packet > 20*ms {
+				toc |= 3
+			}
+			f.delay.Note(f.free.Add(f.rtt/2), f.timestamp, []byte{toc, byte(a.Packet / (20 * ms)), 0})
+		}
+		rate := f.arrived.Over(500 * ms)
+		f.arrived = 0
+		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: f.rtt, Overhead: f.overhead}, f.room) {
+			f.changes++
+		}
+	}
+}
+
+func (f *phone) wire() units.Rate { return f.p.Ask().wire(f.overhead) }
+
+// On a good network the best is asked for within seconds.
+func TestGoodUplinkIsUsed(t *testing.T) {
+	f := newPhone(units.Mbps, 40*ms)
+	if a := f.p.Ask(); a.MaxRate != 12_000 || a.Packet != 60*ms || !a.DTX {
+		t.Errorf("begins with %+v", a)
+	}
+	f.run(5 * time.Second)
+	if a := f.p.Ask(); a != (Ask{MaxRate: 32_000, Packet: 20 * ms}) || f.p.Reason() != Unbounded {
+		t.Errorf("after 5 s %+v, %v", a, f.p.Reason())
+	}
+}
+
+// On thin uplinks it settles below what they carry, and tries for more seldom.
+func TestThinUplinks(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rate  units.Rate
+		rtt   time.Duration
+		least units.Rate // on the wire, in the end
+		queue time.Duration
+	}{
+		{"gprs", 20_000, 600 * ms, 14_000, time.Second},
+		{"2g-urban", 32_000, 1300 * ms, 14_000, time.Second},
+		{"2g-rural", 18_000, 1300 * ms, 10_000, time.Second},
+		{"11k", 11_500, 600 * ms, 10_000, 3 * time.Second},
+		{"3g", 128_000, 150 * ms, 50_000, 500 * ms},
+	} {
+		for _, spurts := range []bool{false, true} {
+			f := newPhone(c.rate, c.rtt)
+			f.spurts = spurts
+			f.run(20 * time.Second)
+			start := f.worst
+			f.worst, f.changes = 0, 0
+			f.run(3 * time.Minute)
+			t.Logf("%s, spurts %v: %+v, %v on the wire, queue up to %v and later %v, %d changes in 3 min",
+				c.name, spurts, f.p.Ask(), f.wire(), start, f.worst, f.changes)
+			most := c.rate
+			if spurts { // two seconds at a time may be a little more
+				most += most / 4
+			}
+			if w := f.wire(); w < c.least || w > most {
+				t.Errorf("%s: %v on the wire", c.name, w)
+			}
+			if start > c.queue || f.worst > time.Second {
+				t.Errorf("%s: queue of %v, later %v", c.name, start, f.worst)
+			}
+			if f.changes > 24 {
+				t.Errorf("%s: %d changes", c.name, f.changes)
+			}
+		}
+	}
+}
+
+// What nobody can receive is not sent; more is asked for when somebody can.
+func TestReceiversBoundThePublisher(t *testing.T) {
+	f := newPhone(units.Mbps, 40*ms)
+	f.run(10 * time.Second)
+	f.room = 13_000
+	f.run(500 * ms)
+	if a := f.p.Ask(); a.MaxRate != 12_000 || f.p.Reason() != ByReceivers {
+		t.Errorf("with room for 13 kbit/s %+v, %v", a, f.p.Reason())
+	}
+	f.room = 0
+	f.run(2 * time.Second)
+	if a := f.p.Ask(); a.MaxRate != 12_000 {
+		t.Errorf("two seconds after there is room %+v", a)
+	}
+	f.run(4 * time.Second)
+	if a := f.p.Ask(); a.MaxRate != 32_000 {
+		t.Errorf("six seconds after there is room %+v", a)
+	}
+	f.room = 100
+	f.run(time.Second)
+	if a := f.p.Ask(); a.MaxRate != 6_000 {
+		t.Errorf("with hardly any room %+v", a)
+	}
+}
+
+// Copies are asked for where loss is not repaired otherwise.
+func TestLossyUplink(t *testing.T) {
+	for _, c := range []struct {
+		rtt  time.Duration
+		loss float64
+		want int
+	}{{40 * ms, 0.05, 0}, {40 * ms, 0.2, 1}, {500 * ms, 0.06, 1}, {500 * ms, 0.01, 0}} {
+		f := newPhone(units.Mbps, c.rtt)
+		f.run(10 * time.Second)
+		f.loss = c.loss
+		f.run(40 * time.Second)
+		a := f.p.Ask()
+		if a.Redundancy != c.want || a.Redundancy > 0 && (a.MaxRate > 12_000 || a.FEC) {
+			t.Errorf("%v away with %.0f %% of loss: %+v", c.rtt, 100*c.loss, a)
+		}
+		if c.loss == 0.05 && !a.FEC {
+			t.Errorf("5 %% of loss without FEC: %+v", a)
+		}
+		f.loss = 0
+		f.run(2 * time.Minute)
+		if a := f.p.Ask(); a.Redundancy != 0 || a.FEC {
+			t.Errorf("two minutes after the loss %+v", a)
+		}
+	}
+}
+
+// Whatever is measured, the ask is one that an encoder can obey.
+func TestAskIsBounded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, now := NewPublisher(epoch), epoch
+		for range 60 {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "step")) * ms)
+			p.Update(now, Uplink{
+				Received: rapid.Uint64().Draw(t, "received"), Lost: rapid.Uint64().Draw(t, "lost"),
+				Rate:  units.Rate(rapid.Int64().Draw(t, "rate")),
+				Queue: time.Duration(rapid.IntRange(0, 3000).Draw(t, "queue")) * ms,
+				RTT:   time.Duration(rapid.IntRange(0, 3000).Draw(t, "rtt")) * ms, Overhead: 62,
+				Video: rapid.Bool().Draw(t, "video"),
+			}, units.Rate(rapid.IntRange(0, 50_000).Draw(t, "room")))
+			a := p.Ask()
+			if a.MaxRate < 6_000 || a.MaxRate > 32_000 || a.Packet < 20*ms || a.Packet > 120*ms || a.Redundancy > 1 {
+				t.Fatalf("%+v", a)
+			}
+		}
+	})
+}
