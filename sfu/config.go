@@ -63,6 +63,10 @@ type Config struct {
 	// ResumeFor is how long a participant is kept that is heard of neither by
 	// signalling nor by media.
 	ResumeFor time.Duration
+	// LowerVoice lets the thinnest receiver of a voice lower it for all others,
+	// where it cannot be made thinner for that receiver alone. Otherwise the
+	// best receiver decides, and the thinnest hears what fits.
+	LowerVoice bool
 	// DisconnectedAfter and FailedAfter bound the silence of a path; 0 for the
 	// media plane's defaults.
 	DisconnectedAfter, FailedAfter time.Duration

@@ -181,7 +181,7 @@ func (e *Engine) join(ctx context.Context, c signal.Command, j *signal.Join) (si
 		m.closePeer()
 		return nil, err
 	}
-	joined.Answer = answer
+	joined.Answer = m.askFirst(answer)
 	joined.ICEServers = e.iceServers(now, m)
 	e.counts.joins.Add(1)
 	return joined, nil

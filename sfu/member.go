@@ -12,6 +12,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/peer"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
 
 // member is one participant of a room. Fields without a note belong to the
@@ -39,6 +40,9 @@ type member struct {
 	state    peer.State
 	stateAt  time.Time
 	quality  signal.Quality
+
+	voice *voice.Publisher          // nil when the client obeys no encode events
+	asked atomic.Pointer[voice.Ask] // what voice asks last, for answers
 }
 
 // slotState is what a slot carries.
@@ -56,6 +60,11 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, g token.Grant
 	}
 	for _, section := range j.Send {
 		m.sections[section.Source] = section.MID
+	}
+	if j.Encodes {
+		m.voice = voice.NewPublisher(s.detachedAt)
+		ask := m.voice.Ask()
+		m.asked.Store(&ask)
 	}
 	s.member = m
 	return m
@@ -256,7 +265,7 @@ func (m *member) restart(ctx context.Context, c *signal.Restart) (signal.Reply, 
 	if err != nil {
 		return nil, err
 	}
-	return &signal.Restarted{Answer: answer, ICEServers: m.engine.iceServers(time.Now(), m)}, nil
+	return &signal.Restarted{Answer: m.askFirst(answer), ICEServers: m.engine.iceServers(time.Now(), m)}, nil
 }
 
 // setView replaces the view and fills the video slots by it.

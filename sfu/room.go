@@ -39,6 +39,7 @@ type room struct {
 	speakers  *speaker.Detector
 	speaking  []signal.Speaker // as last told
 	qualityAt time.Time
+	voicesAt  time.Time // when publishers' voices are looked at next
 	ended     bool
 	entered   bool // somebody was here, so an empty room ends
 }
@@ -95,6 +96,7 @@ func (r *room) run() {
 // tick is the room's slow work.
 func (r *room) tick(now time.Time) {
 	r.listen(now)
+	r.askVoices(now)
 	for _, m := range slices.Clone(r.members) {
 		if m.gone(now, r.engine.cfg.ResumeFor) {
 			r.remove(now, m, signal.ConnectionLost, "the connection did not come back in time", true)

@@ -74,6 +74,15 @@ type ParticipantSnapshot struct {
 	Slots    []SlotSnapshot     `json:"slots,omitempty"`
 	Path     *downlink.Stats    `json:"path,omitempty"`
 	Uplinks  []peer.UplinkStats `json:"uplinks,omitempty"`
+	// Voice is how the microphone is to be encoded; nil for a client that
+	// obeys nothing.
+	Voice *VoiceSnapshot `json:"voice,omitempty"`
+}
+
+// VoiceSnapshot is what a publisher's voice is asked to be, and why not more.
+type VoiceSnapshot struct {
+	signal.EncodeAudio
+	Reason string `json:"reason"`
 }
 
 // TrackSnapshot is one published track for operators.
@@ -124,6 +133,9 @@ func (m *member) snapshot(now time.Time) ParticipantSnapshot {
 	p := ParticipantSnapshot{ID: m.id, Client: m.client, State: m.state.String(), Quality: m.quality, DataMode: m.dataMode}
 	for _, t := range m.tracks {
 		p.Tracks = append(p.Tracks, TrackSnapshot{ID: t.id, Short: t.short, Source: t.source, Codec: t.media.Kind().String(), Muted: t.info.Muted})
+	}
+	if m.voice != nil {
+		p.Voice = &VoiceSnapshot{*encodeAudio(m.voice.Ask()), m.voice.Reason().String()}
 	}
 	if m.peer == nil {
 		return p

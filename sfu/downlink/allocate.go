@@ -122,6 +122,7 @@ func (d *Downlink) allocate(now time.Time) {
 		d.grants[i].Reason = d.reason(&d.slots[i], d.grants[i])
 		d.grant(now, &d.slots[i], d.grants[i])
 	}
+	d.measureRooms()
 	d.granted = needs.Spent + reserve
 	if needs.Next > limit-reserve { // there is no use in finding out
 		needs.Next, needs.Full = needs.Spent, needs.Spent

@@ -210,6 +210,8 @@ type VoiceStats struct {
 	// share of time, 0 to 1, in which it does.
 	Rate, Payload units.Rate
 	Duty          float64
+	// Room is the payload rate that would fit the path well; 0 = any.
+	Room units.Rate
 	voice.Stats
 }
 

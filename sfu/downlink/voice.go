@@ -21,6 +21,11 @@ const (
 	// receiver has reported anything: a thin path must not be drowned by what
 	// nobody knows that it carries.
 	unheard = 60 * time.Millisecond
+	// unheardPayload is the payload rate that there is room for until then.
+	unheardPayload = 12 * units.Kbps
+	// besidePictures is the share of the path that a voice may use well where
+	// pictures are wanted.
+	besidePictures = 0.35
 	// repairWithin is the round trip up to which a lost packet of voice is
 	// asked for: later it comes after it should have been played.
 	repairWithin = 200 * time.Millisecond
@@ -37,6 +42,7 @@ type sound struct {
 	steps    []voice.Step // the ladder of the last allocation, empty without a source
 	step     int          // where on it the mode in force stands
 	overhead units.Size   // of each packet, as of that allocation
+	room     units.Rate   // for payload; see VoiceStats
 }
 
 func newSound(s *slot) *sound {
@@ -91,7 +97,10 @@ func (a *sound) rate() units.Rate {
 
 func (a *sound) stats() VoiceStats {
 	m := a.stream.Meter()
-	return VoiceStats{Mode: a.stream.Mode(), Rate: a.rate(), Payload: m.Rate(), Duty: m.Duty(), Stats: a.stream.Stats()}
+	if len(a.steps) == 0 {
+		return VoiceStats{Stats: a.stream.Stats()}
+	}
+	return VoiceStats{Mode: a.stream.Mode(), Rate: a.rate(), Payload: m.Rate(), Room: a.room, Duty: m.Duty(), Stats: a.stream.Stats()}
 }
 
 // forwardVoice passes sound on in the slot's voice mode.
@@ -153,10 +162,7 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 func (d *Downlink) voiceLayers(s *slot) {
 	a := s.sound
 	a.overhead = d.wireSize(0, false, d.audioLevel, nil)
-	c := voice.Conditions{
-		Shape: a.shape(a.overhead), Loss: d.loss.Share(), Repair: d.repairsVoice(s),
-		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque,
-	}
+	c := d.conditions(s)
 	a.steps = voice.AppendLadder(a.steps, c)
 	for n := len(a.steps) - 1; n > 0 && d.declines(a.steps[n-1], a.steps[n], c.Published); n-- {
 		a.steps = a.steps[:n]
@@ -173,6 +179,41 @@ func (d *Downlink) voiceLayers(s *slot) {
 			rate = max(rate.Scale(duty), 1)
 		}
 		s.layers = append(s.layers, allocator.Layer{Spatial: int8(i), Rate: rate})
+	}
+}
+
+// conditions are those of the slot's voice now.
+func (d *Downlink) conditions(s *slot) voice.Conditions {
+	return voice.Conditions{
+		Shape: s.sound.shape(s.sound.overhead), Loss: d.loss.Share(), Repair: d.repairsVoice(s),
+		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque,
+	}
+}
+
+// measureRooms reckons for each voice how much payload there would be room for:
+// what the other voices leave, or a share of the path where there are pictures.
+func (d *Downlink) measureRooms() {
+	var spoken units.Rate
+	pictures := false
+	for i := range d.grants {
+		if d.demands[i].Kind == allocator.Voice {
+			spoken += d.grants[i].Rate
+		} else {
+			pictures = pictures || len(d.demands[i].Layers) > 0 && !d.demands[i].Muted
+		}
+	}
+	for i := range d.slots {
+		s := &d.slots[i]
+		if s.sound == nil || len(s.sound.steps) == 0 {
+			continue
+		}
+		share := d.budget - (spoken - d.grants[i].Rate)
+		if pictures {
+			share = min(share, d.budget.Scale(besidePictures))
+		}
+		if s.sound.room = d.conditions(s).Room(max(share, 0)); !d.heard && d.transportWide {
+			s.sound.room = min(max(s.sound.room, 1), unheardPayload)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
 
 const (
@@ -49,6 +50,7 @@ type inbound struct {
 	repair bool // carries retransmissions of another stream
 	stream *uplink.Stream
 	kind   codec.Kind
+	delay  voice.Delay // of sound
 	// media is the stream that a repair stream repairs, once known.
 	media *inbound
 
@@ -173,6 +175,9 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 		g.ensureStream(in, format)
 		p.Kind = format.Kind
 		verdict = target.stream.Receive(now, p)
+		if p.Kind.Audio() && verdict == uplink.Accepted {
+			in.delay.Note(now, p.Timestamp, soundOf(p))
+		}
 	}
 	if verdict != uplink.Accepted {
 		g.peer.media.counts.notAccepted.Add(1)

@@ -200,12 +200,29 @@ type EncodeLayer struct {
 	Scale float64 `json:"scale,omitempty"`
 }
 
+// EncodeAudio is how a source of sound is to be sent from now on.
+type EncodeAudio struct {
+	// MaxRate is in bits per second of payload, headers not counted (RFC 7587
+	// §6.1, maxaveragebitrate).
+	MaxRate int `json:"maxRate"`
+	// PacketTime is in milliseconds (RFC 8866 §6.4, ptime).
+	PacketTime int `json:"packetTime"`
+	// DTX is to send almost nothing in silence (RFC 7587 §6.1, usedtx).
+	DTX bool `json:"dtx"`
+	// FEC is the coder's own redundancy (RFC 7587 §6.1, useinbandfec).
+	FEC bool `json:"fec"`
+	// RED is how many earlier packets each packet is to repeat (RFC 2198).
+	RED int `json:"red"`
+}
+
 // Encode tells a publisher how to encode one source, so that nothing is sent
 // that nobody receives. It replaces what was told of that source before.
 type Encode struct {
 	Source Source `json:"source"`
 	// Layers are those of a video source, all of them, the smallest first.
 	Layers []EncodeLayer `json:"layers,omitempty"`
+	// Audio is that of a source of sound.
+	Audio *EncodeAudio `json:"audio,omitempty"`
 }
 
 // Closed tells that the session has ended; it is the last event.

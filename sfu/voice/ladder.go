@@ -129,3 +129,32 @@ func (c *Conditions) residual(m Mode) float64 {
 	}
 	return lost
 }
+
+// richest is the payload rate beyond which nobody hears a difference.
+const richest = 32 * units.Kbps
+
+// roomPacket is the packet time that a room is reckoned with: the longest that
+// costs nothing worth speaking of.
+const roomPacket = 60 * time.Millisecond
+
+// Room is the payload rate at which a source would fit well into a share of the
+// path, copies included where there is loss; 0 = any. It does not depend on
+// what the source sends now, so a source that follows it comes to rest.
+func (c Conditions) Room(share units.Rate) units.Rate {
+	lossy := c.Loss > 0 && c.Redundant && !c.Opaque
+	shape := Shape{Payload: richest, Overhead: c.Overhead}
+	if !lossy && (Mode{}).Rate(shape).Scale(1.25) <= share {
+		return 0
+	}
+	m, packet := Mode{Packet: roomPacket}, max(roomPacket, c.published())
+	if c.Opaque {
+		m.Packet, packet = 0, c.published()
+	}
+	if lossy {
+		m.Redundancy = 1
+		share = min(share, dearest)
+	}
+	shape = Shape{Published: packet, Overhead: c.Overhead}
+	room := (share.Scale(0.9) - m.Rate(shape)) / units.Rate(1+m.Redundancy)
+	return max(room, 1)
+}

@@ -92,3 +92,29 @@ func TestLadderRises(t *testing.T) {
 		}
 	})
 }
+
+// A source that follows its room fits.
+func TestRoom(t *testing.T) {
+	for _, share := range []units.Rate{12_000, 20_000, 35_000, 50_000} {
+		for _, c := range []Conditions{{Redundant: true}, {Redundant: true, Loss: 0.1}, {Opaque: true}} {
+			c.Shape = Shape{Overhead: 74}
+			room := c.Room(share)
+			if room == 0 {
+				t.Errorf("no bound on %v", share)
+			}
+			if room < 6_000 { // thinner than there is
+				continue
+			}
+			c.Payload = room
+			if steps := AppendLadder(nil, c); steps[0].Rate > share {
+				t.Errorf("%v has room for %v, which costs %v", share, room, steps[0].Rate)
+			}
+		}
+	}
+	if room := (Conditions{Shape: shape(0)}).Room(units.Mbps); room != 0 {
+		t.Errorf("1 Mbit/s has room for %v only", room)
+	}
+	if room := (Conditions{Shape: Shape{Overhead: 74}, Redundant: true, Loss: 0.2}).Room(units.Mbps); room < 12_000 || room > 20_000 {
+		t.Errorf("with 20 %% of loss there is room for %v", room)
+	}
+}

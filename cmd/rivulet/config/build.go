@@ -25,7 +25,7 @@ func (c Config) Engine() sfu.Config {
 	e.Workers = c.Media.Workers
 	e.MaxRooms, e.MaxParticipants, e.MaxRoomSize = c.Limits.Rooms, c.Limits.Participants, c.Limits.RoomSize
 	e.JoinRate, e.JoinBurst = c.Limits.JoinRate, c.Limits.JoinBurst
-	e.ResumeFor = c.Limits.ResumeFor
+	e.ResumeFor, e.LowerVoice = c.Limits.ResumeFor, c.Limits.LowerVoice
 	return e
 }
 

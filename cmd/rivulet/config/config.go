@@ -95,6 +95,7 @@ type Limits struct {
 	JoinRate     float64       `key:"joinRate" unit:"per second" min:"0.01" max:"1000000" doc:"Joins from one address, lasting."`
 	JoinBurst    float64       `key:"joinBurst" min:"1" max:"1000000" doc:"Joins from one address at once."`
 	ResumeFor    time.Duration `key:"resumeFor" unit:"duration" min:"1s" max:"1h" doc:"How long a participant is kept that is heard of neither by signalling nor by media."`
+	LowerVoice   bool          `key:"lowerVoice" doc:"Let the thinnest receiver of a voice lower it for everybody, where it cannot be made thinner for that receiver alone."`
 }
 
 // Admin is the operators' listener.
