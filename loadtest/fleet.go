@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
@@ -279,7 +278,7 @@ func (f *fleet) publish(sending context.Context, m *member) {
 	seed := f.cfg.Seed + uint64(m.source)
 	s := &source{
 		call: m.call, camera: f.cfg.camera(), sent: &f.sent, late: f.late, buffer: make([]byte, media.MaxVoicePayload),
-		voice: media.NewVoice(now, media.VoiceConfig{Seed: seed, Source: m.source, Rate: 24 * units.Kbps, Talk: -1}),
+		voice: media.NewVoice(now, media.VoiceConfig{Seed: seed, Source: m.source, Talk: -1}),
 	}
 	if f.cfg.Video == VP8 {
 		s.video = s.camera.encoder(now, seed, m.source+1)

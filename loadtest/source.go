@@ -129,6 +129,9 @@ func (s *source) run(ctx context.Context) error {
 // send writes everything that is due.
 func (s *source) send(now time.Time) error {
 	microphone := s.call.Sender(signal.Microphone)
+	asked := microphone.Voice()
+	s.voice.SetRate(min(media.VoiceRate, asked.MaxRate))
+	s.voice.SetPacketTime(asked.PacketTime)
 	for f, ok := s.voice.Poll(now, s.buffer); ok; f, ok = s.voice.Poll(now, s.buffer) {
 		err := microphone.Write(now, client.Frame{
 			Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,

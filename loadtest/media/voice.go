@@ -16,6 +16,9 @@ const OpusClock = 48000
 // largest frame (RFC 6716 §3.2.1).
 const MaxVoicePayload = 1 + 1275
 
+// VoiceRate is the payload rate of a Voice that is not told one.
+const VoiceRate = 24 * units.Kbps
+
 // Constants of the speech model.
 const (
 	// ITU-T P.59: means of talk spurts and pauses of conversational speech.
@@ -120,7 +123,7 @@ func NewVoice(start time.Time, config VoiceConfig) *Voice {
 // SetRate sets the payload rate from the next packet on.
 func (v *Voice) SetRate(r units.Rate) {
 	if r == 0 {
-		r = 24 * units.Kbps
+		r = VoiceRate
 	}
 	v.config.Rate = min(max(r, 6*units.Kbps), 128*units.Kbps)
 }

@@ -184,6 +184,8 @@ func (c *Call) handle(e signal.EventBody) {
 	switch e := e.(type) {
 	case *signal.SlotsChanged:
 		c.acknowledge(e.Slots)
+	case *signal.Encode:
+		c.encode(e)
 	case *signal.Closed:
 		if e.Code == signal.Left {
 			c.end(ErrClosed)

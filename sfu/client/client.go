@@ -242,7 +242,7 @@ func (c *Call) join(ctx context.Context) error {
 	}
 	command := &signal.Join{
 		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,
-		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode, Client: c.opts.Software,
+		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode, Client: c.opts.Software, Encodes: true,
 	}
 	for _, s := range c.order {
 		command.Send = append(command.Send, signal.Section{MID: s.mid(), Source: s.source})

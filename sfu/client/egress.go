@@ -185,6 +185,11 @@ func (e *egress) tick(now time.Time) time.Time {
 		}
 	}
 	e.handleEvents()
+	for _, st := range e.streams {
+		if !st.track.video {
+			st.sender.room.Store(int64(e.down.VoiceRoom(st.slot)))
+		}
+	}
 	next := now.Add(idleTick)
 	due := [...]time.Time{e.ingressAt, e.down.Next(), e.pathAt}
 	for i, t := range due {

@@ -33,7 +33,7 @@ func newEvent(name string) signal.EventBody {
 	for _, e := range []signal.EventBody{
 		&signal.ParticipantJoined{}, &signal.ParticipantLeft{}, &signal.TrackPublished{}, &signal.TrackUnpublished{},
 		&signal.TrackMuted{}, &signal.SlotsChanged{}, &signal.SlotStates{}, &signal.SpeakersChanged{},
-		&signal.QualityChanged{}, &signal.Closed{},
+		&signal.QualityChanged{}, &signal.Encode{}, &signal.Closed{},
 	} {
 		if e.EventType() == name {
 			return e

@@ -78,6 +78,8 @@ type Sender struct {
 	streams []*stream
 	wanted  atomic.Uint32 // one bit for each layer of which a key frame is wanted
 	target  atomic.Int64  // bits per second
+	room    atomic.Int64  // payload of sound that our path has room for; 0 = any
+	asked   atomic.Pointer[signal.EncodeAudio]
 
 	mu        sync.Mutex
 	published bool

@@ -294,3 +294,13 @@ func (d *Downlink) noteReport(now time.Time, s *slot, fraction float64) {
 
 // reportWeight is how many packets the second of a receiver report counts as.
 const reportWeight = 25
+
+// VoiceRoom is the payload rate at which the voice of a slot would fit the path
+// well; 0 = any, or no voice.
+func (d *Downlink) VoiceRoom(index int) units.Rate {
+	s := d.slot(index)
+	if s == nil || s.sound == nil || len(s.sound.steps) == 0 {
+		return 0
+	}
+	return s.sound.room
+}

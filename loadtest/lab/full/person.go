@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
@@ -310,6 +311,7 @@ func (p *person) talk(s *client.Sender) {
 	var buffer [media.MaxVoicePayload]byte
 	for w.wait(w.since(voice.Next())) {
 		now := time.Now()
+		obey(voice, s, spec.Rate, spec.PacketTime)
 		for f, ok := voice.Poll(now, buffer[:]); ok; f, ok = voice.Poll(now, buffer[:]) {
 			err := tolerant(s.Write(now, client.Frame{
 				Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
@@ -325,6 +327,16 @@ func (p *person) talk(s *client.Sender) {
 			p.mu.Unlock()
 		}
 	}
+}
+
+// obey lets an encoder do what its client asks of it, within what it is set to.
+func obey(v *media.Voice, s *client.Sender, most units.Rate, least time.Duration) {
+	asked := s.Voice()
+	if most == 0 {
+		most = media.VoiceRate
+	}
+	v.SetRate(min(most, asked.MaxRate))
+	v.SetPacketTime(max(least, asked.PacketTime))
 }
 
 // film is the camera: it follows the estimate and answers key-frame requests.

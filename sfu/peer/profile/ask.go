@@ -78,12 +78,16 @@ func parameters(list string, ask voice.Ask) string {
 	asked := []string{
 		"maxaveragebitrate=" + strconv.Itoa(int(ask.MaxRate)),
 		"usedtx=" + flag[ask.DTX],
-		"useinbandfec=" + flag[ask.FEC],
+	}
+	if ask.FEC { // not having it is the default, and a 0 is another codec to some
+		asked = append(asked, "useinbandfec=1")
 	}
 	var all []string
 	for p := range strings.SplitSeq(list, ";") {
 		name, _, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if name != "" && !slices.ContainsFunc(asked, func(a string) bool { return strings.HasPrefix(a, name+"=") }) {
+		switch name {
+		case "", "maxaveragebitrate", "usedtx", "useinbandfec":
+		default:
 			all = append(all, strings.TrimSpace(p))
 		}
 	}

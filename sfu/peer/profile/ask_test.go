@@ -18,7 +18,7 @@ func TestAskVoice(t *testing.T) {
 	)
 	ask := voice.Ask{MaxRate: 12_000, Packet: 60 * time.Millisecond, DTX: true}
 	want := "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\na=ptime:60\r\n" +
-		"a=fmtp:111 minptime=10;maxaveragebitrate=12000;usedtx=1;useinbandfec=0\r\n" +
+		"a=fmtp:111 minptime=10;maxaveragebitrate=12000;usedtx=1\r\n" +
 		"a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=recvonly\r\n"
 	got := AskVoice(head+first+second, "0", ask)
 	if diff := cmp.Diff(head+want+second, got); diff != "" {

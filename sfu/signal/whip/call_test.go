@@ -101,8 +101,8 @@ func TestPublishAndWatch(t *testing.T) {
 		viewer.begin("/whep/stage")
 		<-viewer.connected
 		time.Sleep(10 * time.Second)
-		if n := viewer.heard.Load(); n < 490 || n > 530 {
-			t.Errorf("%d packets of voice in 10 s, want about 500 and what pion kept while it connected", n)
+		if n := viewer.heard.Load(); n < 470 || n > 530 {
+			t.Errorf("%d packets of voice in 10 s, want about 500: fewer before anything is reported, and what pion kept while it connected", n)
 		}
 		if n := viewer.seen.Load(); n < 290 || viewer.keys.Load() < 1 {
 			t.Errorf("%d packets of video with %d key frames in 10 s, want 300 and one", n, viewer.keys.Load())

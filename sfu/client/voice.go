@@ -1,0 +1,57 @@
+package client
+
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/voice"
+)
+
+// VoiceEncoding is what an encoder of sound should do now.
+type VoiceEncoding struct {
+	// MaxRate is of payload, headers not counted.
+	MaxRate    units.Rate
+	PacketTime time.Duration
+	// DTX is to send almost nothing in silence, FEC to use the coder's own
+	// redundancy. Copies of packets (RED) are made here and not by the encoder.
+	DTX, FEC bool
+}
+
+// thinVoice is the rate up to which silence is not worth sending.
+const thinVoice = 16 * units.Kbps
+
+// firstAsk is what the server asks before it has said anything.
+func firstAsk(now time.Time) *signal.EncodeAudio {
+	a := voice.NewPublisher(now).Ask()
+	return &signal.EncodeAudio{MaxRate: int(a.MaxRate), PacketTime: int(a.Packet / time.Millisecond), DTX: a.DTX, FEC: a.FEC}
+}
+
+// Voice is what the encoder of a source of sound should do now: what the server
+// asks, and no more than our own path carries. It begins thin, and an encoder
+// should look at it a few times a second.
+func (s *Sender) Voice() VoiceEncoding {
+	asked := s.asked.Load()
+	if asked == nil {
+		asked = firstAsk(time.Time{})
+	}
+	e := VoiceEncoding{
+		MaxRate: units.Rate(asked.MaxRate), PacketTime: time.Duration(asked.PacketTime) * time.Millisecond,
+		DTX: asked.DTX, FEC: asked.FEC,
+	}
+	if room := units.Rate(s.room.Load()); room > 0 && room < e.MaxRate {
+		e.MaxRate = max(room, leastVoice)
+	}
+	e.DTX = e.DTX || e.MaxRate <= thinVoice
+	return e
+}
+
+// leastVoice is the thinnest that Opus can be (RFC 6716 §2.1.1).
+const leastVoice = 6 * units.Kbps
+
+// encode takes what the server asks of a source.
+func (c *Call) encode(e *signal.Encode) {
+	if s := c.senders[e.Source]; s != nil && e.Audio != nil {
+		s.asked.Store(e.Audio)
+	}
+}
