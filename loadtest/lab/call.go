@@ -223,6 +223,9 @@ type StateRecord struct {
 	// voice is sent there; Up the client's of the way to the server.
 	Down, Up units.Rate
 	Mode     string
+	// Granted is what all slots were granted, Oracle what they would have been
+	// if the capacity of the link had been known; 0 without a limit.
+	Granted, Oracle units.Rate
 	// Layers are the granted pictures, one letter for each slot: the spatial
 	// layer, or - for none.
 	Layers string

@@ -1,6 +1,9 @@
 package downlink
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RTT is the smoothed round-trip time that receiver reports tell, 0 while it
 // is not known.
@@ -23,6 +26,10 @@ func (d *Downlink) Stats() Stats {
 		Failed:       d.failed,
 		DataMode:     d.mode,
 		VoiceLoss:    d.loss.Share(),
+		Demands:      slices.Clone(d.demands),
+	}
+	for i := range st.Demands { // the downlink goes on using its own
+		st.Demands[i].Layers = slices.Clone(st.Demands[i].Layers)
 	}
 	for i := range d.slots {
 		s := &d.slots[i]

@@ -234,5 +234,8 @@ type Stats struct {
 	PaddingBytes uint64
 	Failed       uint64 // writes that sent nothing
 	History      int    // packets held for retransmission
-	DataMode     DataMode
+	// Demands are what the last allocation had to choose from: with another
+	// budget one can tell what would have been granted.
+	Demands  []allocator.Demand `json:"-"`
+	DataMode DataMode
 }

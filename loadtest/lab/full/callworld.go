@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/cryptotest"
@@ -12,9 +13,12 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/allocator"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 )
 
 // roomName is the one room of a call.
@@ -151,13 +155,18 @@ func (w *callWorld) close() error {
 }
 
 // stateOf answers what the server decided for a participant.
-func stateOf(rooms []sfu.RoomSnapshot, id string) (state lab.StateRecord, ok bool) {
+func stateOf(rooms []sfu.RoomSnapshot, id string, capacity units.Rate) (state lab.StateRecord, ok bool) {
 	for _, r := range rooms {
 		for _, p := range r.Participants {
 			if p.ID != id || p.Path == nil {
 				continue
 			}
 			state.Down = p.Path.Decision.Target
+			state.Mode = modeOf(p.Path)
+			for _, s := range p.Path.Slots {
+				state.Granted += s.Grant.Rate
+			}
+			state.Oracle = oracle(p.Path, capacity)
 			for _, s := range p.Slots {
 				switch {
 				case !s.Video:
@@ -171,4 +180,37 @@ func stateOf(rooms []sfu.RoomSnapshot, id string) (state lab.StateRecord, ok boo
 		}
 	}
 	return state, false
+}
+
+// oracle is what all slots would be granted by who knows the capacity, and so
+// needs no room for doubt: the allocator takes what is new only where a fifth of
+// the budget would still be left.
+func oracle(path *downlink.Stats, capacity units.Rate) (total units.Rate) {
+	if capacity == 0 || len(path.Demands) == 0 {
+		return 0
+	}
+	for _, budget := range []units.Rate{capacity.Scale(1.25), capacity} {
+		total = 0
+		for _, g := range allocator.Allocate(budget, path.Demands, nil, nil) {
+			total += g.Rate
+		}
+		if total <= capacity {
+			break
+		}
+	}
+	return total
+}
+
+// modeOf is how voice is sent in the slots that have any.
+func modeOf(path *downlink.Stats) string {
+	mode := ""
+	for _, s := range path.Slots {
+		if s.Kind != downlink.Audio || s.Source == 0 {
+			continue
+		}
+		if m := s.Voice.Mode.String(); !strings.Contains(mode, m) {
+			mode = strings.TrimSpace(mode + " " + m)
+		}
+	}
+	return mode
 }

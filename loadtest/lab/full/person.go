@@ -383,7 +383,7 @@ func (p *person) note(at time.Duration, rooms []sfu.RoomSnapshot) {
 	if p.call == nil {
 		return
 	}
-	state, _ := stateOf(rooms, p.call.Joined().Participant)
+	state, _ := stateOf(rooms, p.call.Joined().Participant, p.capacity(at))
 	state.At = at
 	for _, source := range []signal.Source{signal.Microphone, signal.Camera} {
 		if s := p.call.Sender(source); s != nil {
@@ -391,6 +391,21 @@ func (p *person) note(at time.Duration, rooms []sfu.RoomSnapshot) {
 		}
 	}
 	p.rec.States = append(p.rec.States, state)
+}
+
+// capacity is that of the link down at a time; 0 without a limit.
+func (p *person) capacity(at time.Duration) units.Rate {
+	var now lab.Network
+	for _, n := range p.spec.Networks {
+		if n.From <= at {
+			now = n
+		}
+	}
+	if !now.Down.Capacity.Limited() {
+		return 0
+	}
+	rate, _ := now.Down.Capacity.At(at - now.From)
+	return rate
 }
 
 // stopLinks ends what is measured.
