@@ -45,6 +45,7 @@ type Controller struct {
 	rtt, minRTT  int64
 	minRTTAt     int64
 	interval     float64 // between reports, nanoseconds, smoothed
+	usualGap     float64 // the same, quick to rise: silence is judged by it
 	lastFeedback int64   // 0 before the first
 	feedbacks    uint64
 	controlled   int64
@@ -85,6 +86,7 @@ func New(cfg Config) (*Controller, error) {
 		history:  newHistory(),
 		capacity: cfg.Initial,
 		interval: float64(cfg.ReportInterval),
+		usualGap: float64(cfg.ReportInterval),
 	}
 	c.delays.reset(0)
 	c.losses.reset(0)
@@ -118,6 +120,9 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision {
 	t := c.clock(now)
 	awaited := max(c.lastFeedback, c.history.oldest)
+	if c.blackout {
+		c.arrivals.reset() // the silence is no delivery rate
+	}
 	fresh, came := c.read(t, reports)
 	if !fresh {
 		return c.tick(t)
@@ -126,6 +131,13 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 		// While nothing was sent nothing was to be reported.
 		d := min(float64(t-awaited), float64(2*time.Second))
 		c.interval += (d - c.interval) * 0.1
+		// A receiver that reports by the rate may take its time soon: at once
+		// to more patience, slowly back.
+		if d > c.usualGap && !c.blackout {
+			c.usualGap += (d - c.usualGap) * 0.5
+		} else {
+			c.usualGap += (min(d, c.usualGap) - c.usualGap) * 0.1
+		}
 	}
 	c.lastFeedback = t
 	c.feedbacks++

@@ -160,7 +160,7 @@ func (c *Controller) patience() int64 {
 	return max(
 		int64(c.cfg.Silence),
 		c.minRTT*3/2+int64(300*time.Millisecond),
-		int64(2.5*c.interval),
+		int64(2.5*c.usualGap),
 	)
 }
 

@@ -164,6 +164,8 @@ type arriving struct {
 	at   time.Duration
 	seq  uint16
 	size units.Size
+	made time.Duration // its frame; 0 = padding
+	flow uint32
 }
 
 type report struct {
@@ -175,7 +177,7 @@ type report struct {
 type path struct {
 	t        testing.TB
 	bwe      *bwe.Controller
-	pacer    *pacing.Queue[struct{}]
+	pacer    *pacing.Queue[time.Duration]
 	link     *link
 	back     time.Duration // way of reports
 	source   source
@@ -213,11 +215,15 @@ func newPath(t testing.TB, l *link, s source, edit func(*bwe.Config)) *path {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := pacing.New[struct{}](pacing.DefaultConfig(), nil)
+	q, err := pacing.New[time.Duration](pacing.DefaultConfig(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
+	// The controller is tried with reports at the interval that these scenarios
+	// were written for; what they cost is the lab's concern.
+	reporting := feedback.DefaultRecorderConfig()
+	reporting.Share = 0.04
+	r, err := feedback.NewRecorder(reporting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +262,9 @@ func (p *path) receive() {
 	for ; n < len(p.flight) && p.flight[n].at <= p.now; n++ {
 		a := p.flight[n]
 		p.recorder.OnArrival(p.clock(a.at), a.seq, a.size)
+		if a.made > 0 {
+			p.recorder.OnMedia(p.clock(a.at), a.flow, uint32(a.made*90/time.Millisecond), 90000)
+		}
 	}
 	p.flight = p.flight[n:]
 	if p.recorder.Due(p.clock(p.now)) {
@@ -294,7 +303,7 @@ func (p *path) produce(d bwe.Decision) {
 	if !p.noVoice {
 		voice = voiceRate
 		for ; p.nextA <= p.now; p.nextA += voiceEvery {
-			p.pacer.Push(now, pacing.Item[struct{}]{Priority: pacing.Voice, Size: voiceSize, Flow: 1})
+			p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Voice, Size: voiceSize, Flow: 1, Value: p.now})
 		}
 	}
 	for ; p.nextV <= p.now; p.nextV += frameEvery {
@@ -307,7 +316,7 @@ func (p *path) produce(d bwe.Decision) {
 				break // thin video is not cut into slivers
 			}
 			p.carry -= size
-			p.pacer.Push(now, pacing.Item[struct{}]{Priority: pacing.Video, Size: units.Size(size), Frame: p.frame})
+			p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Video, Size: units.Size(size), Frame: p.frame, Value: p.now})
 		}
 	}
 	if d.Probe.ID != 0 {
@@ -318,7 +327,7 @@ func (p *path) produce(d bwe.Decision) {
 			size := min(max(d.Probe.Size/p.cluster, 100), 1200)
 			p.probed += size
 			p.padding += size
-			p.pacer.Push(now, pacing.Item[struct{}]{Priority: pacing.Padding, Size: size})
+			p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: size})
 		}
 	}
 }
@@ -345,7 +354,7 @@ func (p *path) transmit(d bwe.Decision) {
 			Probe: p.bwe.Decision().Probe.ID, AppLimited: p.pacer.Len() == 0,
 		})
 		if at, ok := p.link.send(p.now, it.Size); ok {
-			p.flight = append(p.flight, arriving{at, uint16(p.sequence), it.Size})
+			p.flight = append(p.flight, arriving{at, uint16(p.sequence), it.Size, it.Value, uint32(it.Flow) + 1})
 		}
 		p.sequence++
 	}

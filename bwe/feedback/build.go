@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
 // Build appends one RTCP packet that reports what arrived since the last, and
@@ -54,20 +56,14 @@ func (r *Recorder) Build(now time.Time, dst []byte) (_ []byte, more bool) {
 	dst = r.appendDeltas(dst, from, n, reference*ticksPerReference)
 	dst = finish(dst, begin)
 
-	r.cost = smooth(r.cost, float64(len(dst)-begin)+float64(reportOverhead))
+	r.budget.spend(units.Size(len(dst)-begin)+reportOverhead, r.urgent || now.Sub(r.last) < r.cfg.MaxInterval)
+	r.trend.reported()
 	r.count++
 	r.from = from + int64(n)
 	r.pending = r.from < end
 	r.urgent = false
-	r.last = now
+	r.tell(now)
 	return dst, r.pending
-}
-
-func smooth(old, sample float64) float64 {
-	if old == 0 {
-		return sample
-	}
-	return old + (sample-old)/4
 }
 
 func (r *Recorder) appendHeader(dst []byte, base uint16, n int, reference int64) []byte {

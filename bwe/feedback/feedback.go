@@ -5,7 +5,11 @@
 // transport-wide congestion control reports. Decoder is for what we send: it
 // reads such reports and answers bwe.PacketReport with unwrapped sequence
 // numbers and arrival times. Both are pure and work on raw RTCP packets,
-// without allocation; whoever sends the bytes puts them into (reduced-size)
+// without allocation.
+//
+// When to report is decided by what reports may cost (budget.go): a share of
+// what arrives, with a reserve for what is urgent: a burst of losses, or a jump
+// of the delay that shows in the media's own time stamps (trend.go). Whoever sends the bytes puts them into (reduced-size)
 // RTCP, and SRTCP around it.
 //
 // draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1, after the RTCP header (PT 205, FMT 15):

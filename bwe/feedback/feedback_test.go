@@ -3,6 +3,7 @@ package feedback
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -237,36 +238,158 @@ func TestReferenceTimeWraps(t *testing.T) {
 	}
 }
 
-func TestIntervalFollowsRate(t *testing.T) {
+// What reports cost is held: a share of what arrives, or one report a second,
+// whichever is more, headers included; and they come no more often than that
+// needs.
+func TestReportsCostTheirShare(t *testing.T) {
+	const d = 2 * time.Minute
 	for _, c := range []struct {
-		every    time.Duration
-		size     units.Size
-		min, max time.Duration
+		every time.Duration
+		size  units.Size
+		jumps bool // the delay jumps all the time
 	}{
-		{10 * time.Millisecond, 1250, 50 * time.Millisecond, 55 * time.Millisecond},     // 1 Mbit/s
-		{100 * time.Millisecond, 1000, 150 * time.Millisecond, 250 * time.Millisecond},  // 80 kbit/s
-		{60 * time.Millisecond, 150, 600 * time.Millisecond, 1000 * time.Millisecond},   // 20 kbit/s
-		{400 * time.Millisecond, 100, 1000 * time.Millisecond, 1000 * time.Millisecond}, // 2 kbit/s
+		{10 * time.Millisecond, 1250, false},  // 1 Mbit/s
+		{100 * time.Millisecond, 1000, false}, // 80 kbit/s
+		{100 * time.Millisecond, 625, false},  // 50 kbit/s
+		{100 * time.Millisecond, 625, true},
+		{60 * time.Millisecond, 150, false},  // 20 kbit/s
+		{120 * time.Millisecond, 150, false}, // 10 kbit/s
+		{400 * time.Millisecond, 100, false}, // 2 kbit/s
 	} {
 		r := newRecorder(t)
-		var spent int
+		var spent, once, reports int
 		now, seq := epoch, uint16(0)
-		for now.Before(epoch.Add(20 * time.Second)) {
+		for now.Before(epoch.Add(d)) {
 			now = now.Add(c.every)
 			seq++
-			r.OnArrival(now, seq, c.size)
-			if r.Due(now) {
-				b, _ := r.Build(now, nil)
-				spent += len(b) + int(reportOverhead)
+			at := now
+			if c.jumps && seq%20 < 10 {
+				at = at.Add(300 * time.Millisecond)
+			}
+			r.OnArrival(at, seq, c.size)
+			r.OnMedia(at, 1, uint32(now.Sub(epoch)/time.Millisecond)*90, 90000)
+			if r.Due(at) {
+				b, _ := r.Build(at, nil)
+				once = len(b) + int(reportOverhead)
+				spent += once
+				reports++
 			}
 		}
-		if d := r.Interval(); d < c.min || d > c.max {
-			t.Errorf("%d bytes every %v: interval %v, want %v to %v", c.size, c.every, d, c.min, c.max)
-		}
 		rate := float64(c.size) / c.every.Seconds()
-		if share := float64(spent) / 20 / rate; c.every < 400*time.Millisecond && share > 0.05 {
-			t.Errorf("%d bytes every %v: reports cost %.1f %%", c.size, c.every, share*100)
+		allowed := max(0.025*rate, float64(once))
+		// The first come on credit, which one report a second cannot pay back.
+		credit := 8 * float64(once) / d.Seconds()
+		if got := float64(spent) / d.Seconds(); got > 1.02*allowed+credit {
+			t.Errorf("%d bytes every %v: reports cost %.0f B/s, allowed are %.0f", c.size, c.every, got, allowed)
 		}
+		// No less than four fifths of what they may, or of 20 a second.
+		if want := 0.8 * min(allowed/float64(once), 20); float64(reports)/d.Seconds() < want {
+			t.Errorf("%d bytes every %v: %.1f reports a second, want at least %.1f", c.size, c.every, float64(reports)/d.Seconds(), want)
+		}
+	}
+}
+
+// A report leaves with an arrival, not between two.
+func TestReportsLeaveWithAnArrival(t *testing.T) {
+	r := newRecorder(t)
+	now, seq, with, between := epoch, uint16(0), 0, 0
+	for now.Before(epoch.Add(20 * time.Second)) {
+		for end := now.Add(190 * time.Millisecond); now.Before(end); now = now.Add(time.Millisecond) {
+			if r.Due(now) {
+				r.Build(now, nil)
+				between++
+			}
+		}
+		seq++
+		r.OnArrival(now, seq, 1200) // 50 kbit/s
+		if r.Due(now) {
+			r.Build(now, nil)
+			with++
+		}
+	}
+	if between > 10 || with < 3*between {
+		t.Errorf("%d reports with an arrival, %d between two", with, between)
+	}
+}
+
+// steadily lets packets arrive for some seconds, reports what is due, and
+// answers when it ended and the next sequence number.
+func steadily(r *Recorder, d time.Duration) (time.Time, uint16) {
+	now, seq := epoch, uint16(0)
+	for ; now.Before(epoch.Add(d)); now = now.Add(100 * time.Millisecond) {
+		arriveAndReport(r, now, now, seq)
+		seq++
+	}
+	return now, seq
+}
+
+// arriveAndReport answers whether a report was due after a packet.
+func arriveAndReport(r *Recorder, now, made time.Time, seq uint16) bool {
+	r.OnArrival(now, seq, 625)
+	r.OnMedia(now, 1, uint32(made.Sub(epoch)/time.Millisecond)*90, 90000)
+	if !r.Due(now) {
+		return false
+	}
+	r.Build(now, nil)
+	return true
+}
+
+// soonest counts packets, 100 ms apart, until one is reported, when each comes
+// later than it should by so much more.
+func soonest(r *Recorder, now time.Time, seq uint16, later time.Duration) int {
+	r.Build(now.Add(-60*time.Millisecond), nil)
+	r.budget.left = 0
+	late := time.Duration(0)
+	for i := 1; i < 20; i++ {
+		made := now
+		late += later
+		if arriveAndReport(r, now.Add(late), made, seq) {
+			return i
+		}
+		seq++
+		now = now.Add(100 * time.Millisecond)
+	}
+	return 20
+}
+
+func TestADelayJumpIsReportedAtOnce(t *testing.T) {
+	r := newRecorder(t)
+	now, seq := steadily(r, 20*time.Second)
+	usual := soonest(r, now, seq, 0)
+	r = newRecorder(t)
+	now, seq = steadily(r, 20*time.Second)
+	if n := soonest(r, now, seq, 60*time.Millisecond); n > 3 || n >= usual {
+		t.Errorf("a delay that rises is reported after %d packets, one that does not after %d", n, usual)
+	}
+}
+
+func TestALossBurstIsReportedAtOnce(t *testing.T) {
+	r := newRecorder(t)
+	now, seq := steadily(r, 20*time.Second)
+	if n := soonest(r, now, seq+lossBurst, 0); n != 1 {
+		t.Errorf("after a burst of losses %d packets came before a report", n)
+	}
+}
+
+// What a sender's clock does must not hold reports back, nor cause a flood.
+func TestTrendBearsOddClocks(t *testing.T) {
+	var d trend
+	now := epoch
+	if d.note(now, 50*time.Millisecond, 1, 0, 0) || d.note(now, 50*time.Millisecond, 1, 5, 90000) {
+		t.Error("the first packet is no jump")
+	}
+	for i := range uint32(100) {
+		now = now.Add(20 * time.Millisecond)
+		// Streams with clocks of their own; one that runs backwards, one that leaps.
+		d.note(now, 50*time.Millisecond, 2, 1<<31-50+i*960, 48000)
+		d.note(now, 50*time.Millisecond, 3, -i*90000, 90000)
+		d.note(now, 50*time.Millisecond, 4, i*1<<28, 8000)
+		for s := range uint32(2 * streams) {
+			d.note(now, 50*time.Millisecond, 100+s, i*960, 48000)
+		}
+	}
+	if d.level < 0 || math.IsNaN(d.level) || d.level > float64(foreign) {
+		t.Errorf("level %v", d.level)
 	}
 }
 

@@ -55,6 +55,10 @@ func FuzzRecorder(f *testing.F) {
 		for ; len(steps) >= 3; steps = steps[3:] {
 			now = now.Add(time.Duration(int8(steps[2])) * 40 * time.Millisecond)
 			r.OnArrival(now, binary.BigEndian.Uint16(steps), 1200)
+			r.OnMedia(now, uint32(steps[0]&15), binary.BigEndian.Uint32([]byte{steps[1], steps[2], steps[0], steps[1]}), uint32(steps[2])*1000)
+			if n := r.Next(); !n.IsZero() && n.After(now.Add(time.Hour)) {
+				t.Fatalf("a report is due at %v", n.Sub(epoch))
+			}
 			if steps[2]&7 != 7 {
 				continue
 			}

@@ -26,23 +26,23 @@ const (
 type RecorderConfig struct {
 	// SenderSSRC and MediaSSRC go into every report.
 	SenderSSRC, MediaSSRC uint32
-	// Interval is used until the rate is known; then reports come as often as
-	// Share of the measured rate pays for, within MinInterval and MaxInterval.
+	// Interval is that of the first reports; then they come as often as Share of
+	// what arrives pays for, within MinInterval and MaxInterval.
 	Interval, MinInterval, MaxInterval time.Duration
-	// Share of the incoming rate that reports may cost.
+	// Share of what arrives that reports may cost, in bytes on the wire.
 	Share float64
 	// MaxSize bounds one report in bytes, RTCP header included.
 	MaxSize int
 }
 
-// DefaultRecorderConfig reports as often as 4 % of the rate pays for, from 20
-// times a second to once.
+// DefaultRecorderConfig reports as often as 2.5 % of the rate pays for (a little
+// less, for the first reports are on credit), from 20 times a second to once.
 func DefaultRecorderConfig() RecorderConfig {
 	return RecorderConfig{
 		Interval:    100 * time.Millisecond,
 		MinInterval: 50 * time.Millisecond,
 		MaxInterval: time.Second,
-		Share:       0.04,
+		Share:       0.0245,
 		MaxSize:     1100,
 	}
 }
@@ -78,13 +78,13 @@ type Recorder struct {
 	pending bool           // something arrived that was not reported
 	urgent  bool           // do not wait the whole interval
 	last    time.Time      // when the last report was built, or the first packet came
+	gap     float64        // between reports, as the sender is used to; nanoseconds
 	count   uint8          // of reports
-	rate    float64        // bits per second, smoothed
-	bytes   units.Size     // since the rate was measured last
-	since   time.Time      // when that was
-	cost    float64        // bytes a report, smoothed
 	resets  uint64         // times numbering was taken up anew
 	ignored uint64         // packets outside the history
+	budget  budget
+	pace    pace
+	trend   trend
 }
 
 // NewRecorder answers a recorder to which nothing has come yet.
@@ -92,7 +92,7 @@ func NewRecorder(cfg RecorderConfig) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Recorder{cfg: cfg}, nil
+	return &Recorder{cfg: cfg, budget: newBudget(cfg)}, nil
 }
 
 // SetMedia changes the SSRC that reports name as media source.
@@ -102,7 +102,9 @@ func (r *Recorder) SetMedia(ssrc uint32) { r.cfg.MediaSSRC = ssrc }
 // what it weighs on the wire.
 func (r *Recorder) OnArrival(now time.Time, sequence uint16, size units.Size) {
 	now = r.clock(now)
-	r.measure(now, size)
+	size = max(0, min(size, 1<<16))
+	r.budget.earn(size)
+	r.pace.note(now, size)
 	if !r.started {
 		r.restart(now, sequence)
 	}
@@ -135,6 +137,15 @@ func (r *Recorder) OnArrival(now time.Time, sequence uint16, size units.Size) {
 	r.pending = true
 }
 
+// OnMedia notes the time stamp of a media packet, in units of a clock rate;
+// call it beside OnArrival, and not for retransmissions. A jump of the delay
+// that shows in it makes the next report urgent.
+func (r *Recorder) OnMedia(now time.Time, ssrc, timestamp, clockRate uint32) {
+	if r.trend.note(r.clock(now), r.pace.packet(), ssrc, timestamp, clockRate) {
+		r.urgent = true
+	}
+}
+
 // restart begins a new numbering at one packet.
 func (r *Recorder) restart(now time.Time, sequence uint16) {
 	if !r.started {
@@ -151,7 +162,7 @@ func (r *Recorder) restart(now time.Time, sequence uint16) {
 // clock keeps time from going back and begins it.
 func (r *Recorder) clock(now time.Time) time.Time {
 	if r.epoch.IsZero() {
-		r.epoch, r.latest, r.since = now, now, now
+		r.epoch, r.latest = now, now
 	}
 	if now.Before(r.latest) {
 		return r.latest
@@ -160,45 +171,67 @@ func (r *Recorder) clock(now time.Time) time.Time {
 	return now
 }
 
-// measure follows the incoming rate over windows of at least 200 ms.
-func (r *Recorder) measure(now time.Time, size units.Size) {
-	r.bytes += max(0, min(size, 1<<16))
-	d := now.Sub(r.since)
-	if d < 200*time.Millisecond {
-		return
-	}
-	rate := float64(r.bytes.Over(d))
-	if r.rate == 0 {
-		r.rate = rate
-	} else {
-		// A time constant of about half a second.
-		f := min(1, d.Seconds()/0.5)
-		r.rate += (rate - r.rate) * f
-	}
-	r.bytes, r.since = 0, now
-}
-
 // Interval is how long the recorder waits between reports at the present rate.
 func (r *Recorder) Interval() time.Duration {
-	if r.rate <= 0 || r.cost <= 0 {
+	d := r.budget.interval(r.pace.rate)
+	if d == 0 {
 		return r.cfg.Interval
 	}
-	d := r.cost * 8 / (r.rate * r.cfg.Share)
-	if !(d < r.cfg.MaxInterval.Seconds()) {
-		return r.cfg.MaxInterval
-	}
-	return max(r.cfg.MinInterval, time.Duration(d*float64(time.Second)))
+	return max(r.cfg.MinInterval, min(d, r.cfg.MaxInterval))
 }
 
 // Next is when Build wants to be called; zero when there is nothing to report.
+//
+// A report leaves with an arrival that pays for it, for what it tells is oldest
+// between two packets: at 50 kbit/s that is 200 ms. Where nothing more arrives
+// it waits for no longer than the interval.
 func (r *Recorder) Next() time.Time {
-	switch {
-	case !r.pending:
+	if !r.pending {
 		return time.Time{}
-	case r.urgent:
-		return r.last.Add(r.cfg.MinInterval)
 	}
-	return r.last.Add(r.Interval())
+	soonest, latest := r.last.Add(r.cfg.MinInterval), r.last.Add(r.longest())
+	switch {
+	case r.budget.pays(), r.urgent && r.budget.paysEarly():
+		return soonest
+	case r.budget.paysEarly():
+		// It goes on although nothing more arrives.
+		if at := r.pace.last.Add(r.Interval()); at.Before(latest) {
+			return later(at, soonest)
+		}
+	}
+	return latest
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// longest is how long the next report may take, whatever it costs: it grows
+// step by step, so that the sender does not take a slower pace for an outage.
+// What that costs is on credit.
+func (r *Recorder) longest() time.Duration {
+	if r.budget.reports < firstReports {
+		return r.cfg.Interval
+	}
+	return min(max(r.cfg.Interval, time.Duration(intervalGrowth*r.gap)), r.cfg.MaxInterval)
+}
+
+// tell notes when a report left. What the sender is used to follows a longer
+// gap quickly and a shorter one slowly, as package bwe's patience does.
+func (r *Recorder) tell(now time.Time) {
+	d := float64(now.Sub(r.last))
+	if r.gap == 0 {
+		d = float64(r.cfg.Interval) // nothing is known of one report alone
+	}
+	if d > r.gap {
+		r.gap += (d - r.gap) / 2
+	} else {
+		r.gap += (d - r.gap) / 10
+	}
+	r.last = now
 }
 
 // Due answers whether Next has come.

@@ -16,6 +16,8 @@ const (
 	// reportHeaders is what a report weighs beyond its RTCP bytes: IPv4, UDP,
 	// the SRTCP index and a tag of 10 bytes.
 	reportHeaders units.Size = 20 + 8 + 4 + 10
+	// rtpClock is that of time stamps.
+	rtpClock = 90000
 	// voiceFloor is the ladder's base where a flow has no voice.
 	voiceFloor = 16 * units.Kbps
 	// wishes is what a flow without a limit says it could use.
@@ -33,7 +35,7 @@ type flow struct {
 
 	// The sender.
 	controller *bwe.Controller
-	pacer      *pacing.Queue[struct{}]
+	pacer      *pacing.Queue[time.Duration]
 	decoder    feedback.Decoder
 	reports    []bwe.PacketReport
 	picture    source // nil without video
@@ -63,7 +65,7 @@ func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter)
 	if err != nil {
 		return nil, fmt.Errorf("lab: controller: %w", err)
 	}
-	pacer, err := pacing.New[struct{}](pacing.DefaultConfig(), nil)
+	pacer, err := pacing.New[time.Duration](pacing.DefaultConfig(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("lab: pacer: %w", err)
 	}
@@ -162,7 +164,7 @@ func (f *flow) produce(now time.Duration) {
 		if c == voice {
 			p = pacing.Voice
 		}
-		f.pacer.Push(clock, pacing.Item[struct{}]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key})
+		f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key, Value: now})
 	}
 	if f.speech != nil {
 		f.speech.poll(now, 0, out)
@@ -211,7 +213,7 @@ func (f *flow) transmit(now time.Duration) {
 		f.controller.OnSent(clock, bwe.SentPacket{
 			Sequence: f.sequence, Size: it.Size, Kind: k, Probe: id, AppLimited: id == 0 && f.pacer.Len() == 0,
 		})
-		p := packet{class: c, size: it.Size, number: f.sequence, sent: now}
+		p := packet{class: c, size: it.Size, number: f.sequence, sent: now, made: it.Value}
 		f.sequence++
 		f.meter.sent(&p)
 		f.out.send(p)
@@ -227,7 +229,7 @@ func (f *flow) pad(clock time.Time, p bwe.Probe) {
 		return
 	}
 	size := min(max(p.Size-f.probed, 100), paddingSize)
-	f.pacer.Push(clock, pacing.Item[struct{}]{Priority: pacing.Padding, Size: size})
+	f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: size})
 }
 
 // plan sets the sender's next wake-up.
@@ -265,6 +267,9 @@ func (r receiver) act(now time.Duration, e *event) {
 	case arrival:
 		f.meter.arrived(now, &e.p)
 		f.recorder.OnArrival(clock, uint16(e.p.number), e.p.size)
+		if c := e.p.class; c != padding {
+			f.recorder.OnMedia(clock, uint32(c)+1, uint32(e.p.made*rtpClock/time.Second), rtpClock)
+		}
 	case report:
 		if now != f.reportAt {
 			return

@@ -50,6 +50,7 @@ type packet struct {
 	size   units.Size
 	number int64 // transport-wide sequence, or TCP segment
 	sent   time.Duration
+	made   time.Duration // media: when its frame was
 	waited time.Duration // in all queues so far
 	data   []byte        // of a report
 	ack    int64         // TCP: next segment wanted

@@ -224,6 +224,7 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) (*inbound
 		return nil, 0
 	}
 	g.ensureStream(in, format)
+	g.recorder.OnMedia(now, p.SSRC, p.Timestamp, format.Kind.ClockRate())
 	p.Kind = format.Kind
 	return in, in.stream.Receive(now, p)
 }

@@ -248,6 +248,13 @@ func (c *call) receive() {
 		}
 		n++
 		c.recorder.OnArrival(r.at, r.TransportSequence, r.Size)
+		if slot := c.d.slots[r.Slot]; r.SSRC != slot.cfg.RTXSSRC {
+			clock := uint32(90000)
+			if slot.cfg.Kind == Audio {
+				clock = 48000
+			}
+			c.recorder.OnMedia(r.at, r.SSRC, r.Timestamp, clock)
+		}
 		c.got[r.Slot] = append(c.got[r.Slot], r)
 	}
 	c.wire.flight = c.wire.flight[n:]
