@@ -12,6 +12,14 @@ type claims struct {
 	Name     string       `json:"name,omitempty"`
 	Metadata string       `json:"metadata,omitempty"`
 	Video    *videoClaims `json:"video,omitempty"`
+	Rivulet  *callClaims  `json:"rivulet,omitempty"`
+}
+
+// callClaims holds the rights in the call plane.
+type callClaims struct {
+	Calls   bool   `json:"calls,omitempty"`
+	Device  string `json:"device,omitempty"`
+	Backend bool   `json:"backend,omitempty"`
 }
 
 // videoClaims holds the rights. A pointer tells "absent" from "false".
@@ -44,6 +52,9 @@ func (c *claims) grants() Grants {
 		ID:        c.ID,
 		Expires:   c.ExpiresAt.Time,
 	}
+	if c.Rivulet != nil {
+		g.Calls, g.Device, g.Backend = c.Rivulet.Calls, c.Rivulet.Device, c.Rivulet.Backend
+	}
 	if len(video.CanPublishSources) > 0 {
 		// Not nil even when every name is unknown: that allows none.
 		g.Sources = []Source{}
@@ -54,6 +65,14 @@ func (c *claims) grants() Grants {
 		}
 	}
 	return g
+}
+
+// callOf writes g's rights in the call plane, nil for none.
+func callOf(g Grants) *callClaims {
+	if !g.Calls && !g.Backend && g.Device == "" {
+		return nil
+	}
+	return &callClaims{Calls: g.Calls, Device: g.Device, Backend: g.Backend}
 }
 
 // videoOf writes g's rights. Publish and Subscribe are always said outright.

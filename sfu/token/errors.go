@@ -23,6 +23,8 @@ var (
 	ErrNoRoom = errors.New("token names no room")
 	// ErrNoJoin: "video.roomJoin" is not true.
 	ErrNoJoin = errors.New("token does not allow joining")
+	// ErrNoCalls: neither "rivulet.calls" nor "rivulet.backend" is true.
+	ErrNoCalls = errors.New("token does not allow calls")
 	// ErrWrongRoom: the token opens another room.
 	ErrWrongRoom = errors.New("token is for another room")
 )

@@ -21,6 +21,11 @@
 //	    "canPublishSources": ["microphone"],  // absent or empty: all
 //	    "hidden": false,
 //	    "roomAdmin": false
+//	  },
+//	  "rivulet": {                // the call plane: Authenticate reads it
+//	    "calls": true,            // sub may ring and be rung
+//	    "device": "phone",        // of sub; absent: as the client says
+//	    "backend": false          // acts for every user and room of its tenant
 //	  }
 //	}
 //
@@ -51,6 +56,8 @@ const (
 	MaxName = 256
 	// MaxRoom is the longest room name.
 	MaxRoom = 128
+	// MaxDevice is the longest device.
+	MaxDevice = 64
 	// MaxMetadata is the longest metadata.
 	MaxMetadata = 4 << 10
 )
@@ -92,6 +99,14 @@ type Grants struct {
 	Hidden bool
 	// Admin allows removing and muting others in Room.
 	Admin bool
+	// Tenant is whom the token's key belongs to; never from the token itself.
+	Tenant string
+	// Calls allows Identity to ring and be rung, on Device if that is not empty.
+	Calls bool
+	// Device is at most MaxDevice bytes.
+	Device string
+	// Backend allows everything to every user and room of Tenant.
+	Backend bool
 	// Metadata is passed on as it is; at most MaxMetadata bytes.
 	Metadata string
 	// ID is the token's own id ("jti"), empty if it has none. Sign draws one
@@ -118,9 +133,9 @@ func (g Grants) Opens(room string) error {
 	return nil
 }
 
-// check answers an error that wraps ErrMalformed, ErrNoJoin, ErrNoRoom or
-// ErrNoIdentity unless g may stand in a token.
-func (g Grants) check() error {
+// room answers an error that wraps ErrNoJoin, ErrNoRoom or ErrNoIdentity unless
+// g opens a room.
+func (g Grants) room() error {
 	switch {
 	case !g.Join:
 		return ErrNoJoin
@@ -129,6 +144,25 @@ func (g Grants) check() error {
 	case g.Identity == "":
 		return ErrNoIdentity
 	}
+	return nil
+}
+
+// calls answers an error that wraps ErrNoCalls or ErrNoIdentity unless g opens
+// the call plane.
+func (g Grants) calls() error {
+	switch {
+	case g.Backend:
+		return nil
+	case !g.Calls:
+		return ErrNoCalls
+	case g.Identity == "":
+		return ErrNoIdentity
+	}
+	return nil
+}
+
+// check answers an error that wraps ErrMalformed unless g may stand in a token.
+func (g Grants) check() error {
 	if err := checkText("identity", g.Identity, MaxIdentity); err != nil {
 		return err
 	}
@@ -136,6 +170,9 @@ func (g Grants) check() error {
 		return err
 	}
 	if err := checkText("room", g.Room, MaxRoom); err != nil {
+		return err
+	}
+	if err := checkText("device", g.Device, MaxDevice); err != nil {
 		return err
 	}
 	if err := checkText("id", g.ID, MaxName); err != nil {

@@ -14,6 +14,7 @@ import (
 // Another algorithm needs its method here and its material from a Key.
 type key struct {
 	id     string
+	tenant string
 	method jwt.SigningMethod
 	verify any // what method.Verify takes
 	sign   any // what method.Sign takes; nil for a key that only verifies
@@ -23,6 +24,7 @@ type key struct {
 // never changes after NewVerifier, so any goroutine may use it.
 type Verifier struct {
 	keys    map[string]key
+	source  KeySource
 	only    string // id of the single key, if there is just one
 	methods []string
 	signing key
@@ -37,22 +39,40 @@ func NewVerifier(config Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		keys:    make(map[string]key, len(config.Keys)),
-		methods: []string{jwt.SigningMethodHS256.Alg()},
+		source:  config.Source,
+		methods: []string{string(HS256), string(EdDSA), string(ES256)},
 		issuer:  config.Issuer,
 		leeway:  config.Leeway,
 	}
 	for _, k := range config.Keys {
-		v.keys[k.ID] = key{id: k.ID, method: jwt.SigningMethodHS256, verify: k.Secret.Bytes(), sign: k.Secret.Bytes()}
+		v.keys[k.ID] = k.ready()
 	}
-	if len(config.Keys) == 1 {
+	if len(config.Keys) == 1 && config.Source == nil {
 		v.only = config.Keys[0].ID
 	}
 	signing := config.SigningKey
-	if signing == "" {
+	if signing == "" && len(config.Keys) > 0 {
 		signing = config.Keys[0].ID
 	}
 	v.signing = v.keys[signing]
 	return v, nil
+}
+
+// ready fixes the method of a key that is valid.
+func (k Key) ready() key {
+	r := key{id: k.ID, tenant: k.Tenant}
+	switch k.Algorithm {
+	case EdDSA:
+		r.method, r.verify = jwt.SigningMethodEdDSA, k.Public
+	case ES256:
+		r.method, r.verify = jwt.SigningMethodES256, k.Public
+	default:
+		r.method, r.verify, r.sign = jwt.SigningMethodHS256, k.Secret.Bytes(), k.Secret.Bytes()
+	}
+	if k.Private != nil {
+		r.sign = k.Private
+	}
+	return r
 }
 
 // Format keeps fmt from walking into the keys.
@@ -70,6 +90,31 @@ func (v *Verifier) LogValue() slog.Value {
 // one of the sentinels of this package; a forged token is never told more than
 // ErrMalformed or ErrBadSignature.
 func (v *Verifier) Verify(now time.Time, raw string) (Grants, error) {
+	g, err := v.read(now, raw)
+	if err == nil {
+		err = g.room()
+	}
+	if err != nil {
+		return Grants{}, err
+	}
+	return g, nil
+}
+
+// Authenticate is Verify for the call plane: without an error the grants are a
+// backend's, or name an identity that may ring and be rung.
+func (v *Verifier) Authenticate(now time.Time, raw string) (Grants, error) {
+	g, err := v.read(now, raw)
+	if err == nil {
+		err = g.calls()
+	}
+	if err != nil {
+		return Grants{}, err
+	}
+	return g, nil
+}
+
+// read answers what a token says that is signed, in time and within bounds.
+func (v *Verifier) read(now time.Time, raw string) (Grants, error) {
 	if len(raw) > MaxLength {
 		return Grants{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxLength)
 	}
@@ -83,11 +128,17 @@ func (v *Verifier) Verify(now time.Time, raw string) (Grants, error) {
 	if v.issuer != "" {
 		options = append(options, jwt.WithIssuer(v.issuer))
 	}
-	body := &claims{}
-	if _, err := jwt.NewParser(options...).ParseWithClaims(raw, body, v.keyFor); err != nil {
+	body, tenant := &claims{}, ""
+	keyFor := func(t *jwt.Token) (any, error) {
+		k, err := v.keyFor(now, t)
+		tenant = k.tenant
+		return k.verify, err
+	}
+	if _, err := jwt.NewParser(options...).ParseWithClaims(raw, body, keyFor); err != nil {
 		return Grants{}, refusal(err, body)
 	}
 	g := body.grants()
+	g.Tenant = tenant
 	if err := g.check(); err != nil {
 		return Grants{}, err
 	}
@@ -97,7 +148,7 @@ func (v *Verifier) Verify(now time.Time, raw string) (Grants, error) {
 // keyFor finds the key a token names: by its "kid" header (RFC 7515 §4.1.4),
 // else by its issuer as LiveKit does, else the only key there is. It never tries
 // keys in turn.
-func (v *Verifier) keyFor(t *jwt.Token) (any, error) {
+func (v *Verifier) keyFor(now time.Time, t *jwt.Token) (key, error) {
 	id := v.only
 	if named, present := t.Header["kid"]; present {
 		text, _ := named.(string)
@@ -108,10 +159,17 @@ func (v *Verifier) keyFor(t *jwt.Token) (any, error) {
 		}
 	}
 	k, known := v.keys[id]
-	if !known || t.Method.Alg() != k.method.Alg() {
-		return nil, ErrBadSignature
+	if !known && v.source != nil && id != "" && len(id) <= maxKeyID {
+		var found Key
+		if found, known = v.source.Key(now, id); known {
+			known = found.validate() == nil
+			k = found.ready()
+		}
 	}
-	return k.verify, nil
+	if !known || t.Method.Alg() != k.method.Alg() {
+		return key{}, ErrBadSignature
+	}
+	return k, nil
 }
 
 // refusal turns the library's error into ours. The library's text is dropped:
@@ -139,7 +197,14 @@ func (v *Verifier) Sign(now time.Time, g Grants, ttl time.Duration) (string, err
 	if ttl < time.Second {
 		return "", fmt.Errorf("sign token: lifetime %v is under a second", ttl)
 	}
-	if err := g.check(); err != nil {
+	if v.signing.sign == nil {
+		return "", errors.New("sign token: the signing key has no private part")
+	}
+	err := g.check()
+	if err == nil && !g.Calls && !g.Backend {
+		err = g.room()
+	}
+	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	for _, source := range g.Sources {
@@ -165,6 +230,7 @@ func (v *Verifier) Sign(now time.Time, g Grants, ttl time.Duration) (string, err
 		Name:     g.Name,
 		Metadata: g.Metadata,
 		Video:    videoOf(g),
+		Rivulet:  callOf(g),
 	})
 	t.Header["kid"] = v.signing.id
 	raw, err := t.SignedString(v.signing.sign)
