@@ -97,6 +97,8 @@ func (c *call) do(now time.Time, m *Command) *Refusal {
 		refusal = c.cancel(now, m)
 	case Hold, Resume:
 		refusal = c.hold(now, m)
+	case Take:
+		refusal = c.take(now, m)
 	case Leave:
 		refusal = c.leave(now, m)
 	case End:
@@ -248,6 +250,37 @@ func (c *call) hold(now time.Time, m *Command) *Refusal {
 		u.state = state
 		c.tell(now, Event{Kind: kind, To: c.members(), From: m.From, User: u.name, Payload: m.Payload})
 	}
+	return nil
+}
+
+// take puts a device in the place of another one of its user. Held stays held,
+// and what the creator may its new device may.
+func (c *call) take(now time.Time, m *Command) *Refusal {
+	u := c.user(m.From.User)
+	switch {
+	case u == nil:
+		return refuse(CodeNotInvited, "")
+	case u.pending():
+		return refuse(CodeNotJoined, "")
+	case !u.in():
+		return refuse(CodeOver, u.state.reason())
+	case u.device == m.From.ID:
+		return nil
+	}
+	l := u.leg(m.From.ID)
+	if l == nil {
+		if len(u.legs) >= 2*c.config.MaxDevices {
+			return refuse(CodeFull, "")
+		}
+		l = &leg{id: m.From.ID}
+		u.legs = append(u.legs, l)
+	}
+	to := append(c.members(), m.From)
+	if c.creator == u.winner() {
+		c.creator = m.From
+	}
+	u.device, l.answered = m.From.ID, true
+	c.tell(now, Event{Kind: OnTaken, To: to, From: m.From, User: u.name, Payload: m.Payload})
 	return nil
 }
 

@@ -35,6 +35,7 @@ const (
 	Cancel  Verb = "cancel"  // the ring of Targets, or of all that From may: its own, the creator and backend any
 	Hold    Verb = "hold"
 	Resume  Verb = "resume"
+	Take    Verb = "take"   // over from another device of From's user, which is in the call
 	Leave   Verb = "leave"  // From, with Reason; cancels all where nobody has answered
 	End     Verb = "end"    // for all, with Reason; by the creator while in it, and the backend
 	Report  Verb = "report" // Usage alone, of a device that is or was in it; from the media plane
@@ -92,7 +93,7 @@ func (u *Usage) merge(newer Usage) {
 func (c *Command) validate(config *Config) *Refusal {
 	known := false
 	switch c.Verb {
-	case Create, Ringing, Accept, Decline, Busy, Hold, Resume, Leave, Report:
+	case Create, Ringing, Accept, Decline, Busy, Hold, Resume, Take, Leave, Report:
 		known = !c.From.Backend()
 	case Ring, Cancel, End:
 		known = true

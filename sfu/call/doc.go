@@ -24,6 +24,7 @@
 //	-         missed      retract (expired) 408, or CANCEL on expiry (§13.1)
 //	-         elsewhere   accept or reject of another resource
 //	                                       CANCEL, "completed elsewhere" (RFC 3326)
+//	take      taken       -                INVITE with Replaces (RFC 3891)
 //	hold      held        -                re-INVITE, sendonly (RFC 3264 §8.4)
 //	leave     left, ended finish           BYE
 //
@@ -32,11 +33,11 @@
 // What a command does to a call of two, and what a refused one is answered
 // with. ring is of a third user, leave is the caller's; hold and resume are too.
 //
-//	state   | create | ring    | ringing     | accept      | decline     | busy        | cancel      | hold        | resume      | leave | end   | expiry
-//	created | exists | ringing | not_invited | not_invited | not_invited | not_invited | ended       | wrong_state | wrong_state | ended | ended | ended
-//	ringing | exists | ringing | ringing     | active      | ended       | ended       | ended       | wrong_state | wrong_state | ended | ended | ended
-//	active  | exists | active  | joined      | active      | joined      | joined      | wrong_state | active      | active      | ended | ended | ended
-//	ended   | exists | over    | over        | over        | over        | over        | over        | over        | over        | over  | over  | forgotten
+//	state   | create | ring    | ringing     | accept      | decline     | busy        | cancel      | hold        | resume      | take    | leave | end   | expiry
+//	created | exists | ringing | not_invited | not_invited | not_invited | not_invited | ended       | wrong_state | wrong_state | created | ended | ended | ended
+//	ringing | exists | ringing | ringing     | active      | ended       | ended       | ended       | wrong_state | wrong_state | ringing | ended | ended | ended
+//	active  | exists | active  | joined      | active      | joined      | joined      | wrong_state | active      | active      | active  | ended | ended | ended
+//	ended   | exists | over    | over        | over        | over        | over        | over        | over        | over        | over    | over  | over  | forgotten
 //
 // A call becomes active with its first answer and never rings as a whole again;
 // ring then invites into it, and with the third user in it is a group. It ends
@@ -48,17 +49,17 @@
 // What a command does to a user of an active call. "other" is another device of
 // the user than the one that answered. Refusals carry the reason with them.
 //
-//	state     | ring     | ringing     | accept      | other accept | decline     | other decline | busy        | cancel      | hold        | resume      | leave       | expiry
-//	absent    | invited  | not_invited | not_invited | not_invited  | not_invited | not_invited   | not_invited | wrong_state | not_invited | not_invited | not_invited | absent
-//	invited   | invited  | alerting    | joined      | joined       | declined    | declined      | busy        | cancelled   | not_joined  | not_joined  | not_joined  | missed
-//	alerting  | alerting | alerting    | joined      | joined       | declined    | declined      | busy        | cancelled   | not_joined  | not_joined  | not_joined  | missed
-//	joined    | joined   | joined!     | joined      | elsewhere    | joined!     | elsewhere     | joined!     | wrong_state | held        | joined      | left        | joined
-//	held      | held     | joined!     | held        | elsewhere    | joined!     | elsewhere     | joined!     | wrong_state | held        | joined      | left        | held
-//	declined  | invited  | over        | over        | elsewhere    | declined    | elsewhere     | over        | wrong_state | over        | over        | over        | declined
-//	busy      | invited  | over        | over        | elsewhere    | over        | elsewhere     | busy        | wrong_state | over        | over        | over        | busy
-//	missed    | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | missed
-//	cancelled | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | cancelled
-//	left      | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | left
+//	state     | ring     | ringing     | accept      | other accept | decline     | other decline | busy        | cancel      | hold        | resume      | other take  | leave       | expiry
+//	absent    | invited  | not_invited | not_invited | not_invited  | not_invited | not_invited   | not_invited | wrong_state | not_invited | not_invited | not_invited | not_invited | absent
+//	invited   | invited  | alerting    | joined      | joined       | declined    | declined      | busy        | cancelled   | not_joined  | not_joined  | not_joined  | not_joined  | missed
+//	alerting  | alerting | alerting    | joined      | joined       | declined    | declined      | busy        | cancelled   | not_joined  | not_joined  | not_joined  | not_joined  | missed
+//	joined    | joined   | joined!     | joined      | elsewhere    | joined!     | elsewhere     | joined!     | wrong_state | held        | joined      | joined      | left        | joined
+//	held      | held     | joined!     | held        | elsewhere    | joined!     | elsewhere     | joined!     | wrong_state | held        | joined      | held        | left        | held
+//	declined  | invited  | over        | over        | elsewhere    | declined    | elsewhere     | over        | wrong_state | over        | over        | over        | over        | declined
+//	busy      | invited  | over        | over        | elsewhere    | over        | elsewhere     | busy        | wrong_state | over        | over        | over        | over        | busy
+//	missed    | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | over        | missed
+//	cancelled | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | over        | cancelled
+//	left      | invited  | over        | over        | over         | over        | over          | over        | wrong_state | over        | over        | over        | over        | left
 //
 // (joined! is the refusal "joined": in this call already.)
 //
@@ -67,6 +68,9 @@
 // rings instead of saying busy. A caller who wants out, whatever has happened
 // meanwhile, sends leave: cancel is refused once all have answered, as in SIP
 // (RFC 3261 §9.1).
+//
+// A device that takes over from another one of its user stands where that one
+// stood: in the call or held, and as its creator where that one was.
 //
 // # Glare
 //

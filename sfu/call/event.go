@@ -22,6 +22,7 @@ const (
 	OnMissed    EventKind = "missed"    // User did not answer in time
 	OnHeld      EventKind = "held"
 	OnResumed   EventKind = "resumed"
+	OnTaken     EventKind = "taken"    // From has taken over from another device of User
 	OnUpgraded  EventKind = "upgraded" // a third user is in: now a group
 	OnLeft      EventKind = "left"     // From left, by Reason
 	OnGate      EventKind = "gate"     // Gate of the device To has changed; for the media plane

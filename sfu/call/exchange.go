@@ -11,9 +11,10 @@ import (
 type Exchange struct {
 	config Config
 	calls  map[string]*call
-	made   map[string][]*call // by creator's user
-	queue  queue              // by deadline
-	now    time.Time          // the latest told
+	made   map[string][]*call  // by creator's user
+	of     map[string][]string // ids of calls, sorted, by each of their users
+	queue  queue               // by deadline
+	now    time.Time           // the latest told
 	out    []Event
 }
 
@@ -22,7 +23,7 @@ func New(config Config) (*Exchange, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	return &Exchange{config: config, calls: map[string]*call{}, made: map[string][]*call{}}, nil
+	return &Exchange{config: config, calls: map[string]*call{}, made: map[string][]*call{}, of: map[string][]string{}}, nil
 }
 
 // Do carries out one command. What is due by now happens before it, so the
@@ -98,6 +99,12 @@ func (e *Exchange) Call(id string) (Snapshot, bool) {
 	return s, true
 }
 
+// CallsOf answers the calls that a user has made or was ever rung by, those that
+// linger included, in the order of their ids.
+func (e *Exchange) CallsOf(user string) []string {
+	return slices.Clone(e.of[user])
+}
+
 // Gate answers what a device may do with media in a call.
 func (e *Exchange) Gate(id string, d Device) Gate {
 	if c := e.calls[id]; c != nil {
@@ -133,7 +140,11 @@ func (e *Exchange) do(now time.Time, m *Command) *Refusal {
 		return refuse(CodeExists, "")
 	}
 	m.Payload = bytes.Clone(m.Payload) // the caller may reuse its buffer
+	users := len(c.users)
 	refusal := c.do(now, m)
+	for _, u := range c.users[users:] {
+		e.note(u.name, c.id)
+	}
 	c.know(m.From)
 	if kept := c.memory(m.From); kept != nil {
 		kept.add(remembered{m.ID, m.Verb, refusal}, e.config.Remembered)
@@ -157,10 +168,30 @@ func (e *Exchange) create(now time.Time, m *Command) *Refusal {
 	c.memory(m.From).add(remembered{id: m.ID, verb: Create}, e.config.Remembered)
 	e.calls[c.id] = c
 	e.made[m.From.User] = append(made, c)
+	e.note(m.From.User, c.id)
 	c.tell(now, Event{Kind: OnCreated, To: c.members(), From: m.From, User: m.From.User, Payload: bytes.Clone(m.Payload)})
 	c.gates(now)
 	e.schedule(c)
 	return nil
+}
+
+// note remembers that a user is of a call.
+func (e *Exchange) note(user, id string) {
+	ids := e.of[user]
+	if i, found := slices.BinarySearch(ids, id); !found {
+		e.of[user] = slices.Insert(ids, i, id)
+	}
+}
+
+// unnote forgets it.
+func (e *Exchange) unnote(user, id string) {
+	ids := e.of[user]
+	if i, found := slices.BinarySearch(ids, id); found {
+		ids = slices.Delete(ids, i, i+1)
+	}
+	if e.of[user] = ids; len(ids) == 0 {
+		delete(e.of, user)
+	}
 }
 
 func (e *Exchange) emit(v Event) { e.out = append(e.out, v) }
@@ -218,6 +249,9 @@ func (e *Exchange) expire() {
 		}
 		heap.Pop(&e.queue)
 		delete(e.calls, c.id)
+		for _, u := range c.users {
+			e.unnote(u.name, c.id)
+		}
 		made := e.made[c.creator.User]
 		if i := slices.Index(made, c); i >= 0 {
 			made = slices.Delete(made, i, i+1)

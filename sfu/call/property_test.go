@@ -75,6 +75,11 @@ func (w *witness) one(v Event) {
 				delete(rings, d)
 			}
 		}
+	case OnTaken:
+		if in[v.User] == "" || in[v.User] == v.From.ID || !slices.Contains(v.To, Device{v.User, in[v.User]}) {
+			w.t.Fatalf("%s has taken over from %q, told %v", v.From, in[v.User], v.To)
+		}
+		in[v.User] = v.From.ID
 	case OnLeft:
 		if in[v.User] != v.From.ID {
 			w.t.Fatalf("%s left for %s", v.From, in[v.User])
@@ -135,8 +140,8 @@ func (w *witness) check(e *Exchange) {
 
 var (
 	users    = []string{"a", "b", "c", "d"}
-	carrying = []EventKind{OnCreated, OnRing, OnRinging, OnAccepted, OnDeclined, OnBusy, OnHeld, OnResumed, OnLeft}
-	verbs    = []Verb{Create, Ring, Ring, Ringing, Accept, Accept, Decline, Busy, Cancel, Hold, Resume, Leave, End, Report}
+	carrying = []EventKind{OnCreated, OnRing, OnRinging, OnAccepted, OnDeclined, OnBusy, OnHeld, OnResumed, OnTaken, OnLeft}
+	verbs    = []Verb{Create, Ring, Ring, Ringing, Accept, Accept, Decline, Busy, Cancel, Hold, Resume, Take, Leave, End, Report}
 )
 
 func anyDevice(t *rapid.T) Device {
@@ -249,7 +254,7 @@ func noUndefinedState(t *rapid.T) {
 		w.see(e.Tick(next))
 		w.check(e)
 	}
-	if e.Len() != 0 || len(e.made) != 0 || len(e.queue) != 0 {
+	if e.Len() != 0 || len(e.made) != 0 || len(e.of) != 0 || len(e.queue) != 0 {
 		t.Fatalf("%d calls never end", e.Len())
 	}
 	for id := range w.sequence {

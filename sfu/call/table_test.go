@@ -168,8 +168,8 @@ func TestEveryEdgeOfACall(t *testing.T) {
 			}
 		}
 	}
-	if edges != 4*12 {
-		t.Errorf("%d edges, want 48", edges)
+	if edges != 4*13 {
+		t.Errorf("%d edges, want 52", edges)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestEveryEdgeOfAUser(t *testing.T) {
 			}
 		}
 	}
-	if edges != 10*12 {
-		t.Errorf("%d edges, want 120", edges)
+	if edges != 10*13 {
+		t.Errorf("%d edges, want 130", edges)
 	}
 }
