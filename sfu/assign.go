@@ -18,11 +18,14 @@ func (r *room) assignAll() {
 }
 
 func (r *room) assign(m *member, by ranking) {
-	if m.peer == nil || !m.grants.Subscribe {
+	if m.peer == nil {
 		return
 	}
+	if !m.receives() {
+		by = ranking{}
+	}
 	changed := m.fill(downlink.Audio, without(m, by.audio))
-	if m.viewed {
+	if m.viewed && m.receives() {
 		changed = append(changed, m.fill(downlink.Video, r.viewedTracks(m))...)
 	} else {
 		changed = append(changed, m.fill(downlink.Video, without(m, by.video))...)
@@ -65,7 +68,7 @@ func (r *room) rank() ranking {
 	}
 	var by ranking
 	for _, m := range r.members {
-		if m.grants.Hidden {
+		if m.grants.Hidden || m.gated {
 			continue
 		}
 		for _, t := range m.tracks {
@@ -98,7 +101,7 @@ func (r *room) viewedTracks(m *member) []*track {
 	var tracks []*track
 	for _, v := range m.view {
 		t := r.tracks[v.Track]
-		if t != nil && t.owner != m && !t.owner.grants.Hidden && t.source.Video() && !slices.Contains(tracks, t) {
+		if t != nil && t.owner != m && !t.owner.grants.Hidden && !t.owner.gated && t.source.Video() && !slices.Contains(tracks, t) {
 			tracks = append(tracks, t)
 		}
 	}

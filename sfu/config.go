@@ -52,6 +52,9 @@ type Config struct {
 	// Authorizer judges tokens; nil lets everybody in, which is for
 	// development and must be said loudly by who configures it.
 	Authorizer Authorizer
+	// Observer is told what backends may know of rooms, on the rooms' own
+	// goroutines: it must not wait, nor call the engine back. nil for none.
+	Observer func(Observation)
 	// ICEServers answers relay servers with fresh credentials for one
 	// participant, who reached this node by the name host; nil for none.
 	ICEServers func(now time.Time, participant, host string) []signal.ICEServer

@@ -33,7 +33,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	closed   bool
-	rooms    map[string]*room
+	rooms    map[roomKey]*room
 	sessions map[string]*session // by id, of live ones
 	resumes  map[string]*session // by resume token, of live and lately ended ones
 	gone     map[string]*session // lately ended, by id
@@ -54,7 +54,7 @@ func New(cfg Config) (*Engine, error) {
 	return &Engine{
 		cfg: cfg, log: cfg.Logger, media: media,
 		joins:    newJoinLimiter(cfg.JoinRate, cfg.JoinBurst),
-		rooms:    make(map[string]*room),
+		rooms:    make(map[roomKey]*room),
 		sessions: make(map[string]*session),
 		resumes:  make(map[string]*session),
 		gone:     make(map[string]*session),
@@ -111,6 +111,12 @@ func (e *Engine) do(ctx context.Context, c signal.Command) (signal.Reply, error)
 		return e.join(ctx, c, body)
 	case *signal.Resume:
 		return e.resume(body)
+	case *signal.Connect, *signal.Call, *signal.CallQuery, *signal.CallHistory:
+		return nil, signal.Errorf(signal.CallPlaneOff, "this server carries media only: it rings nobody")
+	case *signal.RoomControl, *signal.RoomQuery:
+		if c.Session == "" && c.Backend != nil {
+			return e.Control(c.Backend.Tenant, body)
+		}
 	}
 	s := e.session(c.Session)
 	if s == nil {
@@ -147,8 +153,20 @@ func (e *Engine) session(id string) *session {
 	return e.sessions[id]
 }
 
-// join lets a participant in: judge, negotiate, enter the room.
+// join lets a participant in whose token says that it may.
 func (e *Engine) join(ctx context.Context, c signal.Command, j *signal.Join) (signal.Reply, error) {
+	joined, err := e.admit(ctx, c, j, func(now time.Time) (Admission, error) {
+		grants, err := e.authorize(now, j)
+		return Admission{Grants: grants}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return joined, nil
+}
+
+// admit lets a participant in: judge, negotiate, enter the room.
+func (e *Engine) admit(ctx context.Context, c signal.Command, j *signal.Join, judge func(time.Time) (Admission, error)) (*signal.Joined, error) {
 	now := time.Now()
 	if e.Draining() || !e.begin() {
 		return nil, signal.Errorf(signal.Draining, "this server is going down; join again in a moment")
@@ -160,11 +178,11 @@ func (e *Engine) join(ctx context.Context, c signal.Command, j *signal.Join) (si
 	if err := e.hasRoom(); err != nil {
 		return nil, err
 	}
-	grants, err := e.authorize(now, j)
+	admission, err := judge(now)
 	if err != nil {
 		return nil, err
 	}
-	m := newMember(e, newSession(now), c.Host, j, grants)
+	m := newMember(e, newSession(now), c.Host, j, admission)
 	var answer string
 	if j.Offer != "" {
 		ctx, cancel := context.WithTimeout(ctx, negotiationTimeout)
@@ -176,7 +194,7 @@ func (e *Engine) join(ctx context.Context, c signal.Command, j *signal.Join) (si
 			return nil, err
 		}
 	}
-	joined, err := e.enter(j.Room, m, j)
+	joined, err := e.enter(roomKey{admission.Grants.Tenant, j.Room}, m, j)
 	if err != nil {
 		m.closePeer()
 		return nil, err
@@ -229,9 +247,9 @@ func (e *Engine) authorize(now time.Time, j *signal.Join) (token.Grants, error) 
 }
 
 // enter puts m into its room, which is made if need be.
-func (e *Engine) enter(name string, m *member, j *signal.Join) (*signal.Joined, error) {
+func (e *Engine) enter(key roomKey, m *member, j *signal.Join) (*signal.Joined, error) {
 	for {
-		r, err := e.room(name)
+		r, err := e.room(key)
 		if err != nil {
 			return nil, err
 		}
@@ -253,7 +271,7 @@ func (e *Engine) hasRoom() error {
 	return nil
 }
 
-func (e *Engine) room(name string) (*room, error) {
+func (e *Engine) room(key roomKey) (*room, error) {
 	if err := e.hasRoom(); err != nil {
 		return nil, err
 	}
@@ -262,14 +280,14 @@ func (e *Engine) room(name string) (*room, error) {
 	if e.closed {
 		return nil, signal.Errorf(signal.Draining, "this server is going down; join again in a moment")
 	}
-	if r := e.rooms[name]; r != nil {
+	if r := e.rooms[key]; r != nil {
 		return r, nil
 	}
 	if len(e.rooms) >= e.cfg.MaxRooms {
 		return nil, signal.Errorf(signal.ServerFull, "this server holds %d rooms already", len(e.rooms))
 	}
-	r := newRoom(e, name)
-	e.rooms[name] = r
+	r := newRoom(e, key)
+	e.rooms[key] = r
 	e.running.Go(r.run)
 	return r, nil
 }
@@ -278,8 +296,8 @@ func (e *Engine) room(name string) (*room, error) {
 func (e *Engine) forget(r *room) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.rooms[r.name] == r {
-		delete(e.rooms, r.name)
+	if key := (roomKey{r.tenant, r.name}); e.rooms[key] == r {
+		delete(e.rooms, key)
 	}
 }
 
@@ -315,7 +333,7 @@ func (e *Engine) resume(r *signal.Resume) (signal.Reply, error) {
 	if gone {
 		return nil, signal.Errorf(signal.UnknownSession, "the session is gone; join again")
 	}
-	if _, _, _, lost := s.after(r.After); lost {
+	if s.lost(r.After) {
 		return nil, signal.Errorf(signal.EventsLost, "events after %d are gone; join again", r.After)
 	}
 	return &signal.Resumed{

@@ -209,7 +209,8 @@ func TestReaderThatNeverReads(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := len(e.session(slow.Session).events); n > maxMissed {
+		kept, _, _, _ := e.session(slow.Session).events.After(e.session(slow.Session).last()-maxMissed, 2*maxMissed)
+		if n := len(kept); n != maxMissed || !e.session(slow.Session).lost(e.session(slow.Session).last()-maxMissed-1) {
 			t.Fatalf("%d events are kept for a client that never reads, want at most %d", n, maxMissed)
 		}
 		var last signal.Event

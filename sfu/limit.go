@@ -4,52 +4,21 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/netip"
-	"sync"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
 )
 
-// maxAddresses bounds the addresses whose joins are counted at once.
-const maxAddresses = 10_000
-
 // joinLimiter is a token bucket for each remote address.
-type joinLimiter struct {
-	rate, burst float64
-
-	mu      sync.Mutex
-	buckets map[string]bucket
-}
-
-type bucket struct {
-	tokens float64
-	at     time.Time
-}
+type joinLimiter struct{ buckets *bucket.Map }
 
 func newJoinLimiter(rate, burst float64) *joinLimiter {
-	return &joinLimiter{rate: rate, burst: burst, buckets: make(map[string]bucket)}
+	return &joinLimiter{bucket.New(rate, burst)}
 }
 
 // allow takes one token of an address.
 func (l *joinLimiter) allow(now time.Time, address string) bool {
-	address = networkOf(address)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b, known := l.buckets[address]
-	if !known {
-		if len(l.buckets) >= maxAddresses {
-			l.forgetFull(now)
-		}
-		if len(l.buckets) >= maxAddresses {
-			return false // an attack from everywhere: refuse newcomers
-		}
-		b = bucket{tokens: l.burst, at: now}
-	}
-	b.tokens = min(l.burst, b.tokens+now.Sub(b.at).Seconds()*l.rate)
-	b.at = now
-	ok := b.tokens >= 1
-	if ok {
-		b.tokens--
-	}
-	l.buckets[address] = b
+	ok, _ := l.buckets.Take(now, networkOf(address), 1)
 	return ok
 }
 
@@ -61,15 +30,6 @@ func networkOf(address string) string {
 		return address
 	}
 	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
-}
-
-// forgetFull drops the addresses whose bucket is full again.
-func (l *joinLimiter) forgetFull(now time.Time) {
-	for address, b := range l.buckets {
-		if b.tokens+now.Sub(b.at).Seconds()*l.rate >= l.burst {
-			delete(l.buckets, address)
-		}
-	}
 }
 
 // randomID answers a prefix and 96 random bits.

@@ -18,15 +18,16 @@ import (
 // member is one participant of a room. Fields without a note belong to the
 // room's goroutine once the member has entered.
 type member struct {
-	engine   *Engine // never changes
-	id       string  // never changes
-	identity string  // never changes
-	name     string  // never changes
-	client   string  // never changes
-	host     string  // never changes: by which name this node was reached
-	grants   token.Grants
-	session  *session   // never changes; safe for any goroutine
-	peer     *peer.Peer // never changes; nil when joined without media
+	engine   *Engine      // never changes
+	id       string       // never changes
+	identity string       // never changes
+	name     string       // never changes
+	client   string       // never changes
+	host     string       // never changes: by which name this node was reached
+	device   string       // never changes: of the identity, in the call plane
+	grants   token.Grants // Identity, Tenant and Hidden never change
+	session  *session     // never changes; safe for any goroutine
+	peer     *peer.Peer   // never changes; nil when joined without media
 	home     atomic.Pointer[room]
 
 	negotiating sync.Mutex // one ICE restart at a time; a leaf
@@ -34,12 +35,18 @@ type member struct {
 	sections map[signal.Source]string // media section on which a source is sent
 	slots    []slotState
 	tracks   []*track
-	viewed   bool // a view was ever given
-	view     []signal.TrackView
-	dataMode signal.DataMode
-	state    peer.State
-	stateAt  time.Time
-	quality  signal.Quality
+	gated    bool // nothing is sent to it or taken from it
+	shown    bool // others know of it
+	// attributes are replaced, never changed: snapshots share them.
+	attributes map[string]string
+	talk       float64 // messages that it may send at once
+	talkAt     time.Time
+	viewed     bool // a view was ever given
+	view       []signal.TrackView
+	dataMode   signal.DataMode
+	state      peer.State
+	stateAt    time.Time
+	quality    signal.Quality
 
 	voice *voice.Publisher          // nil when the client obeys no encode events
 	asked atomic.Pointer[voice.Ask] // what voice asks last, for answers
@@ -52,9 +59,11 @@ type slotState struct {
 	track *track
 }
 
-func newMember(e *Engine, s *session, host string, j *signal.Join, g token.Grants) *member {
+func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) *member {
+	g := a.Grants
 	m := &member{
 		engine: e, id: randomID("p_"), identity: g.Identity, name: g.Name, client: j.Client, host: host,
+		device: a.Device, gated: a.Gated, shown: !a.Gated,
 		grants: g, session: s, sections: make(map[signal.Source]string),
 		dataMode: signal.DataAuto, stateAt: s.detachedAt, quality: signal.Good,
 	}
@@ -84,7 +93,7 @@ func (m *member) signalSlots() []signal.Slot {
 }
 
 func (m *member) describe() signal.Participant {
-	p := signal.Participant{ID: m.id, Identity: m.identity, Name: m.name}
+	p := signal.Participant{ID: m.id, Identity: m.identity, Name: m.name, Attributes: m.attributes}
 	for _, t := range m.tracks {
 		p.Tracks = append(p.Tracks, t.describe())
 	}
@@ -240,6 +249,8 @@ func (m *member) doInRoom(now time.Time, body signal.Body) (signal.Reply, error)
 			return nil, signal.Errorf(signal.UnknownSlot, "there is no slot %d", c.Slot)
 		}
 		m.peer.Acknowledge(c.Slot, c.Source)
+	case *signal.RoomControl, *signal.RoomQuery:
+		return r.control(now, m, body)
 	case *signal.Leave:
 		r.remove(now, m, signal.Left, "you left", false)
 	default:

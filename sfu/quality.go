@@ -41,7 +41,7 @@ func (r *room) listen(now time.Time) {
 func (r *room) tellSpeakers() {
 	speaking := []signal.Speaker{}
 	for _, l := range r.speakers.Speakers(time.Now()) {
-		if t := r.byShort[l.ID]; t != nil && l.Speaking && !t.owner.grants.Hidden {
+		if t := r.byShort[l.ID]; t != nil && l.Speaking && !t.owner.hidden() && !t.owner.gated {
 			speaking = append(speaking, signal.Speaker{Participant: t.owner.id, Level: 127 - int(l.DBov)})
 		}
 	}
@@ -61,7 +61,7 @@ func (r *room) judgeQuality(now time.Time) {
 	for _, m := range r.members {
 		if q := m.judge(now); q != m.quality {
 			m.quality = q
-			if !m.grants.Hidden {
+			if !m.hidden() {
 				changed = append(changed, signal.ParticipantQuality{Participant: m.id, Quality: q})
 			}
 		}

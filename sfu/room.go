@@ -28,8 +28,9 @@ var errRoomClosed = errors.New("room closed")
 
 // room is one call. Its goroutine owns everything below inbox.
 type room struct {
-	engine *Engine
-	name   string
+	engine *Engine // never changes
+	tenant string  // never changes
+	name   string  // never changes
 	inbox  *mailbox.Box[func(now time.Time)]
 
 	members   []*member // in order of joining
@@ -42,11 +43,15 @@ type room struct {
 	voicesAt  time.Time // when publishers' voices are looked at next
 	ended     bool
 	entered   bool // somebody was here, so an empty room ends
+	locked    bool
 }
 
-func newRoom(e *Engine, name string) *room {
+// roomKey names a room of the node.
+type roomKey struct{ tenant, name string }
+
+func newRoom(e *Engine, key roomKey) *room {
 	return &room{
-		engine: e, name: name,
+		engine: e, tenant: key.tenant, name: key.name,
 		inbox:    mailbox.New[func(time.Time)](roomInbox),
 		tracks:   make(map[string]*track),
 		byShort:  make(map[uint32]*track),
@@ -88,6 +93,9 @@ func (r *room) run() {
 	r.engine.forget(r)
 	r.inbox.Close()
 	now := time.Now()
+	if r.entered {
+		r.observe(now, "", signal.RoomEvent{Kind: signal.RoomClosed})
+	}
 	for _, do := range r.inbox.Take() {
 		do(now) // answers errRoomClosed where somebody waits
 	}
@@ -126,8 +134,12 @@ func (r *room) join(m *member, j *signal.Join) (*signal.Joined, error) {
 }
 
 func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, error) {
+	opened := !r.entered
 	r.entered = true
-	old := r.memberOf(m.identity)
+	old := r.memberOf(m)
+	if r.locked && old == nil && !m.grants.Admin {
+		return nil, signal.Errorf(signal.Locked, "this room has been locked: nobody else gets in")
+	}
 	if old == nil && len(r.members) >= r.engine.cfg.MaxRoomSize {
 		return nil, signal.Errorf(signal.RoomFull, "this room holds %d participants already", len(r.members))
 	}
@@ -135,10 +147,10 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	joined := &signal.Joined{
 		Session: m.session.id, Participant: m.id, Identity: m.identity, Name: m.name, Room: r.name,
 		Resume: m.session.resume, ResumeSeconds: int(r.engine.cfg.ResumeFor / time.Second),
-		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10,
+		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10, Locked: r.locked, Gated: m.gated,
 	}
 	for _, other := range r.members {
-		if other != old && !other.grants.Hidden {
+		if other != old && !other.hidden() && m.shown {
 			joined.Participants = append(joined.Participants, other.describe())
 		}
 	}
@@ -156,6 +168,10 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	r.members = append(r.members, m)
 	r.engine.addSession(m.session)
 	r.tellOthers(m, &signal.ParticipantJoined{Participant: m.describe()})
+	if opened {
+		r.observe(now, "", signal.RoomEvent{Kind: signal.RoomOpened})
+	}
+	r.observeJoined(now, m)
 	if j.DataMode != "" {
 		m.setDataMode(j.DataMode)
 	}
@@ -167,11 +183,12 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	return joined, nil
 }
 
-// memberOf answers the member with an identity, nil if there is none.
-func (r *room) memberOf(identity string) *member {
-	for _, m := range r.members {
-		if m.identity == identity {
-			return m
+// memberOf answers the member that m replaces: of its identity, and its device
+// where that is known. nil if there is none.
+func (r *room) memberOf(m *member) *member {
+	for _, old := range r.members {
+		if old.identity == m.identity && old.device == m.device {
+			return old
 		}
 	}
 	return nil
@@ -179,12 +196,15 @@ func (r *room) memberOf(identity string) *member {
 
 // tellNewcomer sends what otherwise is told only when it changes.
 func (r *room) tellNewcomer(m *member) {
+	if !m.shown {
+		return
+	}
 	if len(r.speaking) > 0 {
 		m.session.send(&signal.SpeakersChanged{Speakers: r.speaking})
 	}
 	var qualities []signal.ParticipantQuality
 	for _, other := range r.members {
-		if other != m && !other.grants.Hidden && other.state != peer.Connecting {
+		if other != m && !other.hidden() && other.state != peer.Connecting {
 			qualities = append(qualities, signal.ParticipantQuality{Participant: other.id, Quality: other.quality})
 		}
 	}
@@ -219,6 +239,7 @@ func (r *room) remove(now time.Time, m *member, code signal.Code, why string, re
 	}
 	m.session.close(&signal.Closed{Code: code, Message: why, Rejoin: rejoin})
 	r.engine.endSession(now, m.session)
+	r.observeLeft(now, m, code)
 	r.tellOthers(m, &signal.ParticipantLeft{Participant: m.id, Reason: code})
 	// Closing a connection waits for its goroutines, which may be waiting for
 	// this one.
@@ -236,11 +257,11 @@ func (r *room) end(now time.Time, code signal.Code, why string, rejoin bool) {
 // tellOthers sends an event to everybody but m. What a hidden member does is
 // nobody's business.
 func (r *room) tellOthers(m *member, body signal.EventBody) {
-	if m.grants.Hidden {
+	if m.hidden() {
 		return
 	}
 	for _, other := range r.members {
-		if other != m {
+		if other != m && other.shown {
 			other.session.send(body)
 		}
 	}
@@ -248,7 +269,9 @@ func (r *room) tellOthers(m *member, body signal.EventBody) {
 
 func (r *room) tellAll(body signal.EventBody) {
 	for _, m := range r.members {
-		m.session.send(body)
+		if m.shown {
+			m.session.send(body)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/internal/eventlog"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -23,12 +24,11 @@ type session struct {
 	resume string
 	member *member
 
-	mu       sync.Mutex
-	events   []signal.Event // the newest, at most maxMissed
-	sequence uint64
-	closed   bool
-	endedAt  time.Time     // guarded by the engine's lock
-	changed  chan struct{} // closed and replaced when there is more
+	events *eventlog.Log[signal.EventBody]
+
+	mu      sync.Mutex
+	endedAt time.Time     // guarded by the engine's lock
+	changed chan struct{} // closed and replaced when attachment changes
 	// attachment counts subscriptions, so that a newer one ends an older one.
 	attachment uint64
 	attached   bool
@@ -45,39 +45,17 @@ type keptReply struct {
 func newSession(now time.Time) *session {
 	return &session{
 		id: randomID("s_"), resume: randomID("r_") + randomID(""),
-		changed: make(chan struct{}), detachedAt: now,
+		events: eventlog.New[signal.EventBody](maxMissed, 0), changed: make(chan struct{}), detachedAt: now,
 	}
 }
 
 // send appends one event.
-func (s *session) send(body signal.EventBody) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.sequence++
-	if len(s.events) == maxMissed {
-		copy(s.events, s.events[1:])
-		s.events = s.events[:maxMissed-1]
-	}
-	s.events = append(s.events, signal.Event{Sequence: s.sequence, Body: body})
-	s.notify()
-}
+func (s *session) send(body signal.EventBody) { s.events.Append(body) }
 
 // close sends the last event and ends the stream.
 func (s *session) close(last signal.EventBody) {
 	s.send(last)
-	s.mu.Lock()
-	s.closed = true
-	s.notify()
-	s.mu.Unlock()
-}
-
-// notify wakes the subscriber; the lock is held.
-func (s *session) notify() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.events.Close()
 }
 
 // endedBefore says whether the session ended before t; the engine's lock guards it.
@@ -96,23 +74,12 @@ func (s *session) away() time.Time {
 }
 
 // last is the number of the newest event.
-func (s *session) last() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sequence
-}
+func (s *session) last() uint64 { return s.events.Last() }
 
-// after answers the events after a number and a channel that tells of more.
-// lost says that some of them are gone.
-func (s *session) after(sequence uint64) (events []signal.Event, more <-chan struct{}, closed, lost bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	oldest := s.sequence - uint64(len(s.events)) // the number before the oldest kept
-	if sequence < oldest || sequence > s.sequence {
-		return nil, s.changed, s.closed, true
-	}
-	events = append(events, s.events[sequence-oldest:]...)
-	return events, s.changed, s.closed, false
+// lost says that events after a number are gone.
+func (s *session) lost(sequence uint64) bool {
+	_, _, _, lost := s.events.After(sequence, 0)
+	return lost
 }
 
 // attach takes the stream over from an older subscription.
@@ -121,7 +88,8 @@ func (s *session) attach() uint64 {
 	defer s.mu.Unlock()
 	s.attachment++
 	s.attached = true
-	s.notify()
+	close(s.changed)
+	s.changed = make(chan struct{})
 	return s.attachment
 }
 
@@ -134,15 +102,17 @@ func (s *session) detach(attachment uint64, now time.Time) {
 	}
 }
 
-func (s *session) current(attachment uint64) bool {
+// current says whether a subscription has not been taken over, and answers what
+// tells when it is.
+func (s *session) current(attachment uint64) (taken <-chan struct{}, current bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attachment == attachment
+	return s.changed, s.attachment == attachment
 }
 
 // subscribe delivers events until ctx ends or the session does.
 func (s *session) subscribe(ctx context.Context, sequence uint64) (<-chan signal.Event, error) {
-	if _, _, _, lost := s.after(sequence); lost {
+	if s.lost(sequence) {
 		return nil, signal.Errorf(signal.EventsLost, "events after %d are gone; join again", sequence)
 	}
 	attachment := s.attach()
@@ -158,7 +128,7 @@ func (s *session) subscribe(ctx context.Context, sequence uint64) (<-chan signal
 
 // deliver hands over what there is and waits for more; false at the end.
 func (s *session) deliver(ctx context.Context, attachment uint64, sequence *uint64, out chan<- signal.Event) bool {
-	events, more, closed, lost := s.after(*sequence)
+	events, more, closed, lost := s.events.After(*sequence, maxMissed)
 	if lost {
 		// The reader fell too far behind: end the stream, it must join again.
 		select {
@@ -169,24 +139,29 @@ func (s *session) deliver(ctx context.Context, attachment uint64, sequence *uint
 	}
 	for _, e := range events {
 		select {
-		case out <- e:
+		case out <- signal.Event{Sequence: e.Sequence, Body: e.Value}:
 			*sequence = e.Sequence
 		case <-ctx.Done():
 			return false
 		}
-		if !s.current(attachment) {
+		if _, current := s.current(attachment); !current {
 			return false
 		}
 	}
 	if closed {
 		return false
 	}
+	taken, current := s.current(attachment)
+	if !current {
+		return false
+	}
 	select {
 	case <-more:
+	case <-taken:
 	case <-ctx.Done():
 		return false
 	}
-	return s.current(attachment)
+	return true
 }
 
 // remembered answers the reply to a command that was carried out before.

@@ -40,12 +40,20 @@ func (cmd *serveCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	cfg.Calls = loaded.CallPlane()
 	if !cmd.Dev {
-		verifier, err := token.NewVerifier(loaded.Tokens())
+		tokens, err := loaded.Tokens(log)
+		if err != nil {
+			return err
+		}
+		verifier, err := token.NewVerifier(tokens)
 		if err != nil {
 			return err
 		}
 		cfg.Engine.Authorizer = verifier
+		if cfg.Calls != nil {
+			cfg.Calls.Authorizer = verifier
+		}
 	}
 	cfg.Dev, cfg.Version, cfg.Grace, cfg.Logger = cmd.Dev, version(), loaded.Drain.Grace, log
 	hints(log, cfg.Engine.Sockets[0], loaded.Media.ReceiveBuffer)

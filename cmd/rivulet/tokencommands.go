@@ -117,7 +117,7 @@ func (cmd *tokenCreate) keys(c *console) (token.Config, error) {
 	case cmd.Key != "" && keys[cmd.Key].IsZero():
 		return token.Config{}, fmt.Errorf("auth.keys has no key %q; it has %s", cmd.Key, strings.Join(ids, ", "))
 	}
-	tokens := loaded.Tokens()
+	tokens, err := loaded.Tokens(nil)
 	tokens.SigningKey = cmd.Key
-	return tokens, nil
+	return tokens, err
 }

@@ -35,6 +35,11 @@ func (c *Call) Err() error {
 	}
 }
 
+// Do gives a command of the application's own, such as one of the call plane.
+func (c *Call) Do(ctx context.Context, body signal.Body) (signal.Reply, error) {
+	return c.signals.do(ctx, body)
+}
+
 // Participants are the others in the room, by id.
 func (c *Call) Participants() []signal.Participant {
 	c.mu.Lock()
@@ -190,6 +195,8 @@ func (c *Call) handle(e signal.EventBody) {
 		if e.Code == signal.Left {
 			c.end(ErrClosed)
 		}
+		c.end(&signal.Error{Code: e.Code, Message: e.Message})
+	case *signal.RoomLeft: // in a session of the call plane
 		c.end(&signal.Error{Code: e.Code, Message: e.Message})
 	default:
 		c.mu.Lock()

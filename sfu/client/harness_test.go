@@ -19,6 +19,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/ws"
+	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
 )
 
 // serverAddr is the one host of the server.
@@ -29,6 +30,7 @@ type world struct {
 	t       *testing.T
 	network *memnet.Network
 	engine  *sfu.Engine
+	board   *switchboard.Board // nil for media only
 	http    *http.Server
 	served  chan error
 	hosts   int
@@ -37,6 +39,12 @@ type world struct {
 
 // newWorld starts a server inside the bubble.
 func newWorld(t *testing.T, change func(*sfu.Config)) *world {
+	t.Helper()
+	return newWorldWith(t, change, nil)
+}
+
+// newWorldWith starts one with a call plane too.
+func newWorldWith(t *testing.T, change func(*sfu.Config), calls *switchboard.Config) *world {
 	t.Helper()
 	w := &world{t: t, network: memnet.New(memnet.Config{}), served: make(chan error, 1)}
 	host := w.network.Host(serverAddr)
@@ -49,11 +57,21 @@ func newWorld(t *testing.T, change func(*sfu.Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
+	if calls != nil {
+		cfg.Observer = func(o sfu.Observation) { w.board.Observe(o) }
+	}
 	w.engine, err = sfu.New(cfg)
 	must(t, err)
+	var port signal.Engine = w.engine
+	if calls != nil {
+		calls.Media = w.engine
+		w.board, err = switchboard.New(*calls)
+		must(t, err)
+		port = w.board
+	}
 	listener, err := host.ListenStream(80)
 	must(t, err)
-	w.http = &http.Server{Handler: ws.New(w.engine, ws.Config{})}
+	w.http = &http.Server{Handler: ws.New(port, ws.Config{})}
 	go func() { w.served <- w.http.Serve(listener) }()
 	return w
 }
@@ -61,6 +79,9 @@ func newWorld(t *testing.T, change func(*sfu.Config)) *world {
 // close ends the server; every call must be closed before.
 func (w *world) close() {
 	w.t.Helper()
+	if w.board != nil {
+		must(w.t, w.board.Close())
+	}
 	if err := w.engine.Close(); err != nil {
 		w.t.Errorf("close the engine: %v", err)
 	}
@@ -106,7 +127,10 @@ func (w *world) join(o client.Options) *user {
 	u.host = w.network.Host(u.addr)
 	u.web = &http.Transport{DialContext: u.host.DialContext}
 	o.URL = "ws://10.0.0.1/v1/ws"
-	o.Room, o.Net, o.HTTPClient = "room", u.host, &http.Client{Transport: u.web}
+	if o.Room == "" {
+		o.Room = "room"
+	}
+	o.Net, o.HTTPClient = u.host, &http.Client{Transport: u.web}
 	if o.OnPacket == nil {
 		o.OnPacket = u.received
 	}

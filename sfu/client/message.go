@@ -16,32 +16,6 @@ type incoming struct {
 	refusal  *signal.Error
 }
 
-// newReply answers an empty reply of a type; nil for an unknown one.
-func newReply(name string) signal.Reply {
-	for _, r := range []signal.Reply{
-		&signal.Joined{}, &signal.Resumed{}, &signal.Published{}, &signal.Restarted{}, &signal.Pong{}, &signal.Done{},
-	} {
-		if r.ReplyType() == name {
-			return r
-		}
-	}
-	return nil
-}
-
-// newEvent answers an empty event of a type; nil for an unknown one.
-func newEvent(name string) signal.EventBody {
-	for _, e := range []signal.EventBody{
-		&signal.ParticipantJoined{}, &signal.ParticipantLeft{}, &signal.TrackPublished{}, &signal.TrackUnpublished{},
-		&signal.TrackMuted{}, &signal.SlotsChanged{}, &signal.SlotStates{}, &signal.SpeakersChanged{},
-		&signal.QualityChanged{}, &signal.Encode{}, &signal.Closed{},
-	} {
-		if e.EventType() == name {
-			return e
-		}
-	}
-	return nil
-}
-
 // decode reads a message. Unknown events are no error: a newer server may say
 // more than we know.
 func decode(b []byte) (incoming, error) {
@@ -61,12 +35,12 @@ func decode(b []byte) (incoming, error) {
 		m.refusal = &signal.Error{Code: head.Code, Message: head.Message}
 		return m, nil
 	case head.Sequence > 0:
-		if m.event = newEvent(head.Type); m.event == nil {
+		if m.event = signal.NewEvent(head.Type); m.event == nil {
 			return m, nil
 		}
 		return m, json.Unmarshal(b, m.event)
 	}
-	if m.reply = newReply(head.Type); m.reply == nil {
+	if m.reply = signal.NewReply(head.Type); m.reply == nil {
 		return m, fmt.Errorf("the server answers %.32q, which is not known", head.Type)
 	}
 	return m, json.Unmarshal(b, m.reply)
@@ -74,20 +48,9 @@ func decode(b []byte) (incoming, error) {
 
 // encode writes a command.
 func encode(id string, body signal.Body) ([]byte, error) {
-	fields, err := json.Marshal(body)
+	b, err := signal.EncodeCommand(id, body)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", body.Type(), err)
 	}
-	head, err := json.Marshal(struct {
-		Type string `json:"type"`
-		ID   string `json:"id,omitempty"`
-	}{body.Type(), id})
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", body.Type(), err)
-	}
-	if len(fields) > 2 {
-		head = append(head[:len(head)-1], ',')
-		head = append(head, fields[1:]...)
-	}
-	return head, nil
+	return b, nil
 }

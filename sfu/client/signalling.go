@@ -97,7 +97,19 @@ func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Jo
 		}
 	}
 	s.call.stages.note(&s.call.stages.signalling, s.call.started)
-	reply, err := exchange(ctx, socket, "join", command)
+	var session *signal.Connected
+	if s.call.opts.Connect != nil {
+		connect := *s.call.opts.Connect
+		connect.Version = signal.Version
+		var reply signal.Reply
+		if reply, err = exchange(ctx, socket, "connect", &connect); err == nil {
+			session, _ = reply.(*signal.Connected)
+		}
+	}
+	var reply signal.Reply
+	if err == nil {
+		reply, err = exchange(ctx, socket, "join", command)
+	}
 	if err != nil {
 		_ = socket.CloseNow()
 		return nil, err
@@ -108,13 +120,17 @@ func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Jo
 		return nil, fmt.Errorf("the server answers join with %s", reply.ReplyType())
 	}
 	s.call.stages.note(&s.call.stages.joined, s.call.started)
+	if session != nil {
+		joined.Resume, joined.ResumeSeconds = session.Resume, session.ResumeSeconds
+	}
 	s.socket, s.after, s.resume = socket, joined.Sequence, joined.Resume
 	s.keepFor = time.Duration(max(joined.ResumeSeconds, 1)) * time.Second
 	s.pingEvery = time.Duration(max(joined.PingSeconds, 1)) * time.Second
 	return joined, nil
 }
 
-// exchange writes the first command of a connection and reads its reply.
+// exchange writes one of the first commands of a connection and reads its reply.
+// Events before it are passed over: what the reply to join says is newer.
 func exchange(ctx context.Context, socket *websocket.Conn, id string, body signal.Body) (signal.Reply, error) {
 	b, err := encode(id, body)
 	if err != nil {
@@ -123,20 +139,21 @@ func exchange(ctx context.Context, socket *websocket.Conn, id string, body signa
 	if err := socket.Write(ctx, websocket.MessageText, b); err != nil {
 		return nil, fmt.Errorf("send %s: %w", body.Type(), err)
 	}
-	_, b, err = socket.Read(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the reply to %s: %w", body.Type(), err)
+	for {
+		_, b, err = socket.Read(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the reply to %s: %w", body.Type(), err)
+		}
+		m, err := decode(b)
+		switch {
+		case err != nil:
+			return nil, err
+		case m.refusal != nil:
+			return nil, m.refusal
+		case m.reply != nil:
+			return m.reply, nil
+		}
 	}
-	m, err := decode(b)
-	switch {
-	case err != nil:
-		return nil, err
-	case m.refusal != nil:
-		return nil, m.refusal
-	case m.reply == nil:
-		return nil, fmt.Errorf("the server sent an event before its reply to %s", body.Type())
-	}
-	return m.reply, nil
 }
 
 // run reads until the call ends, and comes back when the connection is lost.

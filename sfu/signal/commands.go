@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -221,6 +222,20 @@ func NewBody(name string) Body {
 		return &Ping{}
 	case "leave":
 		return &Leave{}
+	case "connect":
+		return &Connect{}
+	case "call.state":
+		return &CallQuery{}
+	case "call.events":
+		return &CallHistory{}
+	case "room.state":
+		return &RoomQuery{}
+	}
+	if verb, found := strings.CutPrefix(name, "call."); found && slices.Contains(verbs, Verb(verb)) {
+		return &Call{Verb: Verb(verb)}
+	}
+	if verb, found := strings.CutPrefix(name, "room."); found && slices.Contains(roomVerbs, RoomVerb(verb)) {
+		return &RoomControl{Verb: RoomVerb(verb)}
 	}
 	return nil
 }

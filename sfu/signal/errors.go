@@ -29,6 +29,9 @@ const (
 	EventsLost         Code = "events_lost"     // resume: too far behind; join again
 	UnknownTrack       Code = "unknown_track"
 	UnknownSlot        Code = "unknown_slot"
+	UnknownParticipant Code = "unknown_participant"
+	UnknownRoom        Code = "unknown_room"
+	Locked             Code = "room_locked"
 	Internal           Code = "internal"
 
 	Left           Code = "left"            // the participant left
@@ -36,12 +39,43 @@ const (
 	ConnectionLost Code = "connection_lost" // neither signalling nor media came back in time
 	SlowClient     Code = "slow_client"     // it did not read its events
 	Draining       Code = "draining"        // the server is going down
+	Removed        Code = "removed"         // by a moderator or a backend
+
+	CallUnknown       Code = "unknown_call"       // never was, ended long ago, or another tenant's
+	CallExists        Code = "call_exists"        // another call has the id
+	IDReused          Code = "id_reused"          // the command's id was another command's
+	CallFull          Code = "call_full"          // too many calls of the user, or users in the call
+	NotInvited        Code = "not_invited"        // the user is not of this call
+	NotAnswered       Code = "not_answered"       // the user is rung and has not answered
+	InCall            Code = "in_call"            // the device is in it already
+	AnsweredElsewhere Code = "answered_elsewhere" // another device of the user has answered, by reason
+	WrongState        Code = "wrong_state"        // nothing to cancel, or not active yet
+	CallOver          Code = "call_over"          // the ring or the call, by reason
+	NotABackend       Code = "not_a_backend"      // only backends may
+	CallPlaneOff      Code = "call_plane_off"     // this server carries media only
+	Hangup            Code = "hangup"
+	Failed            Code = "failed" // media could not connect
+	Ended             Code = "ended"  // by the backend or a moderator
+	Accepted          Code = "accepted"
+	Declined          Code = "declined"
+	BusyReason        Code = "busy"
+	Missed            Code = "missed"
+	Cancelled         Code = "cancelled"
+	Glare             Code = "glare"    // both rang each other
+	Expired           Code = "expired"  // nobody was ever rung
+	TooLong           Code = "too_long" // as long as a call may last
+	Taken             Code = "taken"    // another device of the user took over
 )
 
 // Error is a refusal: a code for programs and a sentence for people.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// Reason is why a ring or a call is over, where the code says that it is.
+	Reason Code `json:"reason,omitempty"`
+	// RetryAfterMS is how long to wait before the command is tried again, in
+	// milliseconds; 0 where waiting does not help or nobody knows.
+	RetryAfterMS int64 `json:"retryAfterMs,omitempty"`
 }
 
 // Error implements error.

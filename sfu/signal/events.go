@@ -16,6 +16,8 @@ type Participant struct {
 	Identity string  `json:"identity"`
 	Name     string  `json:"name,omitempty"`
 	Tracks   []Track `json:"tracks,omitempty"`
+	// Attributes are set by participants, moderators and backends.
+	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
 // ICEServer is one entry for RTCConfiguration.iceServers.
@@ -71,6 +73,11 @@ type Joined struct {
 	Slots         []Slot        `json:"slots,omitempty"`
 	Participants  []Participant `json:"participants"`
 	Assignments   []Assignment  `json:"assignments,omitempty"`
+	// Locked says that nobody else gets in.
+	Locked bool `json:"locked,omitempty"`
+	// Gated says that media may be built and flows only once the call is
+	// answered.
+	Gated bool `json:"gated,omitempty"`
 	// Tracks are the ids of what Join.Publish began.
 	Tracks []Track `json:"tracks,omitempty"`
 	// Sequence is the number of the last event before this snapshot.
@@ -81,8 +88,10 @@ type Joined struct {
 
 // Resumed answers Resume; the missed events follow.
 type Resumed struct {
-	Session     string `json:"-"`
-	Participant string `json:"participant"`
+	Session string `json:"-"`
+	// CallPlane says that the session is one that Connect began.
+	CallPlane   bool   `json:"-"`
+	Participant string `json:"participant,omitempty"`
 	Sequence    uint64 `json:"sequence"`
 	// ICEServers are fresh: the old credentials may have expired.
 	ICEServers []ICEServer `json:"iceServers,omitempty"`

@@ -17,7 +17,8 @@ const Version = 1
 // Engine is what an adapter needs of the engine.
 type Engine interface {
 	// Do carries out one command. It is idempotent by Command.ID within a
-	// session. A refusal is an *Error with a code from the closed list.
+	// session, and within a tenant for a backend. A refusal is an *Error with a
+	// code from the closed list.
 	Do(ctx context.Context, c Command) (Reply, error)
 	// Subscribe delivers the events of one session after Filter.After, first
 	// the missed ones, then live ones, until ctx ends or the session closes;
@@ -39,8 +40,11 @@ type Command struct {
 	// answers the same reply without acting again. At most 64 bytes; empty
 	// means that it is never repeated.
 	ID string
-	// Session is the session's id from Joined; empty for Join and Resume.
+	// Session is the session's id from Joined or Connected; empty for Join,
+	// Connect and Resume, and for a backend's command.
 	Session string
+	// Backend is whose command it is where there is no session.
+	Backend *Backend
 	// Remote is the network address the command came from, without port; used
 	// to limit rates, never logged with the identity.
 	Remote string
@@ -50,16 +54,22 @@ type Command struct {
 	Body Body
 }
 
-// Filter selects the events of a subscription.
+// Filter selects the events of a subscription: of a session, or for a backend
+// those of its tenant or of one call.
 type Filter struct {
 	Session string
+	Backend *Backend
+	// Call selects one call of the backend's; Event.Sequence is then its own
+	// count, CallEvent.Number.
+	Call string
 	// After is the sequence number of the last event seen; 0 for all.
 	After uint64
 }
 
 // Event is one thing that happened, as one session sees it.
 type Event struct {
-	// Sequence counts the session's events from 1 without gaps.
+	// Sequence counts the events of the session, tenant or call from 1 without
+	// gaps.
 	Sequence uint64
 	Body     EventBody
 }

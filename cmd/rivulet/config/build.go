@@ -3,16 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
-	"github.com/rivulet-rtc/rivulet/sfu/token"
+	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
 
@@ -49,14 +47,18 @@ func (c Config) Relay() turn.Config {
 	return t
 }
 
-// Tokens answers which tokens are believed.
-func (c Config) Tokens() token.Config {
-	t := token.DefaultConfig()
-	for _, id := range slices.Sorted(maps.Keys(c.Auth.Keys)) {
-		t.Keys = append(t.Keys, token.Key{ID: id, Secret: c.Auth.Keys[id]})
+// CallPlane answers the call plane's part, or nil when it is switched off. Media
+// plane and authorizer are the caller's.
+func (c Config) CallPlane() *switchboard.Config {
+	if !c.Calls.Enabled {
+		return nil
 	}
-	t.Issuer, t.Leeway = c.Auth.Issuer, c.Auth.Leeway
-	return t
+	s := switchboard.DefaultConfig()
+	s.Calls.RingLifetime, s.DeadAfter = c.Calls.RingLifetime, c.Calls.DeadAfter
+	s.RingRate, s.RingBurst = c.Calls.RingRate, c.Calls.RingBurst
+	s.TenantRingRate, s.TenantRingBurst = c.Calls.TenantRingRate, c.Calls.TenantRingBurst
+	s.MaxSessions, s.MaxSessionsOfUser = c.Calls.Sessions, c.Calls.SessionsPerUser
+	return &s
 }
 
 // RelayHost is the name that clients are told for the relay: the configured
@@ -107,7 +109,7 @@ func (c Config) secrets(dev bool) (problems []error) {
 		return nil
 	}
 	const how = "make one with `rivulet token secret`, and set %s in the configuration file or %s in the environment (file:PATH reads it from a file); to try things out without tokens: rivulet serve --dev"
-	if len(c.Auth.Keys) == 0 {
+	if !c.Auth.believes() {
 		problems = append(problems, fmt.Errorf("auth.keys: %w: no key, so that nobody could be let in: "+how,
 			secret.ErrWeak, "auth.keys", Variable("auth.keys")+"=id:SECRET"))
 	}
@@ -124,8 +126,12 @@ func (c Config) packages() (problems []error) {
 	engine := c.Engine()
 	engine.Sockets = make([]*udp.Socket, 1)
 	problems = append(problems, engine.Validate(), c.UDP().Validate())
-	if len(c.Auth.Keys) > 0 {
-		problems = append(problems, c.Tokens().Validate())
+	if c.Auth.believes() {
+		tokens, err := c.Tokens(nil)
+		if err == nil {
+			err = tokens.Validate()
+		}
+		problems = append(problems, err)
 	}
 	if !c.TURN.Enabled || c.TURN.Secret.IsZero() {
 		return problems

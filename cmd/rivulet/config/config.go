@@ -22,6 +22,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Media  Media  `key:"media" doc:"The one port that carries all media."`
 	TURN   TURN   `key:"turn" doc:"The relay for clients whose network lets nothing else through. It speaks with this node's media port and nobody else."`
 	Auth   Auth   `key:"auth" doc:"Who may join. A backend signs tokens with one of the keys; docs/protocol.md describes them."`
+	Calls  Calls  `key:"calls" doc:"Who rings whom: the call plane. An application that has its own ringing switches it off and uses rooms."`
 	Limits Limits `key:"limits" doc:"What the node takes on."`
 	Admin  Admin  `key:"admin" doc:"The listener for operators: health, metrics, profiles, rooms. Keep it away from the public."`
 	Log    Log    `key:"log" doc:"What is written to standard error. Logs carry no names, identities or client addresses."`
@@ -82,9 +84,25 @@ type TURN struct {
 
 // Auth is who may join.
 type Auth struct {
-	Keys   map[string]secret.Secret `key:"keys" unit:"map of id to secret" doc:"Keys under which tokens are accepted (HS256). Needed unless serve --dev, which asks for no tokens."`
-	Issuer string                   `key:"issuer" doc:"The issuer that every token must name; empty for any."`
-	Leeway time.Duration            `key:"leeway" unit:"duration" min:"0s" max:"5m" doc:"How far the clocks of backend and server may differ."`
+	Keys       map[string]secret.Secret `key:"keys" unit:"map of id to secret" doc:"Keys under which tokens are accepted (HS256). Needed unless serve --dev, which asks for no tokens."`
+	PublicKeys []string                 `key:"publicKeys" unit:"list" doc:"Keys whose private half the backend keeps, each as id:FILE with a public key in PEM (EdDSA with Ed25519, ES256 with P-256)."`
+	JWKS       string                   `key:"jwks" unit:"URL" doc:"Key set (RFC 7517) of an identity provider, over https: cached, and believed for a day while the provider is away."`
+	Tenants    []string                 `key:"tenants" unit:"list" doc:"Which key belongs to which tenant, each as key id:tenant; the others to the tenant without a name. Rooms, users and calls of different tenants never meet."`
+	Issuer     string                   `key:"issuer" doc:"The issuer that every token must name; empty for any."`
+	Leeway     time.Duration            `key:"leeway" unit:"duration" min:"0s" max:"5m" doc:"How far the clocks of backend and server may differ."`
+}
+
+// Calls is the call plane.
+type Calls struct {
+	Enabled         bool          `key:"enabled" doc:"Run the call plane."`
+	RingLifetime    time.Duration `key:"ringLifetime" unit:"duration" min:"5s" max:"2m" doc:"How long a user is rung where the ring says nothing."`
+	DeadAfter       time.Duration `key:"deadAfter" unit:"duration" min:"1s" max:"1h" doc:"The dead-man's switch: how long a device may be heard of neither by signalling nor by media before it has left its calls."`
+	RingRate        float64       `key:"ringRate" unit:"per second" min:"0.01" max:"1000000" doc:"Users whom one user may ring, lasting."`
+	RingBurst       float64       `key:"ringBurst" min:"1" max:"1000000" doc:"Users whom one user may ring at once."`
+	TenantRingRate  float64       `key:"tenantRingRate" unit:"per second" min:"0.01" max:"1000000" doc:"Users who may be rung in a whole tenant, lasting."`
+	TenantRingBurst float64       `key:"tenantRingBurst" min:"1" max:"1000000" doc:"Users who may be rung in a whole tenant at once."`
+	Sessions        int           `key:"sessions" min:"1" max:"10000000" doc:"Devices connected at one time."`
+	SessionsPerUser int           `key:"sessionsPerUser" min:"1" max:"64" doc:"Devices of one user connected at one time."`
 }
 
 // Limits bound the node.
@@ -119,6 +137,7 @@ type Drain struct {
 // lacks the secrets.
 func Default() Config {
 	engine, relay, socket, tokens := sfu.DefaultConfig(), turn.DefaultConfig(), udp.DefaultConfig(), token.DefaultConfig()
+	calls := switchboard.DefaultConfig()
 	return Config{
 		HTTP: HTTP{Address: ":8080"},
 		Media: Media{
@@ -133,6 +152,11 @@ func Default() Config {
 			AnswersPerSecond: relay.Limits.AnswersPerSecond, AnswersBurst: relay.Limits.AnswersBurst,
 		},
 		Auth: Auth{Leeway: tokens.Leeway},
+		Calls: Calls{
+			Enabled: true, RingLifetime: calls.Calls.RingLifetime, DeadAfter: calls.DeadAfter,
+			RingRate: calls.RingRate, RingBurst: calls.RingBurst, TenantRingRate: calls.TenantRingRate, TenantRingBurst: calls.TenantRingBurst,
+			Sessions: calls.MaxSessions, SessionsPerUser: calls.MaxSessionsOfUser,
+		},
 		Limits: Limits{
 			Rooms: engine.MaxRooms, Participants: engine.MaxParticipants, RoomSize: engine.MaxRoomSize,
 			JoinRate: engine.JoinRate, JoinBurst: engine.JoinBurst, ResumeFor: engine.ResumeFor,

@@ -168,8 +168,8 @@ func TestListsAndSecretsFromEveryPlace(t *testing.T) {
 	if l.RelayHost() != "192.0.2.1" {
 		t.Errorf("relay host %q, want the advertised address", l.RelayHost())
 	}
-	if keys := l.Tokens().Keys; len(keys) != 2 || keys[0].ID != "a" {
-		t.Errorf("token keys %v", keys)
+	if tokens, err := l.Tokens(nil); err != nil || len(tokens.Keys) != 2 || tokens.Keys[0].ID != "a" {
+		t.Errorf("token keys %v, %v", tokens.Keys, err)
 	}
 	if l, err := load(t, "", []string{"RIVULET_AUTH_KEYS=a:" + strong + ",b:file:/run/turn"}); err != nil || len(l.Auth.Keys) != 2 {
 		t.Errorf("keys from the environment: %v, %v", l.Auth.Keys, err)

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
 
@@ -32,6 +34,9 @@ type Config struct {
 	// are set by New; Addresses must be set if a socket listens on all
 	// addresses and there is a relay.
 	Engine sfu.Config
+	// Calls is the call plane; nil for media only. Its Media and Logger are set
+	// by New.
+	Calls *switchboard.Config
 	// TURN is the relay with its sockets; nil for none. Its Peers are set by
 	// New: this node's own media addresses and nothing else.
 	TURN *turn.Config
@@ -72,6 +77,7 @@ type Node struct {
 	cfg    Config
 	log    *slog.Logger
 	engine *sfu.Engine
+	board  *switchboard.Board // nil for media only
 	relay  *turn.Server
 	public *server
 	admin  *server
@@ -109,8 +115,18 @@ func (n *Node) start() error {
 		engine.ICEServers = n.iceServers
 	}
 	var err error
+	if n.cfg.Calls != nil {
+		engine.Observer = func(o sfu.Observation) { n.board.Observe(o) } // there is no room before there is a board
+	}
 	if n.engine, err = sfu.New(engine); err != nil {
 		return err
+	}
+	if n.cfg.Calls != nil {
+		calls := *n.cfg.Calls
+		calls.Media, calls.Logger = n.engine, n.log
+		if n.board, err = switchboard.New(calls); err != nil {
+			return err
+		}
 	}
 	public, err := n.publicRoutes()
 	if err != nil {
@@ -123,6 +139,14 @@ func (n *Node) start() error {
 		n.admin.serve(n.cfg.Admin, n.failed)
 	}
 	return nil
+}
+
+// port is what adapters serve: both planes, or the media plane alone.
+func (n *Node) port() signal.Engine {
+	if n.board != nil {
+		return n.board
+	}
+	return n.engine
 }
 
 // Engine is the node's engine.
@@ -171,6 +195,9 @@ func (n *Node) close() error {
 	var errs []error
 	// The engine first: it tells every client why, over connections that the
 	// servers still hold.
+	if n.board != nil {
+		errs = append(errs, n.board.Close())
+	}
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
 	} else {

@@ -28,7 +28,7 @@ func (n *Node) publicRoutes() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page.Handler())
-	mux.Handle("GET /v1/ws", ws.New(n.engine, ws.Config{Origins: n.cfg.Origins}))
+	mux.Handle("GET /v1/ws", ws.New(n.port(), ws.Config{Origins: n.cfg.Origins}))
 	whip.New(n.engine, whip.Config{
 		Origins: n.cfg.Origins, MaxSessions: n.cfg.Engine.MaxParticipants, Logger: n.log,
 	}).Register(mux)

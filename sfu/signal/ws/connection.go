@@ -22,6 +22,8 @@ const (
 	idleTimeout = 60 * time.Second
 	// commandRate and commandBurst bound the commands of one connection.
 	commandRate, commandBurst = 50.0, 200.0
+	// backendRate and backendBurst are for a backend's connection.
+	backendRate, backendBurst = 5000.0, 10_000.0
 	// outbox bounds the messages that wait for the writer.
 	outbox = 64
 )
@@ -40,9 +42,11 @@ type connection struct {
 	out    chan any
 	cancel context.CancelFunc
 
-	session  string
-	joined   func()          // tells the handler that there is a session
-	unjoined context.Context // ends when there should have been one
+	session   string
+	connected bool            // it is one of the call plane
+	backend   bool            // and a backend's
+	joined    func()          // tells the handler that there is a session
+	unjoined  context.Context // ends when there should have been one
 
 	tokens   float64
 	tokensAt time.Time
@@ -178,16 +182,14 @@ func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
 	if b == nil {
 		return refusal("", signal.Errorf(signal.BadMessage, "messages are text frames with JSON")), 0
 	}
-	id, body, err := Decode(b)
+	id, body, err := signal.DecodeCommand(b)
 	if err == nil && !c.allow(time.Now()) {
 		err = signal.Errorf(signal.RateLimited, "too many commands; slow down")
 	}
 	if err != nil {
 		return refusal(id, err), 0
 	}
-	_, joins := body.(*signal.Join)
-	resumed, resumes := body.(*signal.Resume)
-	if c.session != "" && (joins || resumes) {
+	if c.session != "" && begins(body, c.connected) {
 		return refusal(id, signal.Errorf(signal.AlreadyJoined, "this connection has a session already")), 0
 	}
 	reply, err := c.engine.Do(ctx, signal.Command{ID: id, Session: c.session, Remote: c.remote, Host: c.host, Body: body})
@@ -198,19 +200,38 @@ func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
 	case *signal.Joined:
 		c.session = reply.Session
 		return replyMessage{id: id, body: reply}, reply.Sequence
+	case *signal.Connected:
+		c.session, c.connected, c.backend = reply.Session, true, reply.Backend
+		return replyMessage{id: id, body: reply}, reply.Sequence
 	case *signal.Resumed:
-		c.session = reply.Session
-		return replyMessage{id: id, body: reply}, resumed.After
+		c.session, c.connected = reply.Session, reply.CallPlane
+		return replyMessage{id: id, body: reply}, body.(*signal.Resume).After
 	}
 	return replyMessage{id: id, body: reply}, 0
 }
 
+// begins says whether a command begins a session. In a session of the call plane
+// a join does not: it leads into a call's room.
+func begins(body signal.Body, connected bool) bool {
+	switch body.(type) {
+	case *signal.Join:
+		return !connected
+	case *signal.Resume, *signal.Connect:
+		return true
+	}
+	return false
+}
+
 // allow is a token bucket over commands.
 func (c *connection) allow(now time.Time) bool {
+	rate, burst := commandRate, commandBurst
+	if c.backend {
+		rate, burst = backendRate, backendBurst
+	}
 	if c.tokensAt.IsZero() {
-		c.tokens = commandBurst
+		c.tokens = burst
 	} else {
-		c.tokens = min(commandBurst, c.tokens+now.Sub(c.tokensAt).Seconds()*commandRate)
+		c.tokens = min(burst, c.tokens+now.Sub(c.tokensAt).Seconds()*rate)
 	}
 	c.tokensAt = now
 	if c.tokens < 1 {
@@ -228,12 +249,11 @@ func (c *connection) pump(ctx context.Context, session string, after uint64) {
 		return
 	}
 	for e := range events {
-		message := eventMessage{sequence: e.Sequence, body: e.Body}
 		if _, last := e.Body.(*signal.Closed); last {
-			c.send(ctx, final{message, c.bye})
+			c.send(ctx, final{e, c.bye})
 			return
 		}
-		c.send(ctx, message)
+		c.send(ctx, e)
 	}
 	c.cancel() // a newer connection has taken the session over
 }

@@ -36,7 +36,7 @@ func TestDecode(t *testing.T) {
 		"deep nesting":       {`{"type":"ping","x":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}`, "", "", signal.BadMessage},
 		"type of other case": {`{"type":"PING","id":"8"}`, "8", "", signal.UnknownType},
 	} {
-		id, body, err := Decode([]byte(tt.message))
+		id, body, err := signal.DecodeCommand([]byte(tt.message))
 		var refused *signal.Error
 		errors.As(err, &refused)
 		switch {
@@ -57,7 +57,7 @@ func TestRefusalOfDecodeIsShort(t *testing.T) {
 		`{"type":"` + long + `"}`, `{"type":"mute","source":7,"` + long + `":1}`, long, `{"type":"ping","id":"` + long + `"}`,
 		`{"type":"data_mode","mode":{"` + long + `":1}}`,
 	} {
-		_, _, err := Decode([]byte(message))
+		_, _, err := signal.DecodeCommand([]byte(message))
 		if err == nil || len(err.Error()) > 300 {
 			t.Errorf("%.40s...: refused with %d bytes: %.300v", message, len(err.Error()), err)
 		}
@@ -80,7 +80,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		id, body, err := Decode(b)
+		id, body, err := signal.DecodeCommand(b)
 		if len(id) > signal.MaxCommandID {
 			t.Fatalf("an id of %d bytes came through", len(id))
 		}

@@ -1,0 +1,181 @@
+package signaltest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+// Wire is a connection that carries messages in the JSON form of package signal
+// both ways: what a Client speaks over.
+type Wire interface {
+	Write(ctx context.Context, message []byte) error
+	// Read answers the next message, or an error at the end.
+	Read(ctx context.Context) ([]byte, error)
+}
+
+// Client is a backend that speaks over one Wire, for adapters that have
+// connections. It implements signal.Engine as Run needs it.
+type Client struct {
+	wire Wire
+
+	mu      sync.Mutex
+	waiting map[string]chan signal.Incoming
+	feeds   map[chan signal.Event]context.Context
+	err     error
+}
+
+// Dial connects as a backend over a wire and reads until it ends.
+func Dial(t testing.TB, wire Wire, connect *signal.Connect) *Client {
+	t.Helper()
+	c := &Client{wire: wire, waiting: make(map[string]chan signal.Incoming), feeds: make(map[chan signal.Event]context.Context)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var reading sync.WaitGroup
+	reading.Go(func() { c.read(ctx) })
+	t.Cleanup(func() { cancel(); reading.Wait() })
+	if _, err := c.Do(t.Context(), signal.Command{ID: "connect", Body: connect}); err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	return c
+}
+
+func (c *Client) read(ctx context.Context) {
+	for {
+		b, err := c.wire.Read(ctx)
+		var m signal.Incoming
+		if err == nil {
+			m, err = signal.DecodeIncoming(b)
+		}
+		c.mu.Lock()
+		if err != nil {
+			c.err = err
+			for id, answer := range c.waiting {
+				close(answer)
+				delete(c.waiting, id)
+			}
+			for feed := range c.feeds {
+				close(feed)
+			}
+			c.feeds = nil
+			c.mu.Unlock()
+			return
+		}
+		if m.Event != nil {
+			for feed, ctx := range c.feeds {
+				select {
+				case feed <- *m.Event:
+				case <-ctx.Done():
+					close(feed)
+					delete(c.feeds, feed)
+				}
+			}
+		} else if answer := c.waiting[m.Re]; answer != nil {
+			answer <- m
+			delete(c.waiting, m.Re)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// Do implements signal.Engine. Commands with the same id at the same time are
+// sent one after the other: a connection has one place for each answer.
+func (c *Client) Do(ctx context.Context, command signal.Command) (signal.Reply, error) {
+	b, err := signal.EncodeCommand(command.ID, command.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer := make(chan signal.Incoming, 1)
+	for {
+		c.mu.Lock()
+		if c.err != nil {
+			defer c.mu.Unlock()
+			return nil, c.err
+		}
+		before := c.waiting[command.ID]
+		if before == nil {
+			c.waiting[command.ID] = answer
+			c.mu.Unlock()
+			break
+		}
+		c.mu.Unlock()
+		select {
+		case m, ok := <-before: // whoever gets it answers for both
+			if !ok {
+				return nil, errors.New("the connection has ended")
+			}
+			before <- m
+			return m.Reply, refusalOf(m)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if err := c.wire.Write(ctx, b); err != nil {
+		return nil, err
+	}
+	select {
+	case m, ok := <-answer:
+		if !ok {
+			return nil, errors.New("the connection has ended")
+		}
+		answer <- m
+		return m.Reply, refusalOf(m)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func refusalOf(m signal.Incoming) error {
+	if m.Refusal != nil {
+		return m.Refusal
+	}
+	return nil
+}
+
+// Subscribe implements signal.Engine for the tenant's feed and for one call, of
+// which it asks for the events that were before.
+func (c *Client) Subscribe(ctx context.Context, f signal.Filter) (<-chan signal.Event, error) {
+	feed := make(chan signal.Event, 1024)
+	c.mu.Lock()
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return nil, c.err
+	}
+	c.feeds[feed] = ctx
+	c.mu.Unlock()
+	if f.Call == "" {
+		return feed, nil
+	}
+	reply, err := c.Do(ctx, signal.Command{Body: &signal.CallHistory{Call: f.Call, After: f.After}, ID: "history"})
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan signal.Event)
+	go func() {
+		defer close(out)
+		last := f.After
+		for _, e := range reply.(*signal.CallEvents).Events {
+			select {
+			case out <- e:
+				last = e.Sequence
+			case <-ctx.Done():
+				return
+			}
+		}
+		for e := range feed {
+			v, ok := e.Body.(*signal.CallEvent)
+			if !ok || v.Call != f.Call || v.Number <= last {
+				continue
+			}
+			select {
+			case out <- signal.Event{Sequence: v.Number, Body: v}:
+				last = v.Number
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}

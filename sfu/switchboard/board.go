@@ -1,0 +1,206 @@
+package switchboard
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
+	"github.com/rivulet-rtc/rivulet/internal/mailbox"
+	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+const (
+	// inboxLimit is not reached by callers that wait for their answer.
+	inboxLimit = 4096
+	// sessionPrefix and resumePrefix tell our sessions from the media plane's.
+	sessionPrefix, resumePrefix = "c_", "cr_"
+)
+
+// Board is one node's call plane. It implements signal.Engine.
+type Board struct {
+	cfg    Config
+	log    *slog.Logger
+	inbox  *mailbox.Box[func(now time.Time)]
+	users  *bucket.Map // rings, by tenant and user
+	whole  *bucket.Map // rings, by tenant
+	waking chan struct{}
+
+	running sync.WaitGroup
+	ctx     context.Context // ends with the board
+	cancel  context.CancelFunc
+	started time.Time
+
+	// What follows belongs to the board's goroutine.
+	tenants  map[string]*tenant
+	sessions map[string]*session // by id
+	resumes  map[string]*session // by resume token
+	owners   map[string]*session // by the media plane's session
+	ending   bool
+}
+
+// New starts a board.
+func New(cfg Config) (*Board, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := prepare(cfg)
+	b.running.Go(b.run)
+	return b, nil
+}
+
+func prepare(cfg Config) *Board {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Board{
+		cfg: cfg, log: cfg.Logger, inbox: mailbox.New[func(time.Time)](inboxLimit),
+		users:  bucket.New(cfg.RingRate, cfg.RingBurst),
+		whole:  bucket.New(cfg.TenantRingRate, cfg.TenantRingBurst),
+		waking: make(chan struct{}, maxWaking),
+		ctx:    ctx, cancel: cancel, started: time.Now(),
+		tenants:  make(map[string]*tenant),
+		sessions: make(map[string]*session), resumes: make(map[string]*session), owners: make(map[string]*session),
+	}
+}
+
+// run is the board's goroutine: commands, and what time brings.
+func (b *Board) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for !b.ending {
+		select {
+		case <-b.inbox.Wake:
+			now := time.Now()
+			for _, do := range b.inbox.Take() {
+				do(now)
+			}
+		case now := <-timer.C:
+			b.tick(now)
+		}
+		if next := b.next(); next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+	}
+	b.inbox.Close()
+	now := time.Now()
+	for _, do := range b.inbox.Take() {
+		do(now) // answers draining where somebody waits
+	}
+}
+
+// call runs do on the board's goroutine and waits for its end; false when the
+// board has ended.
+func (b *Board) call(do func(now time.Time)) bool {
+	done, ok := make(chan struct{}), false
+	if !b.inbox.PutUrgent(func(now time.Time) {
+		defer close(done)
+		if ok = !b.ending; ok {
+			do(now)
+		}
+	}) {
+		return false
+	}
+	<-done
+	return ok
+}
+
+// post has do run on the board's goroutine some time.
+func (b *Board) post(do func(now time.Time)) {
+	b.inbox.PutUrgent(func(now time.Time) {
+		if !b.ending {
+			do(now)
+		}
+	})
+}
+
+// tick does what is due.
+func (b *Board) tick(now time.Time) {
+	for _, t := range b.tenants {
+		if next := t.calls.Next(); !next.IsZero() && !next.After(now) {
+			t.deliver(now, t.calls.Tick(now))
+			t.forget(now)
+		}
+	}
+	for _, s := range b.sessions {
+		if due := s.dies(); !due.IsZero() && !due.After(now) {
+			s.die(now)
+		}
+	}
+}
+
+// next is when something is due; zero for never.
+func (b *Board) next() time.Time {
+	var first time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, t := range b.tenants {
+		sooner(t.calls.Next())
+	}
+	for _, s := range b.sessions {
+		sooner(s.dies())
+	}
+	return first
+}
+
+// Observe is told by the media plane what happens in rooms; see
+// sfu.Config.Observer.
+func (b *Board) Observe(o sfu.Observation) {
+	b.post(func(now time.Time) { b.observed(now, o) })
+}
+
+// Close ends all calls with the reason draining and every session, and waits
+// for every goroutine. The media plane is the caller's to close, afterwards.
+func (b *Board) Close() error {
+	b.call(func(now time.Time) {
+		for _, t := range b.tenants {
+			t.drain(now)
+		}
+		for _, s := range b.sessions {
+			s.close(&signal.Closed{Code: signal.Draining, Message: "the server is going down; connect again", Rejoin: true})
+		}
+		for _, t := range b.tenants {
+			t.end()
+		}
+		b.ending = true
+	})
+	b.cancel()
+	b.running.Wait()
+	return nil
+}
+
+// randomID answers a prefix and 128 random bits.
+func randomID(prefix string) string {
+	var bits [16]byte
+	rand.Read(bits[:]) // never fails (crypto/rand)
+	return prefix + base64.RawURLEncoding.EncodeToString(bits[:])
+}
+
+func ours(session string) bool { return strings.HasPrefix(session, sessionPrefix) }
+
+// Stats are the board's totals.
+type Stats struct {
+	Calls, Sessions, Tenants int
+}
+
+// Stats answers the totals.
+func (b *Board) Stats() (s Stats) {
+	b.call(func(time.Time) {
+		s.Sessions, s.Tenants = len(b.sessions), len(b.tenants)
+		for _, t := range b.tenants {
+			s.Calls += t.calls.Len()
+		}
+	})
+	return s
+}
