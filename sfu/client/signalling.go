@@ -97,6 +97,7 @@ func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Jo
 		}
 	}
 	s.call.stages.note(&s.call.stages.signalling, s.call.started)
+	var err error
 	var session *signal.Connected
 	if s.call.opts.Connect != nil {
 		connect := *s.call.opts.Connect
