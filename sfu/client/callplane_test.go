@@ -76,9 +76,10 @@ func TestVoiceIsThereWithTheAnswer(t *testing.T) {
 			}
 		}
 		w.act(says(signal.CallAccept, "c", "bob", "phone"))
-		time.Sleep(100 * time.Millisecond) // the network of this test has no delay
-		if a, b := ann.heard(0), bob.heard(0); a < 3 || b < 3 {
-			t.Errorf("100 ms after the answer ann heard %d packets and bob %d, want voice at once", a, b)
+		// The network of this test has no delay; packets may be of 120 ms.
+		time.Sleep(150 * time.Millisecond)
+		if a, b := ann.heard(0), bob.heard(0); a < 1 || b < 1 {
+			t.Errorf("150 ms after the answer ann heard %d packets and bob %d, want voice at once", a, b)
 		}
 		if n := tablet.heard(0); n != 0 {
 			t.Errorf("the tablet heard %d packets of a call that the phone has answered", n)
@@ -142,7 +143,7 @@ func TestAnotherDeviceTakesOver(t *testing.T) {
 		defer w.leave(tablet)
 		tablet.waitConnected(t)
 		time.Sleep(time.Second)
-		if tablet.heard(0) < 20 {
+		if tablet.heard(0) < 5 {
 			t.Errorf("the tablet heard %d packets a second after it took over", tablet.heard(0))
 		}
 		select {
