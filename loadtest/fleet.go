@@ -114,7 +114,7 @@ func (f *fleet) run(ctx context.Context) (*Result, error) {
 	}
 	f.late.reset()
 	before := f.scrape(ctx)
-	received := f.totals().Received
+	received, unheard := f.totals().Received, f.playouts()
 	f.measuring.Store(true)
 	began := time.Now()
 	if f.connected.Load() > 0 { // there is nothing to wait for otherwise
@@ -128,6 +128,7 @@ func (f *fleet) run(ctx context.Context) (*Result, error) {
 	if r.Seconds > 0.001 {
 		r.Packets.PerSecond = float64(f.totals().Received-received) / r.Seconds
 	}
+	r.Voice = heard(unheard, f.playouts()) // before senders stop within a word
 	after := f.scrape(context.WithoutCancel(ctx))
 	stopSending()
 	f.sources.Wait()

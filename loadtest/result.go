@@ -35,6 +35,8 @@ type Result struct {
 
 	Clients ClientCounts `json:"clients"`
 	Packets PacketCounts `json:"packets"`
+	// Voice is what listeners heard while measuring.
+	Voice VoiceHeard `json:"voice"`
 	// OneWay is the delay from the sender's encoder to the receiver's socket,
 	// without packets that had to be sent again.
 	OneWay Distribution `json:"one_way_ms"`
@@ -70,6 +72,21 @@ type PacketCounts struct {
 	Unknown    uint64  `json:"unknown"`    // of no stream that was negotiated
 	Overload   uint64  `json:"overload"`   // our own clients could not send in time
 	PerSecond  float64 `json:"per_second"` // received while measuring
+}
+
+// VoiceHeard is what somebody with an adaptive jitter buffer would have heard
+// at each client, of all voices.
+type VoiceHeard struct {
+	Listeners int     `json:"listeners"` // clients at which anything sounded
+	PlayedS   float64 `json:"played_s"`  // of sound, all together
+	// HoleRatio is the share of the sound that was a guess or nothing, because
+	// it was lost or late; WorstHoleRatio that of the worst client.
+	HoleRatio      float64 `json:"hole_ratio"`
+	WorstHoleRatio float64 `json:"worst_hole_ratio"`
+	LongestGapMS   float64 `json:"longest_gap_ms"` // of any client, joining included
+	Recovered      uint64  `json:"recovered"`      // packets that came as redundancy
+	Late           uint64  `json:"late"`           // packets that came after their time
+	DelayMS        float64 `json:"delay_ms"`       // the longest that a jitter buffer adds
 }
 
 // Distribution is that of a duration, in milliseconds.
@@ -150,6 +167,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 	row("duplicates", "%d", r.Packets.Duplicates)
 	if n := r.Packets.Unknown + r.Packets.Overload; n > 0 {
 		row("odd", "%d of unknown streams, %d not sent by an overloaded client", r.Packets.Unknown, r.Packets.Overload)
+	}
+	if v := r.Voice; v.Listeners > 0 {
+		row("voice", "%.3f %% made up (worst client %.3f %%), longest gap %.0f ms, %d late, %d out of redundancy", 100*v.HoleRatio, 100*v.WorstHoleRatio, v.LongestGapMS, v.Late, v.Recovered)
 	}
 	row("one-way delay", "p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, at most %.1f ms", r.OneWay.P50, r.OneWay.P95, r.OneWay.P99, r.OneWay.Max)
 	for _, name := range stageNames {

@@ -106,6 +106,10 @@ func TestFleetInMemory(t *testing.T) {
 				if r.OneWay.Count == 0 || r.OneWay.P50 < 10 || r.OneWay.P50 > 60 {
 					t.Errorf("one way takes %+v ms, want the 10 of the network and little more", r.OneWay)
 				}
+				// Everybody else hears each publisher, and nothing is made up.
+				if v := r.Voice; v.Listeners < want-cfg.Rooms || v.PlayedS < 9*float64(cfg.Rooms*cfg.Publishers*cfg.Subscribers) || v.WorstHoleRatio > 0.01 || v.LongestGapMS > 100 {
+					t.Errorf("%d clients heard %+v", want, v)
+				}
 				for _, stage := range []string{"signalling", "joined", "ice", "dtls"} {
 					if got := r.Join[stage].Count; got != int64(want) {
 						t.Errorf("%d of %d clients tell of %s", got, want, stage)
@@ -139,7 +143,7 @@ func TestFleetEndsEarly(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &fields); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"seconds", "valid", "clients", "packets", "one_way_ms", "join_ms", "lateness_ms"} {
+		for _, name := range []string{"seconds", "valid", "clients", "packets", "one_way_ms", "join_ms", "lateness_ms", "voice"} {
 			if _, there := fields[name]; !there {
 				t.Errorf("the JSON has no %s", name)
 			}

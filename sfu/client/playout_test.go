@@ -153,3 +153,45 @@ func TestPlayoutIsToldLate(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkPlayout(b *testing.B) {
+	p, err := newPlayer(0, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := time.Unix(1000, 0)
+	payload := red.Append(nil, 111, speech, red.Block{PayloadType: 111, Offset: 960, Data: speech})
+	pkt := opus(0, payload)
+	pkt.Kind = codec.RED
+	b.ReportAllocs()
+	for b.Loop() {
+		pkt.Sequence++
+		pkt.Timestamp += 960
+		now = now.Add(packetTime)
+		p.push(now, pkt)
+	}
+}
+
+// TestPlayoutAllocatesNothing once its buffers have grown.
+func TestPlayoutAllocatesNothing(t *testing.T) {
+	p, err := newPlayer(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, n := time.Unix(1000, 0), 0
+	send := func() {
+		p.push(now, opus(n, speech))
+		now, n = now.Add(packetTime), n+1
+	}
+	for range 1000 {
+		send()
+	}
+	packets := opus(0, speech)
+	if allocs := testing.AllocsPerRun(1000, func() {
+		packets.Sequence, packets.Timestamp = uint16(n), uint32(n)*960
+		p.push(now, packets)
+		now, n = now.Add(packetTime), n+1
+	}); allocs != 0 {
+		t.Errorf("%v allocations for each packet", allocs)
+	}
+}
