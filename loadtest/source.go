@@ -36,6 +36,8 @@ type encoder interface {
 	Poll(now time.Time) (layer int, f media.Frame, ok bool)
 	SetRate(now time.Time, r units.Rate)
 	RequestKeyFrame(layer int)
+	// Limit is what the server asks for; see media.Simulcast.Limit.
+	Limit(layer int, active bool, most units.Rate, frameRate int)
 }
 
 // single is an encoder of one layer.
@@ -47,6 +49,9 @@ func (s single) Poll(now time.Time) (int, media.Frame, bool) {
 }
 
 func (s single) RequestKeyFrame(int) { s.VP8.RequestKeyFrame() }
+
+// Limit changes the frame rate only: its rate is that of the target.
+func (s single) Limit(_ int, _ bool, _ units.Rate, frameRate int) { s.SetFrameRate(frameRate) }
 
 // camera is what one publisher's camera is like.
 type camera struct {
@@ -146,6 +151,9 @@ func (s *source) send(now time.Time) error {
 	sender := s.call.Sender(signal.Camera)
 	if !s.follow.After(now) {
 		s.follow = now.Add(followEvery)
+		for i, e := range sender.Encodings() {
+			s.video.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
+		}
 		s.video.SetRate(now, min(sender.Target().Scale(payloadShare), s.camera.rate))
 	}
 	for i := range s.camera.layers {

@@ -44,6 +44,7 @@ type member struct {
 	viewed     bool // a view was ever given
 	view       []signal.TrackView
 	dataMode   signal.DataMode
+	encodes    bool // obeys the event encode
 	state      peer.State
 	stateAt    time.Time
 	quality    signal.Quality
@@ -65,7 +66,7 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) 
 		engine: e, id: randomID("p_"), identity: g.Identity, name: g.Name, client: j.Client, host: host,
 		device: a.Device, gated: a.Gated, shown: !a.Gated,
 		grants: g, session: s, sections: make(map[signal.Source]string),
-		dataMode: signal.DataAuto, stateAt: s.detachedAt, quality: signal.Good,
+		dataMode: signal.DataAuto, encodes: j.Encodes, stateAt: s.detachedAt, quality: signal.Good,
 	}
 	for _, section := range j.Send {
 		m.sections[section.Source] = section.MID
@@ -244,6 +245,7 @@ func (m *member) doInRoom(now time.Time, body signal.Body) (signal.Reply, error)
 		m.setView(c.Tracks)
 	case *signal.SetDataMode:
 		m.setDataMode(c.Mode)
+		m.setDataBudget(c.Budget)
 	case *signal.Acknowledge:
 		if c.Slot >= len(m.slots) {
 			return nil, signal.Errorf(signal.UnknownSlot, "there is no slot %d", c.Slot)

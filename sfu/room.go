@@ -175,6 +175,7 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	if j.DataMode != "" {
 		m.setDataMode(j.DataMode)
 	}
+	m.setDataBudget(j.DataBudget)
 	r.assignAll()
 	joined.Assignments = m.assignments()
 	// The snapshot above is as of now: events before it need not be delivered.

@@ -3,6 +3,7 @@ package sfu
 import (
 	"slices"
 
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -72,8 +73,9 @@ func (r *room) publish(m *member, p *signal.Publish) (*track, error) {
 		return nil, signal.Errorf(signal.RoomFull, "this room has %d tracks already", maxShortID)
 	}
 	t := &track{id: randomID("t_"), short: short, owner: m, source: p.Source, info: *p}
-	cfg := peer.TrackConfig{ID: short, Video: p.Source.Video(), Screen: p.Source == signal.Screen}
+	cfg := peer.TrackConfig{ID: short, Video: p.Source.Video(), Screen: p.Source == signal.Screen, Obeys: m.encodes}
 	for i, l := range p.Layers {
+		cfg.MaxRates = append(cfg.MaxRates, units.Rate(l.MaxRate))
 		cfg.RIDs = append(cfg.RIDs, l.RID)
 		cfg.Layers = append(cfg.Layers, downlink.LayerInfo{Spatial: int8(i), Width: uint16(l.Width), Height: uint16(l.Height)})
 	}

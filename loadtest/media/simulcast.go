@@ -45,6 +45,17 @@ type SimulcastLayer struct {
 	RID     string // "q", "h", "f"
 	Encoder *VP8
 	format  format
+	off     bool
+	limit   units.Rate // 0 = none
+}
+
+// wants is what the layer asks for, and the most that it takes.
+func (l *SimulcastLayer) wants() (want, most units.Rate) {
+	want, most = l.format.want, l.format.most
+	if l.limit > 0 {
+		want, most = min(want, l.limit), min(most, l.limit)
+	}
+	return want, most
 }
 
 // Simulcast is one camera in up to three sizes, each an encoder of its own, that
@@ -76,26 +87,44 @@ func NewSimulcast(start time.Time, config VP8Config) *Simulcast {
 	return s
 }
 
+// Limit switches a layer on or off and bounds its rate (of payload) and frame
+// rate, 0 for no bound, as RTCRtpSender.setParameters does. SetRate follows it.
+func (s *Simulcast) Limit(layer int, active bool, most units.Rate, frameRate int) {
+	if layer >= 0 && layer < len(s.Layers) {
+		l := &s.Layers[layer]
+		l.off, l.limit = !active, most
+		l.Encoder.SetFrameRate(frameRate)
+	}
+}
+
 // SetRate shares a rate among the layers: each gets its least from the smallest
 // up, then what it wants, and the largest that runs gets more if more is left.
 // The smallest runs on less than its least, down to the encoder's pause.
 func (s *Simulcast) SetRate(now time.Time, total units.Rate) {
 	left := max(total, 0)
 	var shares [len(rids)]units.Rate
-	top := 0
-	for i, layer := range s.Layers {
+	top := -1
+	for i := range s.Layers {
+		layer := &s.Layers[i]
+		if layer.off {
+			continue
+		}
 		least := layer.format.least
 		if layer.Encoder.Paused() {
 			least = least.Scale(resumeFactor)
 		}
-		if i > 0 && left < least {
+		if top >= 0 && left < least {
 			break
 		}
 		top = i
-		shares[i] = min(left, layer.format.want)
+		want, _ := layer.wants()
+		shares[i] = min(left, want)
 		left -= shares[i]
 	}
-	shares[top] = min(shares[top]+left, max(shares[top], s.Layers[top].format.most))
+	if top >= 0 {
+		_, most := s.Layers[top].wants()
+		shares[top] = min(shares[top]+left, max(shares[top], most))
+	}
 	for i, layer := range s.Layers {
 		layer.Encoder.SetRate(now, shares[i])
 	}

@@ -142,6 +142,15 @@ func (e *VP8) SetRate(now time.Time, r units.Rate) {
 	e.catchUp(now.Sub(e.start))
 }
 
+// SetFrameRate holds the frame rate down; 0 lets it be what was configured.
+func (e *VP8) SetFrameRate(most int) {
+	rate := e.config.FrameRate
+	if most > 0 {
+		rate = min(rate, float64(most))
+	}
+	e.interval = time.Duration(float64(time.Second) / rate)
+}
+
 // RequestKeyFrame makes the next frame a key frame, at most one in 300 ms.
 func (e *VP8) RequestKeyFrame() { e.wantKey = true }
 

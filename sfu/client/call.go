@@ -111,6 +111,12 @@ func (c *Call) View(ctx context.Context, tracks []signal.TrackView) error {
 	return err
 }
 
+// SetDataBudget bounds what the server sends us, in bytes.
+func (c *Call) SetDataBudget(ctx context.Context, mode signal.DataMode, b signal.DataBudget) error {
+	_, err := c.signals.do(ctx, &signal.SetDataMode{Mode: mode, Budget: &b})
+	return err
+}
+
 // SetDataMode bounds what the server sends us.
 func (c *Call) SetDataMode(ctx context.Context, mode signal.DataMode) error {
 	_, err := c.signals.do(ctx, &signal.SetDataMode{Mode: mode})

@@ -102,6 +102,12 @@ type Options struct {
 	Publish, Reserve []Publication
 	ReceiveOnly      bool
 	DataMode         signal.DataMode
+	// DataBudget bounds what the server sends; nil for no bound.
+	DataBudget *signal.DataBudget
+	// IgnoreEncode ignores what the server says of encodings (Sender.Encodings),
+	// as clients of other makers do; IgnoreREMB also by how much it bounds those.
+	// With both, everything is sent whether anybody watches or not.
+	IgnoreEncode, IgnoreREMB bool
 	// RelayOnly uses the server's relay alone; RelayTransport ("udp" or "tcp")
 	// only its servers of that transport. TCPOnly connects by ICE-TCP alone
 	// (RFC 6544), without Net.
@@ -245,7 +251,8 @@ func (c *Call) join(ctx context.Context) error {
 	}
 	command := &signal.Join{
 		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,
-		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode, Client: c.opts.Software, Encodes: true,
+		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode,
+		DataBudget: c.opts.DataBudget, Encodes: !c.opts.IgnoreEncode, Client: c.opts.Software,
 	}
 	for _, s := range c.order {
 		command.Send = append(command.Send, signal.Section{MID: s.mid(), Source: s.source})

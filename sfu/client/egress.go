@@ -15,6 +15,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
 const (
@@ -26,6 +27,8 @@ const (
 	// wholeStream is a temporal layer above all that there are: every rung
 	// passes the whole stream, and only its rate tells it from the others.
 	wholeStream = 7
+	// payloadShare is what of a wire rate is payload, of a thin layer.
+	payloadShare = 0.9
 	// pathEvery is how often the path is looked at: its round trip and overhead.
 	pathEvery = time.Second
 )
@@ -112,9 +115,29 @@ func (e *egress) begin(now time.Time, s *Sender, p Publication) {
 			}
 			source.Layers = []downlink.LayerInfo{info}
 		}
+		st.most = most
 		e.down.Assign(now, st.slot, source)
 		e.down.Acknowledge(st.slot, source.ID) // no contributing source on the way up
 		e.down.SetView(now, st.slot, downlink.View{Priority: uint8(len(s.streams) - i), MaxSpatial: downlink.AnySpatial})
+		e.down.SetRates(now, st.slot, e.ladder(most))
+	}
+}
+
+// limit holds the layers to what the server wants of them.
+func (e *egress) limit(now time.Time, s *Sender, layers []signal.EncodeLayer) {
+	if e.closed {
+		return
+	}
+	for i, st := range s.streams {
+		if i >= len(layers) {
+			return
+		}
+		view := downlink.View{Priority: uint8(len(s.streams) - i), MaxSpatial: downlink.AnySpatial, Hidden: !layers[i].Active}
+		e.down.SetView(now, st.slot, view)
+		most := st.most
+		if cap := units.Rate(layers[i].MaxRate); cap > 0 {
+			most = min(most, cap.Scale(1/payloadShare))
+		}
 		e.down.SetRates(now, st.slot, e.ladder(most))
 	}
 }

@@ -204,6 +204,9 @@ func (u *user) show(t *testing.T, cfg media.VP8Config) {
 		buf := make([]byte, media.DefaultMaxPayload)
 		for {
 			now := time.Now()
+			for i, e := range sender.Encodings() {
+				camera.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
+			}
 			camera.SetRate(now, sender.Target().Scale(0.9))
 			next := camera.Next()
 			if next.IsZero() {

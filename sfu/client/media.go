@@ -192,7 +192,9 @@ func (e *egress) control(now time.Time, p rtcp.Packet) {
 			e.down.HandlePLI(now, entry.SSRC)
 		}
 	case *rtcp.ReceiverEstimatedMaximumBitrate:
-		e.down.HandleREMB(now, units.Rate(p.Bitrate))
+		if !e.media.call.opts.IgnoreREMB {
+			e.down.HandleREMB(now, units.Rate(p.Bitrate))
+		}
 	}
 }
 

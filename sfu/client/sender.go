@@ -64,7 +64,8 @@ type stream struct {
 	layer  int
 	slot   int // in the downlink
 	track  *sendTrack
-	ssrc   uint32 // of what is written, before it is numbered anew
+	ssrc   uint32     // of what is written, before it is numbered anew
+	most   units.Rate // owned by the run loop: on the wire, as published
 
 	// Owned by who writes.
 	sequence int64
@@ -80,6 +81,7 @@ type Sender struct {
 	target  atomic.Int64  // bits per second
 	room    atomic.Int64  // payload of sound that our path has room for; 0 = any
 	asked   atomic.Pointer[signal.EncodeAudio]
+	orders  atomic.Pointer[[]signal.EncodeLayer]
 
 	mu        sync.Mutex
 	published bool
@@ -95,6 +97,31 @@ func (s *Sender) mid() string { return s.streams[0].track.transceiver.Mid() }
 // Target is the wire rate that the path has for this source now: what an
 // encoder should follow, after taking off about 60 bytes a packet.
 func (s *Sender) Target() units.Rate { return units.Rate(s.target.Load()) }
+
+// Encodings are how the server wants the layers of a picture sent, from small to
+// large; nil while it has not said. They must not be written to. What is written
+// of a layer that is not active is not sent.
+func (s *Sender) Encodings() []signal.EncodeLayer {
+	if p := s.orders.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// obey takes in new encodings.
+func (s *Sender) obey(layers []signal.EncodeLayer) {
+	if !s.source.Video() || len(layers) == 0 {
+		return
+	}
+	s.orders.Store(&layers)
+	s.call.media.post(func(now time.Time) { s.call.media.egress.limit(now, s, layers) })
+}
+
+// off says whether the server wants nothing of a layer.
+func (s *Sender) off(layer int) bool {
+	orders := s.Encodings()
+	return layer < len(orders) && !orders[layer].Active
+}
 
 // KeyframeRequested says whether somebody waits for a key frame of a layer. It
 // is told once of each request.
@@ -113,6 +140,9 @@ func (s *Sender) Write(now time.Time, f Frame) error {
 	s.mu.Unlock()
 	if !on || f.Layer < 0 || f.Layer >= len(s.streams) {
 		return ErrNotPublished
+	}
+	if s.off(f.Layer) {
+		return nil
 	}
 	m := s.call.media
 	p := m.pool.Get()
@@ -150,6 +180,7 @@ func (s *Sender) Write(now time.Time, f Frame) error {
 // start lets packets through.
 func (s *Sender) start(p Publication) {
 	p = p.withDefaults()
+	s.orders.Store(nil)
 	s.mu.Lock()
 	s.published, s.kind = true, p.Kind
 	s.mu.Unlock()

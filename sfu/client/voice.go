@@ -51,7 +51,12 @@ const leastVoice = 6 * units.Kbps
 
 // encode takes what the server asks of a source.
 func (c *Call) encode(e *signal.Encode) {
-	if s := c.senders[e.Source]; s != nil && e.Audio != nil {
+	s := c.senders[e.Source]
+	if s == nil || c.opts.IgnoreEncode {
+		return
+	}
+	if e.Audio != nil {
 		s.asked.Store(e.Audio)
 	}
+	s.obey(e.Layers)
 }

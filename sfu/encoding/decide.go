@@ -18,6 +18,11 @@ type want struct {
 // for the lowest layer: they could be shown it if it were thin enough.
 func (t *Track) wants() (all [MaxLayers]want) {
 	for _, w := range t.wishes {
+		if t.scalable {
+			all[0].moving = all[0].moving || w.Spatial >= 0 || w.Room > 0
+			all[0].kept = all[0].kept || w.Current >= 0
+			continue
+		}
 		if i := int(w.Current); i >= 0 && i < len(t.layers) {
 			all[i].kept = true
 		}
@@ -59,6 +64,7 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 		}
 		t.begun = true
 		l.seenAt = now
+		l.learn(i == 0, t.cfg.Screen)
 		if l.comesSince.IsZero() {
 			l.comesSince = now
 		}
@@ -66,7 +72,7 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 			l.block = 0
 		}
 	}
-	if !alive || !t.begun || t.muted || !t.cfg.Obeys {
+	if !alive || !t.begun || t.muted {
 		for i := range t.layers { // the time does not count
 			l := &t.layers[i]
 			l.since = maxTime(l.since, now)
@@ -78,7 +84,7 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 	// The smallest is asked for in any case: there is nothing else.
 	for i := 1; i < len(t.layers); i++ {
 		l := &t.layers[i]
-		if !l.told.Active || l.measured.Active || t.comesAbove(i) || l.blockedUntil.After(now) {
+		if !l.told.Active || l.measured.Active || t.comesAbove(i) {
 			continue
 		}
 		patience, from := settle, l.since
@@ -89,6 +95,32 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 			l.block = min(max(2*l.block, firstBlock), lastBlock)
 			l.blockedUntil = now.Add(l.block)
 		}
+	}
+}
+
+// blocked says whether the layer at i is not to be had now. What is larger than
+// one that the publisher cannot do is not tried either.
+func (t *Track) blocked(now time.Time, i int) bool {
+	for j := 1; j <= i; j++ {
+		if t.layers[j].blockedUntil.After(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// learn takes the layer's rate from what comes where it was not announced.
+func (l *layer) learn(lowest, screen bool) {
+	if l.Most > 0 {
+		return
+	}
+	most := max(l.most, usualRate(l.measured.Width, l.measured.Height))
+	if l.told.Rate == 0 { // as the publisher likes
+		most = max(most, min(l.frame.payload(l.measured.top()), mostRate))
+	}
+	if most > l.most {
+		l.most = most
+		l.settle(lowest, screen)
 	}
 }
 
@@ -105,13 +137,13 @@ func (t *Track) comesAbove(i int) bool {
 // Decide answers whether the encodings are to be others than before. Call it
 // after Want, Leave and Measure.
 func (t *Track) Decide(now time.Time) (changed bool) {
-	if !t.cfg.Obeys || t.muted {
+	if t.muted {
 		return false
 	}
 	wants := t.wants()
 	for i := range t.layers {
 		l, w := &t.layers[i], &wants[i]
-		blocked := l.blockedUntil.After(now)
+		blocked := t.blocked(now, i)
 		wanted := w.moving || w.still || w.kept
 		if wanted {
 			l.wantedAt = now
@@ -119,7 +151,7 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 		active := !blocked && (wanted || now.Sub(l.wantedAt) < linger)
 		next := l.told
 		next.Active = active
-		if active && (w.moving || w.still) {
+		if active && !t.scalable && (w.moving || w.still) {
 			l.limit(now, w, &next, active != l.told.Active)
 		}
 		if active && t.limited(now, i) {
@@ -192,7 +224,7 @@ func (t *Track) limited(now time.Time, i int) bool {
 	if !t.layers[i].measured.Active || t.comesAbove(i) {
 		return false
 	}
-	return i+1 < len(t.layers) && t.layers[i+1].blockedUntil.After(now)
+	return t.blocked(now, min(i+1, len(t.layers)-1))
 }
 
 // thinned is the frame rate that what comes of the layer can fill, where that

@@ -91,8 +91,8 @@ type Config struct {
 	// Screen says that it is read rather than watched: fewer frames, never
 	// coarser ones.
 	Screen bool
-	// Obeys says that the publisher does as Encodings says. Otherwise
-	// everything is taken as it comes, and only Cap is of use.
+	// Obeys says that the publisher is told Encodings and does as they say. One
+	// that is not can only be held to Cap.
 	Obeys bool
 }
 
@@ -115,6 +115,8 @@ type Measured struct {
 	// Rates are wire rates up to and including each temporal layer, Count of them.
 	Rates [Temporals]units.Rate
 	Count int
+	// Width and Height are those of the picture, 0 = unknown.
+	Width, Height uint16
 }
 
 // Encoding is how one layer is to be sent. Zero values mean no limit.
@@ -166,6 +168,8 @@ type Track struct {
 	wishes map[uint64]Wish
 	muted  bool
 	begun  bool // something was measured
+	// scalable: the layers are inside one stream, which is sent or not.
+	scalable bool
 }
 
 // New answers a track whose publisher sends everything it announced.
@@ -180,17 +184,22 @@ func New(now time.Time, cfg Config) *Track {
 		if l.most = min(c.Most, mostRate); l.most <= 0 {
 			l.most = usualRate(c.Width, c.Height)
 		}
-		l.least = l.most.Scale(leastShare)
-		if i == 0 {
-			l.least = min(l.most, thinRate)
-		}
-		l.frame = frames{most: l.most, screen: cfg.Screen}
+		l.settle(i == 0, cfg.Screen)
 		if c.Width > 0 && source.Width > c.Width {
 			l.told.Scale = float64(source.Width) / float64(c.Width)
 		}
 		t.layers = append(t.layers, l)
 	}
 	return t
+}
+
+// settle reckons what follows from the layer's rate.
+func (l *layer) settle(lowest, screen bool) {
+	l.least = l.most.Scale(leastShare)
+	if lowest {
+		l.least = min(l.most, thinRate)
+	}
+	l.frame = frames{most: l.most, screen: screen}
 }
 
 // Want notes what a subscriber is granted; who is any number of its own.
@@ -209,6 +218,14 @@ func (t *Track) SetMuted(now time.Time, muted bool) {
 		l.wantedAt, l.since, l.comesSince = now, now, time.Time{}
 	}
 }
+
+// SetScalable says that the track is one stream with all layers inside. Which of
+// them it sends is the encoder's business: what it is told is only whether it
+// is watched at all. Rates is of no use then.
+func (t *Track) SetScalable() { t.scalable = true }
+
+// Scalable says whether SetScalable was called.
+func (t *Track) Scalable() bool { return t.scalable }
 
 // Encodings appends how each layer is to be sent to dst, as decided last.
 func (t *Track) Encodings(dst []Encoding) []Encoding {

@@ -11,19 +11,21 @@ import (
 // it would be switched on.
 func (t *Track) Rates(now time.Time, dst []Rate) []Rate {
 	for i := range t.layers {
-		dst = t.layers[i].rates(now, int8(i), t.cfg.Obeys, t.begun, dst)
+		if t.blocked(now, i) {
+			dst = append(dst, Rate{Spatial: int8(i)})
+			continue
+		}
+		dst = t.layers[i].rates(now, int8(i), t.cfg.Obeys, dst)
 	}
 	return dst
 }
 
-func (l *layer) rates(now time.Time, spatial int8, obeys, begun bool, dst []Rate) []Rate {
+func (l *layer) rates(now time.Time, spatial int8, obeys bool, dst []Rate) []Rate {
 	m := &l.measured
 	switch {
-	case l.blockedUntil.After(now):
-		return append(dst, Rate{Spatial: spatial})
 	case m.Active && m.Count > 0:
 		return l.running(now, spatial, obeys, dst)
-	case obeys && l.most > 0:
+	case l.most > 0:
 		price := l.least
 		if l.told.Active && l.told.Rate > 0 { // on its way
 			price = l.told.Rate
@@ -32,10 +34,8 @@ func (l *layer) rates(now time.Time, spatial int8, obeys, begun bool, dst []Rate
 			Spatial: spatial, Temporal: Whole, Rate: l.frame.wire(price),
 			Most: l.frame.wire(l.most), Held: true,
 		})
-	case !begun || obeys:
-		return dst // not known: whoever asks assumes something
 	}
-	return append(dst, Rate{Spatial: spatial})
+	return dst // not known: whoever asks assumes something
 }
 
 // running are the operating points of a layer that is being sent.
@@ -66,44 +66,35 @@ func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []R
 // Cap is the most that is worth receiving of the whole track, as a wire rate:
 // what a publisher that does not obey could be held to. MaxRate for no limit.
 func (t *Track) Cap() units.Rate {
-	if t.muted {
+	top := t.top()
+	first := &t.layers[0]
+	if t.muted || first.most <= 0 || t.scalable && top >= 0 {
 		return units.MaxRate
 	}
-	sum := units.Rate(0)
-	for i, w := range t.wants() {
-		if i >= len(t.layers) {
-			break
-		}
-		l := &t.layers[i]
-		switch {
-		case !w.moving && !w.still && !w.kept:
-			continue
-		case l.most <= 0:
-			return units.MaxRate
-		case w.moving && i == len(t.layers)-1:
-			return units.MaxRate // the best is wanted: so is whatever comes
-		case w.moving:
-			sum += min(max(w.room, l.frame.wire(l.least)), l.frame.wire(l.most))
-		default:
-			sum += l.frame.wire(l.least)
-		}
+	if top == len(t.layers)-1 && t.layers[top].told.Rate == 0 {
+		return units.MaxRate // the best is wanted: so is whatever comes
 	}
-	// Smaller layers come first whether they are wanted or not.
-	for i, w := range t.wants() {
-		if i < len(t.layers) && !w.moving && t.wantedAbove(i) {
-			sum += t.layers[i].frame.wire(t.layers[i].most)
+	// The smallest layer is let through even if nobody watches: an estimate
+	// that was held at nothing takes long to come back. Smaller layers come
+	// first whether they are wanted or not.
+	sum := first.frame.wire(first.most)
+	for i := 1; i <= top; i++ {
+		l := &t.layers[i]
+		rate := l.most
+		if i == top {
+			rate = l.told.ceiling(l.most)
 		}
+		sum += l.frame.wire(rate)
 	}
 	return sum
 }
 
-// wantedAbove says whether anybody watches a layer larger than i.
-func (t *Track) wantedAbove(i int) bool {
-	wants := t.wants()
-	for j := i + 1; j < len(t.layers); j++ {
-		if wants[j].moving {
-			return true
+// top is the largest layer that is asked for, -1 for none.
+func (t *Track) top() int {
+	for i := len(t.layers) - 1; i >= 0; i-- {
+		if t.layers[i].told.Active {
+			return i
 		}
 	}
-	return false
+	return -1
 }

@@ -35,15 +35,17 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	if report {
 		g.reportAt = now.Add(reportEvery)
 		dst = appendReceiverReports(dst, reports)
+		dst = g.appendLimit(dst)
 	}
 	if !g.measureAt.After(now) {
 		g.measureAt = now.Add(measureEvery)
 		for _, s := range g.sections {
 			if s.track != nil {
-				s.track.measure(now)
+				s.track.measure(now, g.heard(now))
 			}
 		}
 	}
+	g.decideDue(now)
 	g.nextTick = g.next(now)
 	return dst, g.nextTick
 }
@@ -115,6 +117,7 @@ func (g *ingress) requestKeyframe(now time.Time, t *Track, layer int) {
 func (g *ingress) onSenderReport(now time.Time, sr *rtcp.SenderReport) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.heardAt = now
 	if in := g.inbounds[sr.SSRC]; in != nil && in.stream != nil {
 		in.stream.OnSenderReport(now, sr.NTPTime, sr.RTPTime)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
@@ -41,6 +42,9 @@ type egress struct {
 	next   time.Time
 	dirty  bool
 	closed bool
+
+	wishes     []encoding.Wish // by slot, as told to publishers
+	wishesTold uint64          // downlink.Wishes then
 
 	ratesAt   time.Time
 	statsAt   time.Time
@@ -119,6 +123,9 @@ func (e *egress) describe(now time.Time, slot int, t *Track) {
 func (e *egress) tickIngress(now time.Time) {
 	e.control, e.ingressAt = e.peer.ingress.tick(now, e.control[:0])
 	e.writeRTCP(e.control)
+	for _, o := range e.peer.ingress.takeOrders() {
+		e.peer.handler.EncodingChanged(o.track, o.encodings)
+	}
 }
 
 // sendReports sends the sender reports of the active slots.
@@ -158,6 +165,7 @@ func (e *egress) send(now time.Time) {
 		}
 	}
 	e.handleEvents(now)
+	e.tellWishes(now)
 }
 
 // write hands one packet to pion, which encrypts it into the worker's batch.
@@ -222,6 +230,9 @@ func (e *egress) assign(now time.Time, slot int, t *Track, s downlink.Source) {
 	}
 	if old := e.tracks[slot]; old != nil {
 		old.unsubscribe(e.peer.worker.index, e, slot)
+		if old != t {
+			e.forgetWish(slot, old)
+		}
 	}
 	e.tracks[slot] = t
 	e.down.Assign(now, slot, s)
@@ -241,6 +252,7 @@ func (e *egress) close() {
 	for slot, t := range e.tracks {
 		if t != nil {
 			t.unsubscribe(e.peer.worker.index, e, slot)
+			e.forgetWish(slot, t)
 			e.tracks[slot] = nil
 		}
 	}

@@ -74,6 +74,9 @@ type ingress struct {
 	recorder *feedback.Recorder
 	rtt      time.Duration
 
+	heardAt time.Time // when anything came last
+	lifting int       // how often the end of a limit is still to be told
+
 	nextTick  time.Time // what the worker was told
 	reportAt  time.Time
 	measureAt time.Time
@@ -120,6 +123,7 @@ func (g *ingress) receiveRTP(b []byte) {
 		g.peer.media.counts.malformed.Add(1)
 		return
 	}
+	g.heardAt = now
 	g.recordArrival(now, len(b))
 	in := g.resolve(h)
 	if in == nil {
@@ -273,6 +277,7 @@ func (g *ingress) next(now time.Time) time.Time {
 	consider(g.reportAt)
 	consider(g.measureAt)
 	consider(g.recorder.Next())
+	consider(g.ordersDue())
 	for _, in := range g.list {
 		if in.stream != nil {
 			consider(in.stream.Next())
@@ -293,6 +298,7 @@ func (g *ingress) publish(t *Track, mid string) bool {
 		t.RIDs = smallestFirst(s.rids)
 	}
 	s.track = t
+	t.newOrders(time.Now())
 	for _, in := range g.list {
 		if in.section == s {
 			g.connectTrack(in)

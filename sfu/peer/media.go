@@ -62,6 +62,7 @@ type Media struct {
 	workers []*worker
 	next    atomic.Uint32 // round robin over workers
 	peers   atomic.Int64
+	serial  atomic.Uint64
 	counts  counters
 
 	running sync.WaitGroup

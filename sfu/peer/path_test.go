@@ -13,6 +13,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
@@ -50,8 +51,9 @@ func (w *written) Write(b []byte) (int, error) { return len(b), nil }
 
 type deaf struct{}
 
-func (deaf) StateChanged(State)          {}
-func (deaf) SlotEvents([]downlink.Event) {}
+func (deaf) StateChanged(State)                          {}
+func (deaf) SlotEvents([]downlink.Event)                 {}
+func (deaf) EncodingChanged(*Track, []encoding.Encoding) {}
 
 // path is the whole way of a packet but for pion: a publisher with one video
 // section, a worker driven by hand, and subscribers with one slot each.

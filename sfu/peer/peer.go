@@ -14,6 +14,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 )
@@ -41,6 +42,9 @@ type Handler interface {
 	StateChanged(State)
 	// SlotEvents tells what became of slots. The slice is only lent.
 	SlotEvents([]downlink.Event)
+	// EncodingChanged tells how the layers of a track of the peer's, from small
+	// to large, are to be sent from now on. The slice is the receiver's to keep.
+	EncodingChanged(*Track, []encoding.Encoding)
 }
 
 // ErrOffer says that the client's offer cannot be answered; the error around it
@@ -51,6 +55,7 @@ var ErrOffer = errors.New("offer refused")
 type Peer struct {
 	media      *Media
 	worker     *worker
+	serial     uint64 // unique in Media
 	handler    Handler
 	connection *webrtc.PeerConnection
 	ingress    *ingress
@@ -73,7 +78,7 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
-	p := &Peer{media: m, worker: m.pickWorker(), handler: h}
+	p := &Peer{media: m, worker: m.pickWorker(), handler: h, serial: m.serial.Add(1)}
 	if p.ingress, err = newIngress(p); err != nil {
 		return nil, "", err
 	}
@@ -196,6 +201,7 @@ func (p *Peer) startEgress(settled profile.Description) error {
 	p.egress.down = down
 	p.egress.slots = p.slots
 	p.egress.tracks = make([]*Track, len(p.slots))
+	p.egress.wishes = make([]encoding.Wish, len(p.slots))
 	p.worker.post(func(now time.Time) { p.worker.attach(now, p.egress) })
 	return nil
 }
@@ -321,6 +327,11 @@ func (p *Peer) Acknowledge(slot int, source uint32) {
 // SetView says how a slot is looked at.
 func (p *Peer) SetView(slot int, v downlink.View) {
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetView(now, slot, v) })
+}
+
+// SetDataBudget bounds what the client is sent.
+func (p *Peer) SetDataBudget(b downlink.DataBudget) {
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetDataBudget(now, b) })
 }
 
 // SetDataMode bounds what the client spends.

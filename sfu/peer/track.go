@@ -28,6 +28,10 @@ type TrackConfig struct {
 	RIDs []string
 	// Layers are their sizes, in the same order; may be empty.
 	Layers []downlink.LayerInfo
+	// MaxRates are the most that each uses, of payload; 0 or missing = unknown.
+	MaxRates []units.Rate
+	// Obeys says that the client sends what Handler.EncodingChanged says.
+	Obeys bool
 }
 
 // Track is one published track: where its packets come in and who gets them.
@@ -50,13 +54,24 @@ type Track struct {
 	// Guarded by the publisher's ingress lock.
 	layers [maxLayers]*uplink.Stream
 	level  levelSum
+	orders orders
 }
 
 // Kind is the codec of the newest packet, codec.Unknown before the first.
 func (t *Track) Kind() codec.Kind { return codec.Kind(t.kind.Load()) }
 
 // SetMuted stops or resumes forwarding.
-func (t *Track) SetMuted(muted bool) { t.muted.Store(muted) }
+func (t *Track) SetMuted(muted bool) {
+	t.muted.Store(muted)
+	if t.publisher == nil || !t.Video {
+		return
+	}
+	t.publisher.ingress.mu.Lock()
+	defer t.publisher.ingress.mu.Unlock()
+	if t.orders.track != nil {
+		t.orders.track.SetMuted(time.Now(), muted)
+	}
+}
 
 // Muted says whether the track is muted.
 func (t *Track) Muted() bool { return t.muted.Load() }
@@ -115,11 +130,12 @@ func (t *Track) requestKeyframe(now time.Time, layer int) {
 }
 
 // measure leaves the rates and sizes of what arrives for the downlinks,
-// whatever was announced. The ingress lock is held.
+// whatever was announced, and decides what shall arrive. The ingress lock is
+// held.
 //
 // Simulcast layers are streams of their own, each whole; the layers of a track
 // of one stream are those inside it.
-func (t *Track) measure(now time.Time) {
+func (t *Track) measure(now time.Time, alive bool) {
 	var rates []downlink.LayerRate
 	var sizes []downlink.LayerInfo
 	simulcast := slices.ContainsFunc(t.layers[1:], func(s *uplink.Stream) bool { return s != nil })
@@ -143,7 +159,7 @@ func (t *Track) measure(now time.Time) {
 			rates = appendRates(rates, layer, points[spatial], s.Active(now))
 		}
 	}
-	if len(rates) > 0 {
+	if rates = t.order(now, rates, alive); len(rates) > 0 {
 		t.rates.Store(&rates)
 	}
 	if len(sizes) > 0 {

@@ -349,6 +349,7 @@ func (p *person) film(s *client.Sender) {
 	})
 	var buffer [media.DefaultMaxPayload]byte
 	for {
+		filmAsAsked(camera, s)
 		camera.SetRate(now, s.Target().Scale(payloadShare))
 		next := camera.Next()
 		if next.IsZero() {

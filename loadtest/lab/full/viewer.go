@@ -133,6 +133,7 @@ func (l *layered) next() time.Duration {
 func (l *layered) frame(at time.Duration, rate units.Rate, _ bool, out emit) error {
 	now := l.begin.Add(at)
 	l.look = at + pausedLook
+	filmAsAsked(l.simulcast, l.viewer.from.picture)
 	l.simulcast.SetRate(now, rate.Scale(payloadShare))
 	for i := range l.simulcast.Layers {
 		if l.viewer.from.picture.KeyframeRequested(i) {
@@ -150,6 +151,13 @@ func (l *layered) frame(at time.Duration, rate units.Rate, _ bool, out emit) err
 				return err
 			}
 		}
+	}
+}
+
+// filmAsAsked holds a camera to what the server asks for.
+func filmAsAsked(camera *media.Simulcast, s *client.Sender) {
+	for i, e := range s.Encodings() {
+		camera.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
 	}
 }
 
