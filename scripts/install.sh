@@ -3,8 +3,9 @@
 # sudo, and says what it does.
 #
 #   scripts/install.sh run    libopus and pkg-config, for the Opus codec
-#   scripts/install.sh test   the same, a Chromium for the browser tests, and
-#                             espeak-ng, which speaks for the tests of voice
+#   scripts/install.sh test   the same, a Chromium for the browser tests,
+#                             espeak-ng, which speaks for the tests of voice,
+#                             and coturn's clients, for one test of the relay
 #
 # What is there already is left alone. For "run", a machine where nothing can be
 # installed is no failure: the server forwards without the codec.
@@ -60,8 +61,42 @@ browser() {
 	return 1
 }
 
+# without_services runs an installation that starts no service: Debian asks
+# /usr/sbin/policy-rc.d before it starts one, and 101 forbids it.
+without_services() {
+	policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then # somebody else's: it decides
+		"$@"
+		return
+	fi
+	as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || return 1
+	trap 'as_root rm -f "$policy"' EXIT
+	status=0
+	"$@" || status=$?
+	as_root rm -f "$policy"
+	trap - EXIT
+	return $status
+}
+
+# turn_clients installs turnutils_uclient, which coturn's package brings. Its
+# server is not wanted: it is not started now, and not at the next boot.
+turn_clients() {
+	if have turnutils_uclient; then
+		return 0
+	fi
+	if without_services apt_install coturn; then
+		if have systemctl; then
+			as_root systemctl disable coturn >/dev/null 2>&1 || true
+		fi
+		echo "install: of coturn only the clients are used; its service was not started, and is off"
+	else
+		echo "install: going on without coturn's clients: one test of the relay will be skipped" >&2
+	fi
+}
+
 tests() {
 	run
+	turn_clients
 	have espeak-ng || apt_install espeak-ng || echo "install: going on without espeak-ng: tests that need speech are skipped" >&2
 	if browser; then
 		return 0
