@@ -72,7 +72,10 @@ func openDevice(mtu int) (_ *device, err error) {
 	// then drops is counted.
 	_ = d.set(deviceName, unix.SIOCSIFTXQLEN, func(r *unix.Ifreq) error { r.SetUint32(deviceQueue); return nil })
 	for _, name := range []string{"lo", deviceName} {
-		up := func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }
+		// Where there are no neighbours no address is tried out for a second
+		// (RFC 4862 §5.4), after which browsers see the network change and give
+		// up what they are loading.
+		up := func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_NOARP); return nil }
 		if err = d.set(name, unix.SIOCSIFFLAGS, up); err != nil {
 			return nil, err
 		}
