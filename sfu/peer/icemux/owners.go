@@ -47,6 +47,8 @@ type claim struct {
 	// proved is when a request from addr was last answered with success; zero
 	// if we only wrote there.
 	proved time.Time
+	// heard is when anything came from addr last.
+	heard time.Time
 }
 
 // verdict is what became of a claim.
@@ -66,6 +68,16 @@ func (o *owners) of(addr netip.AddrPort) *udpConn {
 		return c.owner
 	}
 	return nil
+}
+
+// heard is of for an address from which something came.
+func (o *owners) heard(now time.Time, addr netip.AddrPort) *udpConn {
+	c := o.byAddr[addr]
+	if c == nil {
+		return nil
+	}
+	c.heard = now
+	return c.owner
 }
 
 // take claims addr for a connection that answers a request from there

@@ -48,6 +48,7 @@ func (p *port) serves(ip netip.Addr) bool {
 
 // take claims an address; see owners.
 func (p *port) take(now time.Time, c *udpConn, addr netip.AddrPort, proved bool) {
+	agent := c.media.address()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.closed.Load() {
@@ -59,6 +60,9 @@ func (p *port) take(now time.Time, c *udpConn, addr netip.AddrPort, proved bool)
 	}
 	if evicted {
 		p.mux.counts.evicted.Add(1)
+	}
+	if proved && v != contested {
+		p.follow(now, c, agent, addr)
 	}
 }
 
@@ -137,11 +141,12 @@ func (p *port) over(err error) bool {
 
 // find says whose each message is; nil for nobody's, which it counts.
 func (p *port) find(messages []udp.Message, found []*udpConn) {
+	now := time.Now()
 	p.mu.Lock()
 	for i := range messages {
 		m := &messages[i]
 		m.Addr = canonical(m.Addr)
-		found[i] = p.owners.of(m.Addr)
+		found[i] = p.owners.heard(now, m.Addr)
 	}
 	p.mu.Unlock()
 
@@ -151,16 +156,17 @@ func (p *port) find(messages []udp.Message, found []*udpConn) {
 			found[i] = nil // empty, or did not fit: the socket counts those
 			continue
 		}
-		if ufrag, ok := requestUfrag(packet); ok {
+		ufrag, names := requestUfrag(packet)
+		if names {
 			found[i] = p.byUfrag(ufrag)
-			continue
 		}
-		if found[i] != nil {
-			continue
-		}
-		if packet[0] <= 3 {
+		switch c := found[i]; {
+		case c != nil:
+			messages[i].Addr = c.seen(now, messages[i].Addr)
+		case names: // byUfrag has counted it
+		case packet[0] <= 3:
 			p.mux.counts.strayStun.Add(1)
-		} else {
+		default:
 			p.mux.counts.unknownAddress.Add(1)
 		}
 	}

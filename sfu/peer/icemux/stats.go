@@ -30,6 +30,8 @@ type UDPStats struct {
 	Evicted uint64
 	// Contested are claims to an address that another connection holds.
 	Contested uint64
+	// Roamed are clients that were followed to another address.
+	Roamed uint64
 	// ReadErrors are failed reads of the sockets.
 	ReadErrors uint64
 	// Sockets are the sockets' own counters, in the order of the configuration.
@@ -38,7 +40,7 @@ type UDPStats struct {
 
 type udpCounters struct {
 	unknownAddress, strayStun, unknownUfrag, queueFull atomic.Uint64
-	oversized, evicted, contested, readErrors          atomic.Uint64
+	oversized, evicted, contested, roamed, readErrors  atomic.Uint64
 }
 
 // Stats returns the state and the counters.
@@ -52,6 +54,7 @@ func (m *UDP) Stats() UDPStats {
 		Oversized:      m.counts.oversized.Load(),
 		Evicted:        m.counts.evicted.Load(),
 		Contested:      m.counts.contested.Load(),
+		Roamed:         m.counts.roamed.Load(),
 		ReadErrors:     m.counts.readErrors.Load(),
 	}
 	m.mu.RLock()

@@ -107,6 +107,9 @@ type udpConn struct {
 	inboxes [2]*inbox
 	handles int         // guarded by UDP.mu
 	closed  atomic.Bool // for writers
+	// media is where the agent sends media, roam where the client is instead.
+	media destination
+	roam  atomic.Pointer[roaming]
 	// claims are the addresses it has; guarded by port.mu.
 	claims    []*claim
 	maxClaims int
@@ -323,7 +326,10 @@ func (c *udpConn) write(p []byte, to netip.AddrPort) (int, error) {
 	if c.closed.Load() {
 		return 0, io.ErrClosedPipe
 	}
+	agent := to
+	to = c.target(to)
 	if isMedia(p) {
+		c.media.set(agent)
 		if b := c.session.batch.Load(); b != nil {
 			return b.add(c.port.socket, p, to)
 		}
