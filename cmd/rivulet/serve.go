@@ -41,6 +41,9 @@ func (cmd *serveCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	cfg.Calls = loaded.CallPlane()
+	if cfg.Adapters, err = adapters(loaded, log); err != nil {
+		return err
+	}
 	if !cmd.Dev {
 		tokens, err := loaded.Tokens(log)
 		if err != nil {

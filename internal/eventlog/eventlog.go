@@ -67,6 +67,13 @@ func (l *Log[T]) Last() uint64 {
 	return l.last
 }
 
+// Oldest is the number before the oldest entry that is kept.
+func (l *Log[T]) Oldest() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last - uint64(len(l.entries))
+}
+
 // After answers at most limit entries after a number, and a channel that is
 // closed when there is more. lost says that some of them are gone, or that the
 // number is not one of this log's.

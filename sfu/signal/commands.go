@@ -226,6 +226,8 @@ func NewBody(name string) Body {
 		return &Connect{}
 	case "call.state":
 		return &CallQuery{}
+	case "feed.state":
+		return &FeedQuery{}
 	case "call.events":
 		return &CallHistory{}
 	case "room.state":

@@ -22,7 +22,7 @@ var documented = []any{
 	&signal.ParticipantJoined{}, &signal.ParticipantLeft{}, &signal.TrackPublished{}, &signal.TrackUnpublished{},
 	&signal.TrackMuted{}, &signal.SlotsChanged{}, &signal.SlotStates{}, &signal.SpeakersChanged{},
 	&signal.QualityChanged{}, &signal.Encode{}, &signal.Closed{},
-	&signal.Connect{}, &signal.Connected{}, &signal.Call{}, &signal.CallQuery{}, &signal.CallHistory{}, &signal.CallEvents{}, &signal.Created{}, &signal.CallState{}, &signal.CallEvent{},
+	&signal.Connect{}, &signal.Connected{}, &signal.Call{}, &signal.CallQuery{}, &signal.CallHistory{}, &signal.CallEvents{}, &signal.FeedQuery{}, &signal.FeedState{}, &signal.Created{}, &signal.CallState{}, &signal.CallEvent{},
 	&signal.RoomControl{}, &signal.RoomQuery{}, &signal.RoomState{}, &signal.RoomEvent{}, &signal.RoomLeft{},
 	&signal.ParticipantUpdated{}, &signal.RoomLocked{}, &signal.Message{},
 }

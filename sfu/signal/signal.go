@@ -64,6 +64,10 @@ type Filter struct {
 	Call string
 	// After is the sequence number of the last event seen; 0 for all.
 	After uint64
+	// Lossy goes on with the oldest event that is kept where what comes after
+	// After is gone, instead of ending with events_lost; for backends' feeds. The
+	// numbers tell how many are missing.
+	Lossy bool
 }
 
 // Event is one thing that happened, as one session sees it.

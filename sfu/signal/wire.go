@@ -129,7 +129,7 @@ func DecodeIncoming(b []byte) (Incoming, error) {
 func NewReply(name string) Reply {
 	for _, r := range []Reply{
 		&Joined{}, &Resumed{}, &Published{}, &Restarted{}, &Pong{}, &Done{},
-		&Connected{}, &Created{}, &CallState{}, &CallEvents{}, &RoomState{},
+		&Connected{}, &Created{}, &CallState{}, &CallEvents{}, &RoomState{}, &FeedState{},
 	} {
 		if r.ReplyType() == name {
 			return r
@@ -207,3 +207,32 @@ func (c *CallHistory) Validate() error { return (&CallQuery{Call: c.Call}).Valid
 
 // ReplyType answers the name on the wire.
 func (*CallEvents) ReplyType() string { return "call.events" }
+
+// FeedQuery asks where a tenant's feed stands, and for what has happened after an
+// event; for backends. The reply is FeedState.
+type FeedQuery struct {
+	// After is the number of the last event seen; 0 asks for no events.
+	After uint64 `json:"after,omitempty"`
+}
+
+// MaxFeedEvents bounds the events of one FeedState.
+const MaxFeedEvents = 500
+
+// FeedState answers FeedQuery.
+type FeedState struct {
+	// First is the number of the first event since the server started, Last that
+	// of the newest.
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+	// Events are the first of those after FeedQuery.After, at most MaxFeedEvents.
+	Events []Event `json:"events,omitempty"`
+}
+
+// Type answers the name on the wire.
+func (*FeedQuery) Type() string { return "feed.state" }
+
+// Validate has nothing to bound.
+func (*FeedQuery) Validate() error { return nil }
+
+// ReplyType answers the name on the wire.
+func (*FeedState) ReplyType() string { return "feed.state" }

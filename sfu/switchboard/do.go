@@ -53,7 +53,7 @@ func (b *Board) do(ctx context.Context, c signal.Command) (signal.Reply, error) 
 		return b.doForBackend(ctx, c.Backend.Tenant, c)
 	}
 	switch c.Body.(type) {
-	case *signal.Call, *signal.CallQuery, *signal.CallHistory:
+	case *signal.Call, *signal.CallQuery, *signal.CallHistory, *signal.FeedQuery:
 		return nil, signal.Errorf(signal.NotJoined, "connect first: this session is of a room, not of the call plane")
 	}
 	return b.cfg.Media.Do(ctx, c)
@@ -76,11 +76,11 @@ func (b *Board) doInSession(ctx context.Context, c signal.Command) (signal.Reply
 		return b.doCall(ctx, s.tenant.name, s, c.ID, body)
 	case *signal.CallQuery:
 		return b.callState(s.tenant.name, s, body)
-	case *signal.CallHistory:
+	case *signal.CallHistory, *signal.FeedQuery:
 		if s.backend {
 			return b.doForBackend(ctx, s.tenant.name, c)
 		}
-		return nil, signal.Errorf(signal.NotABackend, "what has happened in a call is told to backends")
+		return nil, signal.Errorf(signal.NotABackend, "%s is for backends", c.Body.Type())
 	case *signal.RoomControl, *signal.RoomQuery:
 		if s.backend {
 			return b.doForBackend(ctx, s.tenant.name, c)
@@ -140,6 +140,8 @@ func (b *Board) doForBackend(ctx context.Context, tenant string, c signal.Comman
 		return b.callState(tenant, nil, body)
 	case *signal.CallHistory:
 		return b.callHistory(tenant, body)
+	case *signal.FeedQuery:
+		return b.feedState(tenant, body.After)
 	case *signal.RoomQuery:
 		return b.cfg.Media.Control(tenant, body)
 	case *signal.RoomControl:
@@ -177,13 +179,13 @@ func (b *Board) Subscribe(ctx context.Context, f signal.Filter) (<-chan signal.E
 	if after == 0 {
 		after = t.base
 	}
-	if _, _, _, lost := t.feed.After(after, 0); lost {
+	if _, _, _, lost := t.feed.After(after, 0); lost && !f.Lossy {
 		return nil, signal.Errorf(signal.EventsLost, "events after %d are gone; ask for the state of what matters, and go on from the newest", f.After)
 	}
 	out := make(chan signal.Event)
 	go func() { // ends with ctx, which is the caller's
 		defer close(out)
-		pump(ctx, t.feed, after, nil, out)
+		pump(ctx, t.feed, after, nil, f.Lossy, out)
 	}()
 	return out, nil
 }
@@ -203,6 +205,27 @@ func (b *Board) callHistory(tenant string, q *signal.CallHistory) (signal.Reply,
 		reply.Events = append(reply.Events, signal.Event{Sequence: e.Sequence, Body: e.Value})
 	}
 	return reply, nil
+}
+
+// feedState answers where a tenant's feed stands, and some of its events.
+func (b *Board) feedState(tenant string, after uint64) (signal.Reply, error) {
+	var t *tenantFeed
+	b.call(func(time.Time) { t = b.tenant(tenant).tenantFeed })
+	if t == nil {
+		return nil, draining()
+	}
+	state := &signal.FeedState{First: t.base + 1, Last: t.feed.Last()}
+	if after == 0 {
+		return state, nil
+	}
+	entries, _, _, lost := t.feed.After(after, signal.MaxFeedEvents)
+	if lost {
+		return nil, signal.Errorf(signal.EventsLost, "events after %d are gone; ask for the state of what matters, and go on from the newest", after)
+	}
+	for _, e := range entries {
+		state.Events = append(state.Events, signal.Event{Sequence: e.Sequence, Body: e.Value})
+	}
+	return state, nil
 }
 
 // historyOf finds the history of a call of which nothing after a number is lost.
@@ -229,7 +252,7 @@ func (b *Board) subscribeCall(ctx context.Context, f signal.Filter) (<-chan sign
 	out := make(chan signal.Event)
 	go func() { // ends with ctx, which is the caller's
 		defer close(out)
-		pump(ctx, h.events, f.After, nil, out)
+		pump(ctx, h.events, f.After, nil, false, out)
 	}()
 	return out, nil
 }

@@ -138,7 +138,7 @@ func (b *Board) subscribe(ctx context.Context, f signal.Filter) (<-chan signal.E
 	out := make(chan signal.Event)
 	go func() { // ends with ctx, which is the caller's
 		defer close(out)
-		pump(ctx, s.events, f.After, taken, out)
+		pump(ctx, s.events, f.After, taken, false, out)
 		b.post(func(now time.Time) { s.detach(now, attachment) })
 	}()
 	return out, nil
@@ -156,8 +156,8 @@ func (s *session) detach(now time.Time, attachment uint64) {
 }
 
 // pump hands over what a log has and gets until ctx ends, the log does, or
-// another has taken over.
-func pump(ctx context.Context, log *eventlog.Log[signal.EventBody], after uint64, taken <-chan struct{}, out chan<- signal.Event) {
+// another has taken over. A lossy reader that is too far behind misses some.
+func pump(ctx context.Context, log *eventlog.Log[signal.EventBody], after uint64, taken <-chan struct{}, lossy bool, out chan<- signal.Event) {
 	deliver := func(e signal.Event) bool {
 		select {
 		case out <- e:
@@ -169,6 +169,10 @@ func pump(ctx context.Context, log *eventlog.Log[signal.EventBody], after uint64
 	}
 	for {
 		entries, more, closed, lost := log.After(after, 64)
+		if lost && lossy {
+			after = log.Oldest()
+			continue
+		}
 		if lost {
 			deliver(signal.Event{Body: &signal.Closed{Code: signal.SlowClient, Message: "too many events were not read; connect again", Rejoin: true}})
 			return

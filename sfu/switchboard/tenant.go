@@ -22,11 +22,16 @@ type tenant struct {
 	histories map[string]*history
 	devices   map[signal.Device]*session // connected ones
 	known     map[string][]string        // devices of users that were ever connected
-	// feed is what backends are told; base the number before its first.
-	feed    *eventlog.Log[signal.EventBody]
-	base    uint64
+	*tenantFeed
 	replies []keptReply
 	sweepAt time.Time // when to forget histories again
+}
+
+// tenantFeed is what a tenant's backends are told. It never changes, and its log
+// may be used by any goroutine.
+type tenantFeed struct {
+	feed *eventlog.Log[signal.EventBody]
+	base uint64 // the number before its first event
 }
 
 // history is what has happened in one call, and what its devices have used.
@@ -53,11 +58,11 @@ func (b *Board) tenant(name string) *tenant {
 		t = &tenant{
 			board: b, name: name, calls: calls,
 			histories: make(map[string]*history), devices: make(map[signal.Device]*session), known: make(map[string][]string),
-			// Numbers of an earlier life of this server must not be taken for
-			// those of this one.
-			base: uint64(b.started.UnixMicro()),
 		}
-		t.feed = eventlog.New[signal.EventBody](b.cfg.FeedLength, t.base)
+		// Numbers of an earlier life of this server must not be taken for those
+		// of this one.
+		base := uint64(b.started.UnixMicro())
+		t.tenantFeed = &tenantFeed{eventlog.New[signal.EventBody](b.cfg.FeedLength, base), base}
 		b.tenants[name] = t
 	}
 	return t

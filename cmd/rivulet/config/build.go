@@ -98,6 +98,12 @@ func (c Config) Validate(dev bool) error {
 	if err := c.Admin.validate(); err != nil {
 		add("admin.address %w", err)
 	}
+	if c.Webhook.URL != "" && c.Webhook.Secret.IsZero() {
+		add("webhook.secret: %w: none to sign webhooks with: make one with `rivulet token secret`", secret.ErrWeak)
+	}
+	if c.Webhook.URL != "" && !c.Calls.Enabled {
+		add("webhook.url: there are no events without the call plane: set calls.enabled")
+	}
 	problems = append(problems, c.secrets(dev)...)
 	problems = append(problems, c.packages()...)
 	return errors.Join(problems...)

@@ -29,15 +29,16 @@ import (
 
 // Config is everything that can be set.
 type Config struct {
-	HTTP   HTTP   `key:"http" doc:"The listener for the call page, signalling, WHIP and WHEP."`
-	Media  Media  `key:"media" doc:"The one port that carries all media."`
-	TURN   TURN   `key:"turn" doc:"The relay for clients whose network lets nothing else through. It speaks with this node's media port and nobody else."`
-	Auth   Auth   `key:"auth" doc:"Who may join. A backend signs tokens with one of the keys; docs/protocol.md describes them."`
-	Calls  Calls  `key:"calls" doc:"Who rings whom: the call plane. An application that has its own ringing switches it off and uses rooms."`
-	Limits Limits `key:"limits" doc:"What the node takes on."`
-	Admin  Admin  `key:"admin" doc:"The listener for operators: health, metrics, profiles, rooms. Keep it away from the public."`
-	Log    Log    `key:"log" doc:"What is written to standard error. Logs carry no names, identities or client addresses."`
-	Drain  Drain  `key:"drain" doc:"What happens on SIGTERM."`
+	HTTP    HTTP    `key:"http" doc:"The listener for the call page, signalling, WHIP and WHEP."`
+	Media   Media   `key:"media" doc:"The one port that carries all media."`
+	TURN    TURN    `key:"turn" doc:"The relay for clients whose network lets nothing else through. It speaks with this node's media port and nobody else."`
+	Auth    Auth    `key:"auth" doc:"Who may join. A backend signs tokens with one of the keys; docs/protocol.md describes them."`
+	Calls   Calls   `key:"calls" doc:"Who rings whom: the call plane. An application that has its own ringing switches it off and uses rooms."`
+	Webhook Webhook `key:"webhook" doc:"Where the call plane's events go: posted, signed, in order, and again until they are taken."`
+	Limits  Limits  `key:"limits" doc:"What the node takes on."`
+	Admin   Admin   `key:"admin" doc:"The listener for operators: health, metrics, profiles, rooms. Keep it away from the public."`
+	Log     Log     `key:"log" doc:"What is written to standard error. Logs carry no names, identities or client addresses."`
+	Drain   Drain   `key:"drain" doc:"What happens on SIGTERM."`
 }
 
 // HTTP is the public listener.
@@ -105,6 +106,15 @@ type Calls struct {
 	SessionsPerUser int           `key:"sessionsPerUser" min:"1" max:"64" doc:"Devices of one user connected at one time."`
 }
 
+// Webhook is the receiver of events.
+type Webhook struct {
+	URL     string        `key:"url" unit:"URL" doc:"The receiver; empty for none. https, but where the way there is trusted."`
+	Secret  secret.Secret `key:"secret" unit:"secret" doc:"Signs each webhook. Needed with a URL."`
+	Former  secret.Secret `key:"former" unit:"secret" doc:"Signs beside it while receivers change to a new secret."`
+	Tenant  string        `key:"tenant" doc:"Whose events go there; empty for the tenant without a name."`
+	Timeout time.Duration `key:"timeout" unit:"duration" min:"1s" max:"1m" doc:"How long the receiver has to answer."`
+}
+
 // Limits bound the node.
 type Limits struct {
 	Rooms        int           `key:"rooms" min:"1" max:"1000000" doc:"Rooms at one time."`
@@ -157,6 +167,7 @@ func Default() Config {
 			RingRate: calls.RingRate, RingBurst: calls.RingBurst, TenantRingRate: calls.TenantRingRate, TenantRingBurst: calls.TenantRingBurst,
 			Sessions: calls.MaxSessions, SessionsPerUser: calls.MaxSessionsOfUser,
 		},
+		Webhook: Webhook{Timeout: 10 * time.Second},
 		Limits: Limits{
 			Rooms: engine.MaxRooms, Participants: engine.MaxParticipants, RoomSize: engine.MaxRoomSize,
 			JoinRate: engine.JoinRate, JoinBurst: engine.JoinBurst, ResumeFor: engine.ResumeFor,

@@ -37,6 +37,9 @@ type Config struct {
 	// Calls is the call plane; nil for media only. Its Media and Logger are set
 	// by New.
 	Calls *switchboard.Config
+	// Adapters are served beside the HTTP ones: webhooks, a bus. They need the
+	// call plane.
+	Adapters []signal.Adapter
 	// TURN is the relay with its sockets; nil for none. Its Peers are set by
 	// New: this node's own media addresses and nothing else.
 	TURN *turn.Config
@@ -81,6 +84,9 @@ type Node struct {
 	relay  *turn.Server
 	public *server
 	admin  *server
+
+	adapters sync.WaitGroup
+	detach   context.CancelFunc // ends the adapters
 
 	failed  chan error
 	closing sync.Once
@@ -128,6 +134,7 @@ func (n *Node) start() error {
 			return err
 		}
 	}
+	n.attach()
 	public, err := n.publicRoutes()
 	if err != nil {
 		return err
@@ -139,6 +146,23 @@ func (n *Node) start() error {
 		n.admin.serve(n.cfg.Admin, n.failed)
 	}
 	return nil
+}
+
+// attach serves the adapters that have no listener of ours.
+func (n *Node) attach() {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.detach = cancel
+	for _, a := range n.cfg.Adapters {
+		n.adapters.Go(func() {
+			if err := a.Serve(ctx, n.port()); err != nil {
+				n.log.Error("an adapter has ended", "adapter", a.Name(), "error", err)
+				select {
+				case n.failed <- fmt.Errorf("adapter %s: %w", a.Name(), err):
+				default:
+				}
+			}
+		})
+	}
 }
 
 // port is what adapters serve: both planes, or the media plane alone.
@@ -198,6 +222,7 @@ func (n *Node) close() error {
 	if n.board != nil {
 		errs = append(errs, n.board.Close())
 	}
+	n.leaveAdapters()
 	if n.engine != nil {
 		errs = append(errs, n.engine.Close())
 	} else {
@@ -211,6 +236,26 @@ func (n *Node) close() error {
 	errs = append(errs, end(n.public, n.cfg.HTTP), end(n.admin, n.cfg.Admin))
 	n.log.Info("closed")
 	return errors.Join(errs...)
+}
+
+// leaveAdapters lets the adapters tell the end of all calls for some seconds, and
+// ends them.
+func (n *Node) leaveAdapters() {
+	if n.detach == nil {
+		return
+	}
+	ended := make(chan struct{})
+	go func() { n.adapters.Wait(); close(ended) }()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	if n.board != nil { // they end by themselves when the feed does
+		select {
+		case <-ended:
+		case <-timer.C:
+		}
+	}
+	n.detach()
+	<-ended
 }
 
 // closeMediaSockets closes what no engine has taken over.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/page"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/rest"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/whip"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/ws"
 )
@@ -29,6 +30,9 @@ func (n *Node) publicRoutes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", page.Handler())
 	mux.Handle("GET /v1/ws", ws.New(n.port(), ws.Config{Origins: n.cfg.Origins}))
+	if n.board != nil {
+		rest.New(n.board, n.board).Register(mux)
+	}
 	whip.New(n.engine, whip.Config{
 		Origins: n.cfg.Origins, MaxSessions: n.cfg.Engine.MaxParticipants, Logger: n.log,
 	}).Register(mux)

@@ -24,14 +24,15 @@ type Client struct {
 
 	mu      sync.Mutex
 	waiting map[string]chan signal.Incoming
-	feeds   map[chan signal.Event]context.Context
 	err     error
+
+	feed *Feed
 }
 
 // Dial connects as a backend over a wire and reads until it ends.
 func Dial(t testing.TB, wire Wire, connect *signal.Connect) *Client {
 	t.Helper()
-	c := &Client{wire: wire, waiting: make(map[string]chan signal.Incoming), feeds: make(map[chan signal.Event]context.Context)}
+	c := &Client{wire: wire, waiting: make(map[string]chan signal.Incoming), feed: NewFeed()}
 	ctx, cancel := context.WithCancel(context.Background())
 	var reading sync.WaitGroup
 	reading.Go(func() { c.read(ctx) })
@@ -56,22 +57,11 @@ func (c *Client) read(ctx context.Context) {
 				close(answer)
 				delete(c.waiting, id)
 			}
-			for feed := range c.feeds {
-				close(feed)
-			}
-			c.feeds = nil
 			c.mu.Unlock()
 			return
 		}
 		if m.Event != nil {
-			for feed, ctx := range c.feeds {
-				select {
-				case feed <- *m.Event:
-				case <-ctx.Done():
-					close(feed)
-					delete(c.feeds, feed)
-				}
-			}
+			c.feed.Publish(*m.Event)
 		} else if answer := c.waiting[m.Re]; answer != nil {
 			answer <- m
 			delete(c.waiting, m.Re)
@@ -137,45 +127,5 @@ func refusalOf(m signal.Incoming) error {
 // Subscribe implements signal.Engine for the tenant's feed and for one call, of
 // which it asks for the events that were before.
 func (c *Client) Subscribe(ctx context.Context, f signal.Filter) (<-chan signal.Event, error) {
-	feed := make(chan signal.Event, 1024)
-	c.mu.Lock()
-	if c.err != nil {
-		defer c.mu.Unlock()
-		return nil, c.err
-	}
-	c.feeds[feed] = ctx
-	c.mu.Unlock()
-	if f.Call == "" {
-		return feed, nil
-	}
-	reply, err := c.Do(ctx, signal.Command{Body: &signal.CallHistory{Call: f.Call, After: f.After}, ID: "history"})
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan signal.Event)
-	go func() {
-		defer close(out)
-		last := f.After
-		for _, e := range reply.(*signal.CallEvents).Events {
-			select {
-			case out <- e:
-				last = e.Sequence
-			case <-ctx.Done():
-				return
-			}
-		}
-		for e := range feed {
-			v, ok := e.Body.(*signal.CallEvent)
-			if !ok || v.Call != f.Call || v.Number <= last {
-				continue
-			}
-			select {
-			case out <- signal.Event{Sequence: v.Number, Body: v}:
-				last = v.Number
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
+	return c.feed.Subscribe(ctx, f, c.Do)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/problem"
 )
 
 // cleanupTimeout bounds leaving a session that its client will never hear of.
@@ -39,7 +40,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, k kind) {
 	if err != nil {
 		h.sessions.cancel(size)
 		if join.Token == "" && signal.AsError(err).Code == signal.BadToken {
-			refuseUnauthenticated(w, signal.AsError(err).Message)
+			problem.WriteUnauthenticated(w, signal.AsError(err).Message)
 			return
 		}
 		refuse(w, err)

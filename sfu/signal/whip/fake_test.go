@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/problem"
 )
 
 // fakeEngine answers commands by rote and notes them.
@@ -121,7 +122,7 @@ func refusal(t *testing.T, w *httptest.ResponseRecorder) signal.Code {
 	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
 		t.Fatalf("%d with content type %q, want problem details", w.Code, got)
 	}
-	var p problem
+	var p problem.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatalf("problem details %q: %v", w.Body, err)
 	}

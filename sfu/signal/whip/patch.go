@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/problem"
 )
 
 // errUnknown answers an address behind which there is nothing (any more).
@@ -27,7 +28,7 @@ func (h *Handler) find(w http.ResponseWriter, r *http.Request, k kind) *session 
 	case s.admits(token):
 		return s
 	case token == "":
-		refuseUnauthenticated(w, "the token with which the session was made is missing")
+		problem.WriteUnauthenticated(w, "the token with which the session was made is missing")
 	default:
 		refuse(w, signal.Errorf(signal.BadToken, "the session was made with another token"))
 	}
@@ -77,7 +78,7 @@ func (h *Handler) patch(w http.ResponseWriter, r *http.Request, k kind) {
 	}
 	condition := readPrecondition(r.Header)
 	if !condition.present {
-		refuseAs(w, http.StatusPreconditionRequired,
+		problem.WriteAs(w, http.StatusPreconditionRequired,
 			signal.Errorf(signal.BadMessage, `If-Match is missing: send the ETag of the session, or "*" to restart ICE`))
 		return
 	}
@@ -93,7 +94,7 @@ func (h *Handler) patch(w http.ResponseWriter, r *http.Request, k kind) {
 	restarted, err := h.apply(r, s, condition, f)
 	switch {
 	case errors.Is(err, errPrecondition):
-		refuseAs(w, http.StatusPreconditionFailed,
+		problem.WriteAs(w, http.StatusPreconditionFailed,
 			signal.Errorf(signal.BadMessage, "the ETag is not that of the current ICE session"))
 	case err != nil:
 		refuse(w, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/signal/problem"
 )
 
 // bodyTimeout bounds the time in which a body must arrive: 64 kB over GPRS.
@@ -52,7 +53,7 @@ func refuseBody(w http.ResponseWriter, err error, accept, want string) {
 		return
 	}
 	w.Header().Set(accept, want)
-	refuseAs(w, http.StatusUnsupportedMediaType, signal.Errorf(signal.BadMessage, "the content type must be %s", want))
+	problem.WriteAs(w, http.StatusUnsupportedMediaType, signal.Errorf(signal.BadMessage, "the content type must be %s", want))
 }
 
 // bearer answers the token of the Authorization header (RFC 6750 §2.1), ""
