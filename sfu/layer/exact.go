@@ -18,7 +18,8 @@ import (
 //     L3T3_KEY, at a key frame, until when only base frames go on.
 //
 // The chain that protects the target tells when a frame is missing that cannot
-// be done without. It is waited for while the uplink does (packet.Settled).
+// be done without. It is waited for while the uplink does (packet.Settled); then
+// nothing goes on before a key frame.
 type exact struct {
 	frames    frames
 	structure *codec.Structure
@@ -26,24 +27,32 @@ type exact struct {
 	active    uint32 // those that were sent when the last picture began
 	wanted    int    // decode target that comes closest to what is asked for
 	mask      uint32 // targets that the subscriber gets: what it is to be told
-	picture   uint32 // timestamp of the picture under way
+	keyed     int64  // extended number of the newest key frame's first packet
 
-	// A frame of the chain that has not come, and the number behind which it was
-	// missed.
-	waiting       bool
-	missing       uint16
-	waitingBehind int64
+	waits waits
 }
 
-// begin starts with the key frame p.
+// waits are frames of the chain that are not whole yet.
+type waits struct {
+	list [8]struct {
+		number uint16
+		behind int64 // extended number of the packet that missed it
+	}
+	count int
+}
+
+// begin starts with the key frame p, or starts over with it.
 func (x *exact) begin(p *packet.Packet, want Target) {
-	x.frames.clear()
+	if int16(p.Placement.Number-x.frames.highest) <= 0 { // numbered anew
+		x.frames = frames{}
+	}
+	x.keyed = p.Extended
 	x.structure = p.Placement.Structure
 	x.active = p.Placement.Active
 	x.wanted = x.closest(want)
 	x.target = x.wanted
-	x.waiting = false
-	x.enter(p)
+	x.waits.count = 0
+	x.enter()
 }
 
 // next decides, at the first packet seen of a picture, which target goes on
@@ -63,13 +72,12 @@ func (x *exact) next(p *packet.Packet, want Target) bool {
 	x.active = place.Active
 	x.wanted = x.closest(want)
 	x.move(p, was, want)
-	x.enter(p)
-	return x.whole(p, x.target)
+	x.enter()
+	return x.whole(p)
 }
 
-// enter notes that p's picture is the one under way.
-func (x *exact) enter(p *packet.Packet) {
-	x.picture = p.Timestamp
+// enter notes what the subscriber gets from here.
+func (x *exact) enter() {
 	t := x.structure.Targets()
 	x.mask = 0
 	for i := range t {
@@ -90,8 +98,8 @@ func (x *exact) move(p *packet.Packet, was uint32, want Target) {
 		x.target = x.wanted
 	case to.Spatial < now.Spatial && x.intact(p, x.wanted):
 		x.target = x.wanted
-	case to.Spatial > now.Spatial && was>>x.wanted&1 == 0 && x.active>>x.wanted&1 != 0 && x.intact(p, x.target):
-		x.target = x.wanted // it begins here
+	case to.Spatial > now.Spatial && x.begins(was, now.Spatial) && x.intact(p, x.target):
+		x.target = x.wanted
 	case to.Spatial < now.Spatial:
 		x.target = x.closest(Target{Spatial: int8(now.Spatial), Temporal: 0})
 	default:
@@ -99,61 +107,95 @@ func (x *exact) move(p *packet.Packet, was uint32, want Target) {
 	}
 }
 
-// intact says whether the chain of a target is whole up to p.
-func (x *exact) intact(p *packet.Packet, target int) bool {
-	if x.structure.Chains() == 0 {
-		return p.Placement.Indication(target) != codec.NotPresent && x.frames.decodable(p)
-	}
-	distance := p.Placement.ChainDistance(x.structure.Targets()[target].Chain)
-	return distance == 0 || x.frames.fateOf(p, uint16(distance)) == passed
-}
-
-// whole says whether the chain of a target is whole or may still become so.
-func (x *exact) whole(p *packet.Packet, target int) bool {
-	if x.waiting {
-		if x.frames.find(x.missing) != nil {
-			x.waiting = false
-		} else if p.Settled >= x.waitingBehind {
+// begins says whether everything above a spatial layer is switched on here, so
+// that it builds on that layer.
+func (x *exact) begins(was uint32, above uint8) bool {
+	for i, t := range x.structure.Targets() {
+		if t.Spatial > above && was>>i&1 != 0 {
 			return false
-		}
-	}
-	if x.structure.Chains() == 0 {
-		return true
-	}
-	distance := uint16(p.Placement.ChainDistance(x.structure.Targets()[target].Chain))
-	if distance == 0 {
-		return true
-	}
-	switch x.frames.fateOf(p, distance) {
-	case gone:
-		return false
-	case unseen:
-		if !x.waiting {
-			x.waiting, x.missing, x.waitingBehind = true, p.Placement.Number-distance, p.Extended
 		}
 	}
 	return true
 }
 
+// chained answers what became of the last frame of a target's chain before p.
+func (x *exact) chained(p *packet.Packet, target int) (distance uint16, became fate) {
+	if x.structure.Chains() == 0 {
+		if p.Placement.Indication(target) != codec.NotPresent && x.frames.decodable(p) {
+			return 0, passed
+		}
+		return 0, gone
+	}
+	distance = uint16(p.Placement.ChainDistance(x.structure.Targets()[target].Chain))
+	if distance == 0 {
+		return 0, passed
+	}
+	return distance, x.frames.fateOf(p, distance)
+}
+
+// intact says whether the chain of a target is whole up to p, or may become so.
+func (x *exact) intact(p *packet.Packet, target int) bool {
+	_, became := x.chained(p, target)
+	return became != gone
+}
+
+// whole says whether the chain of the current target is, or may become so.
+func (x *exact) whole(p *packet.Packet) bool {
+	w := &x.waits
+	kept := 0
+	for _, m := range w.list[:w.count] {
+		if f := x.frames.find(m.number); f != nil && f.passed && f.whole() {
+			continue
+		}
+		if p.Settled >= m.behind {
+			return false // it will never come
+		}
+		w.list[kept] = m
+		kept++
+	}
+	w.count = kept
+	return x.structure.Chains() == 0 || x.intact(p, x.target)
+}
+
+// watch notes the frame of the chain that p's frame follows, unless it is whole.
+func (x *exact) watch(p *packet.Packet) {
+	w := &x.waits
+	distance, became := x.chained(p, x.target)
+	number := p.Placement.Number - distance
+	if became != pending || w.count == len(w.list) || w.count > 0 && w.list[w.count-1].number == number {
+		return
+	}
+	w.list[w.count].number, w.list[w.count].behind = number, p.Extended
+	w.count++
+}
+
 // passes says whether p, of the current stream, goes on.
 func (x *exact) passes(p *packet.Packet) bool {
 	place := &p.Placement
-	if f := x.frames.find(place.Number); f != nil {
-		return f.fate == passed
-	}
-	f := frame{number: place.Number, fate: gone, spatial: p.Info.Spatial}
-	if place.Structure == x.structure && place.Indication(x.target) != codec.NotPresent && x.frames.decodable(p) {
-		f.fate = passed
+	f := x.frames.find(place.Number)
+	if f == nil {
+		// What comes late from before a key frame is of no use behind it.
+		if p.Extended < x.keyed {
+			return false
+		}
+		if f = x.frames.add(place.Number); f == nil {
+			return false
+		}
+		f.spatial = p.Info.Spatial
+		f.passed = place.Structure == x.structure && place.Indication(x.target) != codec.NotPresent && x.frames.decodable(p)
 		f.last = p.Info.Spatial >= x.structure.Targets()[x.target].Spatial
+		x.watch(p)
 	}
-	x.frames.note(f)
-	return f.fate == passed
+	if f.passed {
+		f.pass(p)
+	}
+	return f.passed
 }
 
 // lose notes that p's frame, which had passed, will not be whole.
 func (x *exact) lose(p *packet.Packet) {
 	if f := x.frames.find(p.Placement.Number); f != nil {
-		f.fate = gone
+		f.passed = false
 	}
 }
 

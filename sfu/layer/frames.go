@@ -11,18 +11,27 @@ const frameWindow = 128
 type fate uint8
 
 const (
-	unseen fate = iota // no packet of it came so far
-	gone               // does not go on
-	passed             // goes on
+	pending fate = iota // has not come, or not all of it, and may still
+	gone                // does not go on, or cannot be whole any more
+	passed              // goes on
 )
 
-// frame is what is known of one frame.
+// frame is what is known of one frame of which a packet came.
 type frame struct {
 	number  uint16
-	fate    fate
+	known   bool
+	passed  bool
 	last    bool  // of its picture, as it goes on
 	spatial uint8 // its layer
+
+	// Its first and last packet, and how many of them passed.
+	started, ended bool
+	first, end     int64
+	count          int64
 }
+
+// whole says whether every packet of it passed.
+func (f *frame) whole() bool { return f.started && f.ended && f.count > f.end-f.first }
 
 // frames are the frames of the current stream by their number.
 type frames struct {
@@ -31,41 +40,53 @@ type frames struct {
 	any     bool
 }
 
-func (f *frames) clear() { *f = frames{} }
-
-// find answers what became of a frame; nil when no packet of it came, or too
-// long ago.
+// find answers a frame; nil when no packet of it came, or too long ago.
 func (f *frames) find(number uint16) *frame {
 	e := &f.ring[number&(frameWindow-1)]
-	if e.fate == unseen || e.number != number || !f.any || f.highest-number >= frameWindow {
+	if !e.known || e.number != number || f.highest-number >= frameWindow {
 		return nil
 	}
 	return e
 }
 
-// note remembers what becomes of a frame.
-func (f *frames) note(e frame) {
-	switch ahead := int16(e.number - f.highest); {
-	case !f.any:
-		f.any, f.highest = true, e.number
-	case ahead > 0:
-		f.highest = e.number
-	case f.highest-e.number >= frameWindow:
-		return
+// add makes room for a frame; nil when it is too old.
+func (f *frames) add(number uint16) *frame {
+	switch ahead := int16(number - f.highest); {
+	case !f.any, ahead > 0:
+		f.any, f.highest = true, number
+	case f.highest-number >= frameWindow:
+		return nil
 	}
-	f.ring[e.number&(frameWindow-1)] = e
+	e := &f.ring[number&(frameWindow-1)]
+	*e = frame{number: number, known: true}
+	return e
 }
 
-// fateOf answers what became of the frame at a distance before p's.
+// pass notes a packet of e that goes on.
+func (e *frame) pass(p *packet.Packet) {
+	e.count++
+	if p.Info.FrameStart && (!e.started || p.Extended < e.first) {
+		e.started, e.first = true, p.Extended
+	}
+	if p.Info.FrameEnd && (!e.ended || p.Extended > e.end) {
+		e.ended, e.end = true, p.Extended
+	}
+}
+
+// fateOf answers what became of the frame at a distance before p's. What has
+// not come is waited for as long as anything before p is.
 func (f *frames) fateOf(p *packet.Packet, distance uint16) fate {
 	number := p.Placement.Number - distance
-	if e := f.find(number); e != nil {
-		return e.fate
-	}
-	if f.any && int16(number-f.highest) <= 0 && f.highest-number >= frameWindow {
+	e := f.find(number)
+	switch {
+	case e != nil && !e.passed:
+		return gone
+	case e != nil && e.whole():
+		return passed
+	case p.Settled >= p.Extended || e == nil && f.highest-number < 1<<15 && f.highest-number >= frameWindow:
 		return gone
 	}
-	return unseen
+	return pending
 }
 
 // decodable says whether all that p's frame needs goes on, or may still come.

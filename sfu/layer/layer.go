@@ -330,6 +330,7 @@ func (s *Selector) start(p *packet.Packet) {
 	s.described = p.Placement.Known() && s.kind != codec.VP8
 	inside := s.inside()
 	if s.described {
+		s.exact = exact{}
 		s.exact.begin(p, inside)
 		s.exact.passes(p)
 		return
