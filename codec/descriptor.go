@@ -24,6 +24,12 @@ func (p *Placement) References() []uint16 { return p.distances[:p.references] }
 // Indication tells what the frame is to a decode target.
 func (p *Placement) Indication(target int) Indication { return p.indications.of(uint8(target)) }
 
+// Discardable says whether no other frame depends on this one.
+func (p *Placement) Discardable() bool {
+	const more = 0xaaaa_aaaa_aaaa_aaaa // the upper bit of SwitchPoint and Required
+	return p.indications != 0 && p.indications&more == 0
+}
+
 // ChainDistance is the distance back to the last frame of a chain before this
 // one; 0 when the chain begins here.
 func (p *Placement) ChainDistance(chain uint8) uint8 {

@@ -68,7 +68,8 @@ type stream struct {
 	most   units.Rate // owned by the run loop: on the wire, as published
 
 	// Owned by who writes.
-	sequence int64
+	sequence    int64
+	descriptors codec.Descriptors
 }
 
 // Sender sends one source. Write is for one goroutine at a time.
@@ -162,6 +163,16 @@ func (s *Sender) Write(now time.Time, f Frame) error {
 		return ErrMalformed
 	}
 	st := s.streams[f.Layer]
+	if len(p.Descriptor) > 0 {
+		place, spatial, temporal, ok := st.descriptors.Read(p.Descriptor, true)
+		if !ok {
+			p.Release()
+			return ErrMalformed
+		}
+		if p.Placement = place; place.Known() {
+			info.Spatial, info.Temporal = spatial, temporal
+		}
+	}
 	p.Arrival, p.Kind, p.Info, p.Marker = now, kind, info, f.Marker
 	p.SSRC, p.Timestamp = st.ssrc, f.Timestamp
 	p.Extended, p.Sequence = st.sequence, uint16(st.sequence)

@@ -105,7 +105,7 @@ func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdic
 // tellTargets answers the decode targets that the subscriber is to be told of
 // with p, 0 for none: once whenever they are others than it must believe.
 func (s *slot) tellTargets(p *packet.Packet) uint32 {
-	if p.Kind != codec.AV1 || !p.Info.FrameStart || !p.Placement.Known() {
+	if len(p.Descriptor) == 0 || !p.Info.FrameStart || !p.Placement.Known() {
 		return 0
 	}
 	if p.Info.Keyframe || p.Placement.Active != s.active { // its descriptor says so itself

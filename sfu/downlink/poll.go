@@ -76,7 +76,7 @@ func (d *Downlink) content(p *packet.Packet, v *queued, out *Outgoing) {
 	out.Marker = v.output.marker
 	out.Orientation, out.HasOrientation = p.Orientation, p.HasOrientation
 	out.Payload = p.Payload
-	if p.Kind == codec.AV1 && len(p.Descriptor) > 0 {
+	if len(p.Descriptor) > 0 {
 		out.Descriptor = codec.PatchDescriptor(d.descriptor[:0], p.Descriptor, v.output.Frame, v.output.targets, p.Placement.Structure)
 	}
 	if (p.Kind == codec.VP8 || p.Kind == codec.VP9) && (p.Info.HasPictureID || p.Info.HasTL0PICIDX) {

@@ -20,7 +20,7 @@
 //
 // Inside a stream the choice is made once for each picture, at its first packet:
 //
-//	exact     dependency descriptors (AV1, VP9, H.264): decode targets and chains
+//	exact     dependency descriptors, of whatever codec: decode targets and chains
 //	spatial   VP9 without them: RFC 9628 §4.2, SID, D and Z
 //	temporal  VP8 (RFC 7741 §4.2, TID and Y), VP9 (TID and U), H.265 (RFC 7798 §1.1.4)
 //
@@ -327,7 +327,7 @@ func (s *Selector) start(p *packet.Packet) {
 	s.current = int8(p.Layer)
 	s.first = p.Extended
 	s.temporal = temporal{}
-	s.described = p.Placement.Known() && s.kind != codec.VP8
+	s.described = p.Placement.Known()
 	inside := s.inside()
 	if s.described {
 		s.exact = exact{}

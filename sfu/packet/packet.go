@@ -56,8 +56,6 @@ type Packet struct {
 
 	// Payload is the RTP payload without padding, and Descriptor the dependency
 	// descriptor, nil if there was none. Both point into the packet's own buffer.
-	// An uplink reads every descriptor and keeps only that of AV1, which no
-	// receiver can do without; others carry the same in their payload.
 	Payload    []byte
 	Descriptor []byte
 

@@ -8,7 +8,8 @@ import (
 // pictures keeps VP8 picture ids and TL0PICIDX continuous (RFC 7741 §4.2). A
 // decoder takes a step in the picture id for a lost frame and waits for it, so
 // every frame that is dropped as a whole closes its gap. The numbers of VP9
-// pictures and AV1 frames are only carried on from one source to the next.
+// pictures and of frames with dependency descriptors are only carried on from one
+// source to the next.
 type pictures struct {
 	// What the next frame gets at a switch.
 	nextID    uint16
@@ -64,15 +65,10 @@ func (v *pictures) send(p *packet.Packet) bool {
 
 // use notes the numbers of the newest packet that went out.
 func (v *pictures) use(p *packet.Packet, out Output) {
-	switch p.Kind {
-	case codec.AV1:
-		// Frames of one picture may come in any order.
-		if next := out.Frame + 1; int16(next-v.nextFrame) > 0 {
-			v.nextFrame = next
-		}
-		return
-	case codec.VP8, codec.VP9:
-	default:
+	if next := out.Frame + 1; len(p.Descriptor) > 0 && int16(next-v.nextFrame) > 0 {
+		v.nextFrame = next
+	}
+	if p.Kind != codec.VP8 && p.Kind != codec.VP9 {
 		return
 	}
 	if p.Info.HasPictureID {

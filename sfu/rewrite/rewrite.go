@@ -269,11 +269,11 @@ func (s *Stream) advance(p *packet.Packet, dropped bool) {
 // numbers adds a shift to p's numbers.
 func (s *Stream) numbers(p *packet.Packet, by shift) Output {
 	out := Output{Sequence: uint16(p.Extended) + by.sequence}
-	switch p.Kind {
-	case codec.VP8, codec.VP9:
+	if p.Kind == codec.VP8 || p.Kind == codec.VP9 {
 		out.PictureID = (p.Info.PictureID + by.picture) & pictureMask(&p.Info)
 		out.TL0PICIDX = p.Info.TL0PICIDX + by.tl0
-	case codec.AV1:
+	}
+	if len(p.Descriptor) > 0 {
 		out.Frame = p.Placement.Number + by.frame
 	}
 	return out

@@ -25,13 +25,14 @@ func (s *scale) read(p *packet.Packet, newest bool) (needed uint16, ok bool) {
 		if !sound && p.Kind == codec.AV1 {
 			return 0, false
 		}
-		p.Placement = place
-		if place.Known() && (p.Kind == codec.AV1 || p.Kind == codec.H264) { // others tell it themselves
+		if p.Placement = place; place.Known() {
+			// Chromium leaves everything that the descriptor says out of the payload.
 			p.Info.Spatial, p.Info.Temporal = spatial, temporal
+			p.Info.Discardable = p.Info.Discardable || place.Discardable()
 		}
-	}
-	if p.Kind != codec.AV1 {
-		p.Descriptor = nil
+		if !sound {
+			p.Descriptor = nil
+		}
 	}
 	s.measure(p)
 	s.spatials = max(s.spatials, min(p.Info.Spatial+1, Spatials))
@@ -64,7 +65,7 @@ func (s *scale) measure(p *packet.Packet) {
 // needed answers the operating points that p is part of.
 func (s *scale) needed(p *packet.Packet) (mask uint16) {
 	i := &p.Info
-	if structure := p.Placement.Structure; structure != nil && p.Kind != codec.VP8 {
+	if structure := p.Placement.Structure; structure != nil {
 		for t, target := range structure.Targets() {
 			if p.Placement.Indication(t) != codec.NotPresent {
 				mask |= 1 << at(target.Spatial, target.Temporal)
