@@ -46,6 +46,7 @@ func TestRecordChromium(t *testing.T) {
 			var lines []string
 			begins := 0 // of the newest key frame with enough behind it
 			var keys []int
+			var timestamp uint32
 			ctx, cancel := context.WithTimeout(t.Context(), joinLimit)
 			defer cancel()
 			call, err := client.Join(ctx, client.Options{
@@ -60,9 +61,10 @@ func TestRecordChromium(t *testing.T) {
 					if p.Marker {
 						marker = 1
 					}
-					if p.Info.Keyframe && p.Info.FrameStart {
+					if p.Info.Keyframe && p.Info.FrameStart && p.Timestamp != timestamp {
 						keys = append(keys, len(lines))
 					}
+					timestamp = p.Timestamp
 					lines = append(lines, fmt.Sprintf("%d %d %d %x %d %x", p.Sequence, p.Timestamp, marker, p.Descriptor, len(p.Payload), p.Payload[:min(len(p.Payload), recorded)]))
 				},
 			})
