@@ -38,6 +38,7 @@ type labRun struct {
 	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
 	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
+	CSV      string        `name:"csv" placeholder:"FILE" help:"Write rates, queue and loss of each 200 ms as CSV."`
 	Markdown string        `placeholder:"FILE" help:"Write the scoreboard as Markdown."`
 	NoFail   bool          `help:"Exit with 0 although targets were missed."`
 }
@@ -86,6 +87,7 @@ func (cmd *labRun) write(results []lab.Result, outcomes []lab.Outcome, verdicts 
 	}{
 		{cmd.JSON, func(w io.Writer) error { return report.WriteJSON(w, results) }},
 		{cmd.HTML, func(w io.Writer) error { return report.HTML(w, "Rivulet lab", outcomes) }},
+		{cmd.CSV, func(w io.Writer) error { return report.WriteCSV(w, outcomes) }},
 		{cmd.Markdown, func(w io.Writer) error { return report.Markdown(w, verdicts) }},
 	} {
 		if f.path == "" {

@@ -33,8 +33,9 @@ func labs(t *testing.T, args ...string) (out string, err error) {
 func TestLabRunWritesEverything(t *testing.T) {
 	dir := t.TempDir()
 	jsonFile, page, board := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.html"), filepath.Join(dir, "a.md")
+	table := filepath.Join(dir, "a.csv")
 	out, err := labs(t, "run", "--scenario", "rfc8867-6.1", "--scenario", "feedback-50k", "--seeds", "1", "--no-fail",
-		"--json", jsonFile, "--html", page, "--markdown", board)
+		"--json", jsonFile, "--html", page, "--markdown", board, "--csv", table)
 	if err != nil || !strings.Contains(out, "not built  rfc8867-6.1") || !strings.Contains(out, "feedback-50k") {
 		t.Fatalf("%v:\n%s", err, out)
 	}
@@ -46,7 +47,7 @@ func TestLabRunWritesEverything(t *testing.T) {
 	if err := json.Unmarshal(text, &results); err != nil || len(results) != 2 || results[0]["pass"] != false || results[1]["cc"] != "rivulet" {
 		t.Errorf("%v: %s", err, text)
 	}
-	for path, want := range map[string]string{page: "<!doctype html>", board: "| feedback-50k | rivulet | 1 |"} {
+	for path, want := range map[string]string{page: "<!doctype html>", board: "| feedback-50k | rivulet | 1 |", table: "\nfeedback-50k,rivulet,1,0.2,50,"} {
 		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %q: %v", path, want, err)
 		}

@@ -147,6 +147,7 @@ func (o *observation) series() *Series {
 		s.Flows = make([][]float64, len(o.flows))
 	}
 	for at := time.Duration(0); at+step <= o.plan.Duration; at += step {
+		var offered units.Size
 		i := int(at / bin)
 		s.Capacity = append(s.Capacity, kbps(o.carries(at, at+step)))
 		s.Rate = append(s.Rate, kbps(o.delivered(at, at+step)))
@@ -165,8 +166,10 @@ func (o *observation) series() *Series {
 			}
 			wait = max(wait, milliseconds(max(m.waitIn[i], m.waitIn[i+1])))
 			sent += m.sentIn[i] + m.sentIn[i+1]
+			offered += m.bytesIn[i] + m.bytesIn[i+1]
 			lost += m.lostIn[i] + m.lostIn[i+1]
 		}
+		s.Sent = append(s.Sent, kbps(offered))
 		s.Target = append(s.Target, math.Round(target*10)/10)
 		s.Queue = append(s.Queue, math.Round(wait*10)/10)
 		s.Loss = append(s.Loss, math.Round(1000*float64(lost)/float64(max(sent, 1)))/10)

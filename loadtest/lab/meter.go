@@ -16,6 +16,8 @@ const bin = 100 * time.Millisecond
 type wait struct {
 	sent   time.Duration
 	waited time.Duration
+	// delay is from its sending to its arrival; 0: it did not arrive.
+	delay time.Duration
 }
 
 // meter measures one flow. Rates are counted where packets arrive.
@@ -28,7 +30,9 @@ type meter struct {
 	ours     uint64 // by full queues, policers, outages
 	refused  uint64 // reports that could not be read
 	got      []units.Size
-	sentIn   []uint32 // packets, by when they were sent
+	good     units.Size   // media that arrived, without headers and padding
+	bytesIn  []units.Size // sent
+	sentIn   []uint32     // packets, by when they were sent
 	lostIn   []uint32
 	spoken   []uint32 // voice packets
 	heard    []uint32
@@ -43,7 +47,7 @@ func newMeter(begin, end time.Duration) *meter {
 	n := int(end/bin) + 1
 	return &meter{
 		begin: begin, end: end,
-		got: make([]units.Size, n), sentIn: make([]uint32, n), lostIn: make([]uint32, n), spoken: make([]uint32, n),
+		got: make([]units.Size, n), bytesIn: make([]units.Size, n), sentIn: make([]uint32, n), lostIn: make([]uint32, n), spoken: make([]uint32, n),
 		heard: make([]uint32, n), targets: make([]units.Rate, n), waitIn: make([]time.Duration, n),
 	}
 }
@@ -54,6 +58,7 @@ func (m *meter) sent(p *packet) {
 	i := m.at(p.sent)
 	m.packets++
 	m.sentIn[i]++
+	m.bytesIn[i] += p.size
 	if p.class == voice {
 		m.spoken[i]++
 	}
@@ -67,7 +72,7 @@ func (m *meter) dropped(p *packet, why link.Reason) {
 	}
 	m.lostIn[m.at(p.sent)]++
 	if why == link.Lost { // it has waited like any other
-		m.waited(p)
+		m.waited(p, 0)
 	}
 }
 
@@ -76,13 +81,27 @@ func (m *meter) arrived(now time.Duration, p *packet) {
 	if p.class == voice {
 		m.heard[m.at(p.sent)]++
 	}
-	m.waited(p)
+	if p.class != padding {
+		m.good += max(0, p.size-headers)
+	}
+	m.waited(p, now-p.sent)
 }
 
-func (m *meter) waited(p *packet) {
-	m.waits = append(m.waits, wait{p.sent, p.waited})
+func (m *meter) waited(p *packet, delay time.Duration) {
+	m.waits = append(m.waits, wait{p.sent, p.waited, delay})
 	i := m.at(p.sent)
 	m.waitIn[i] = max(m.waitIn[i], p.waited)
+}
+
+// delays are those of the packets that arrived.
+func (m *meter) delays() []time.Duration {
+	var all []time.Duration
+	for _, w := range m.waits {
+		if w.delay > 0 {
+			all = append(all, w.delay)
+		}
+	}
+	return all
 }
 
 func (m *meter) reported(size units.Size) {

@@ -60,6 +60,7 @@ func (o *observation) more() map[string]Number {
 	}
 	o.voices(all)
 	o.fairness(all)
+	o.evaluate(all)
 	o.resumption(all)
 	if o.other != nil {
 		var total units.Size
@@ -126,16 +127,15 @@ func (o *observation) voices(all map[string]Number) {
 	}
 }
 
-// fairness compares the forward flows over the time in which all of them send,
-// 20 s after the last has begun.
-func (o *observation) fairness(all map[string]Number) {
-	from, to := time.Duration(0), o.plan.Duration
-	var sharing []observed
+// sharing answers the forward flows that use the same links, and the time in
+// which all of them send, from 20 s after the last has begun.
+func (o *observation) sharing() (flows []observed, from, to time.Duration) {
+	to = o.plan.Duration
 	for _, f := range o.flows {
 		if f.spec.Reverse || f.spec.To > 0 {
 			continue
 		}
-		sharing = append(sharing, f)
+		flows = append(flows, f)
 		from = max(from, f.spec.Start+20*time.Second)
 		if f.spec.Stop > 0 {
 			to = min(to, f.spec.Stop)
@@ -144,6 +144,12 @@ func (o *observation) fairness(all map[string]Number) {
 			from = max(from, p.To+20*time.Second)
 		}
 	}
+	return flows, from, to
+}
+
+// fairness compares the flows that share over all of their time together.
+func (o *observation) fairness(all map[string]Number) {
+	sharing, from, to := o.sharing()
 	if len(o.flows) > 1 {
 		for i, f := range o.flows {
 			all[fmt.Sprintf("flow%d_kbps", i+1)] = Number(float64(f.meter.delivered(f.spec.Start, o.plan.Duration).Over(o.plan.Duration-f.spec.Start)) / 1000)

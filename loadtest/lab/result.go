@@ -115,6 +115,7 @@ type Series struct {
 	Step     float64   `json:"step"` // seconds
 	Capacity []float64 `json:"capacity"`
 	Rate     []float64 `json:"rate"`   // arriving, all flows of ours
+	Sent     []float64 `json:"sent"`   // all flows of ours
 	Target   []float64 `json:"target"` // of all flows together
 	Other    []float64 `json:"other,omitempty"`
 	Queue    []float64 `json:"queue"` // longest wait, ms
