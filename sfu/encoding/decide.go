@@ -188,10 +188,13 @@ func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
 	if w.moving {
 		rate = max(l.frame.payload(w.room.Scale(fill)), l.least)
 	}
-	if rate >= l.most.Scale(uncapped) {
-		rate = l.most
-	}
 	told := l.told.ceiling(l.most)
+	switch {
+	case rate >= l.most.Scale(freed), rate >= l.most.Scale(lowerFrom) && (begins || told == l.most):
+		rate = l.most
+	default:
+		rate = min(rate, l.most.Scale(lowerFrom))
+	}
 	switch {
 	case begins || rate < told.Scale(lowerFrom):
 		l.raising = false

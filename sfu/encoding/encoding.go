@@ -58,9 +58,9 @@ const (
 	// fill is how much of a room a publisher is asked to fill: encoders exceed
 	// what they are told for a second or two.
 	fill = 0.95
-	// uncapped is the share of a layer's own rate from which on it is not held
-	// down at all.
-	uncapped = 0.9
+	// freed is the share of a layer's own rate for which there must be room
+	// until it is not held down any more.
+	freed = 1.1
 	// trust is how long a publisher's obedience is taken for granted: rates are
 	// measured over two seconds.
 	trust = 2500 * time.Millisecond

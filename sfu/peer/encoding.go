@@ -57,7 +57,8 @@ func (t *Track) newOrders(now time.Time) {
 		}
 		cfg.Layers = append(cfg.Layers, l)
 	}
-	t.orders = orders{track: encoding.New(now, cfg), obeys: t.Obeys}
+	// Told at once, for the client may still obey the orders for its last track.
+	t.orders = orders{track: encoding.New(now, cfg), obeys: t.Obeys, changed: t.Obeys}
 }
 
 // want notes what a subscriber is granted of the track. urgent says that

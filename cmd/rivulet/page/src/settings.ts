@@ -4,16 +4,22 @@
 import type { Call, DataMode, Statistics } from "../../../../sfu/client/web/src/index";
 import { canChooseSpeaker, type Devices, type Kind } from "./devices";
 import { h, setText } from "./dom";
-import { percent } from "./format";
+import { bytes, percent } from "./format";
 import { icon } from "./icons";
+import { Pictures } from "./pictures";
 import { DeviceSelect } from "./select";
 import { text } from "./text";
+
+/** The data limits to choose from, in bytes for an hour; 0 for none. */
+const LIMITS = [0, 25e6, 50e6, 100e6, 250e6, 500e6, 1e9];
 
 export class Settings {
   readonly element: HTMLDialogElement;
   private readonly selects: Record<Kind | "speaker", DeviceSelect>;
   private readonly facts = { path: h("dd"), delay: h("dd"), loss: h("dd") };
   private readonly modes: HTMLInputElement[] = [];
+  private readonly limit = h("select", {});
+  private readonly pictures: Pictures;
 
   constructor(
     private readonly call: Call,
@@ -33,24 +39,27 @@ export class Settings {
         call.setAudioOutput(id).catch(() => undefined); // Gone meanwhile: the old one stays.
       }),
     };
+    this.pictures = new Pictures(call);
     this.element = this.build();
   }
 
   open(): void {
     if (this.element.open) return;
     for (const mode of this.modes) mode.checked = mode.value === this.call.dataMode;
-    this.show(this.call.statistics);
+    this.limit.value = String(this.call.dataBudget?.hour ?? 0);
     void this.list();
     this.element.showModal();
+    this.show(this.call.statistics);
   }
 
   /** Shows how the connection runs. */
   show(statistics: Statistics): void {
-    if (!this.element.isConnected) return;
+    if (!this.element.open) return;
     setText(this.facts.path, text.paths[statistics.path] ?? text.unknown);
     const delay = Math.round(statistics.roundTrip);
     setText(this.facts.delay, delay > 0 ? text.milliseconds(delay) : text.unknown);
     setText(this.facts.loss, text.percent(percent(statistics.loss)));
+    this.pictures.show(statistics);
   }
 
   private async list(): Promise<void> {
@@ -74,6 +83,7 @@ export class Settings {
         this.mode("auto", text.modeAuto, text.modeAutoHint),
         this.mode("low", text.modeLow, text.modeLowHint),
         this.mode("voice", text.modeVoice, text.modeVoiceHint),
+        this.dataLimit(),
       ),
       h(
         "fieldset",
@@ -90,11 +100,23 @@ export class Settings {
         h("div", {}, h("dt", { text: text.delay }), this.facts.delay),
         h("div", {}, h("dt", { text: text.loss }), this.facts.loss),
       ),
+      this.pictures.element,
       h("section", { class: "keys" }, h("h3", { text: text.keyboard }), keys()),
     );
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     return dialog;
+  }
+
+  private dataLimit(): HTMLLabelElement {
+    for (const limit of LIMITS) {
+      const words = limit > 0 ? text.perHour(bytes(limit)) : text.noLimit;
+      this.limit.append(h("option", { value: String(limit), text: words }));
+    }
+    this.limit.addEventListener("change", () => {
+      this.call.setDataBudget({ hour: Number(this.limit.value) }).catch(() => undefined); // The next join says it again.
+    });
+    return h("label", { class: "field limit" }, h("span", { text: text.dataLimit }), this.limit, h("small", { text: text.dataLimitHint }));
   }
 
   private mode(value: DataMode, label: string, hint: string): HTMLLabelElement {

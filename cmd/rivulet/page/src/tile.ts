@@ -36,6 +36,7 @@ export class Tile {
   private readonly name = h("span", { class: "name" });
   private readonly mutedIcon = h("span", { class: "tile-muted" }, icon("microphoneOff"));
   private readonly detail = h("span", { class: "detail" });
+  private readonly plate = h("div", { class: "plate" }, this.mutedIcon, h("span", { class: "words" }, this.name, this.detail));
   private readonly why = h("p", { class: "why" });
   private readonly quality = h("span", { class: "quality" }, bars(), h("span", { class: "hidden-text" }));
   private readonly pin = h("button", { type: "button", class: "pin" });
@@ -53,7 +54,7 @@ export class Tile {
       this.avatar,
       this.video,
       this.why,
-      h("div", { class: "plate" }, this.mutedIcon, h("span", { class: "words" }, this.name, this.detail)),
+      this.plate,
       this.quality,
       this.pin,
     );
@@ -68,6 +69,7 @@ export class Tile {
     toggle(element, "data-local", state.local ? "" : undefined);
     toggle(element, "data-picture", state.picture ? "" : undefined);
     toggle(element, "data-paused", paused ? "" : undefined);
+    toggle(element, "data-still", state.picture && state.state?.reason === "still" ? "" : undefined);
     toggle(element, "data-speaking", state.speaking ? "" : undefined);
     setText(this.avatar, state.initial);
     element.style.setProperty("--hue", String(state.hue));
@@ -75,7 +77,9 @@ export class Tile {
     this.mutedIcon.hidden = !state.muted || state.screen;
     setText(this.why, paused ? pauseReason(state.state!.reason) : "");
     this.why.hidden = !paused;
-    setText(this.detail, detail(state));
+    const received = detail(state);
+    setText(this.detail, received);
+    this.plate.title = received; // A small tile has no room for it.
     this.showQuality(state.quality);
     this.showPin(state);
     element.setAttribute("aria-label", spoken(state, paused));

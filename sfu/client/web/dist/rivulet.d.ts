@@ -14,6 +14,21 @@ export type DataMode = "auto" | "low" | "voice";
 /** How well a connection does, from best to worst. */
 export type Quality = "excellent" | "good" | "poor" | "lost";
 
+/** How one layer is to be sent; what is missing is not limited. */
+export interface EncodeLayerInfo {
+  rid: string;
+  active: boolean;
+  maxRate?: number; // bits per second
+  maxFrameRate?: number;
+  scale?: number;
+}
+
+/** Bytes that may be received; 0 or missing for no bound. */
+export interface DataBudgetInfo {
+  call?: number;
+  hour?: number;
+}
+
 /** One simulcast layer. Sizes in pixels, maxRate in bits per second. */
 export interface LayerInfo {
   rid: string;
@@ -176,6 +191,8 @@ export interface ConnectOptions {
     muted?: boolean;
   }>>;
   dataMode?: DataMode;
+  /** How many bytes may be received, in all or in any hour; no bound by default. */
+  dataBudget?: DataBudgetInfo;
   /** How many streams can be received at once; 3 and 9 (4 on a phone) by default. */
   slots?: {
     audio?: number;
@@ -344,6 +361,8 @@ export declare class Call extends TypedTarget<CallEvents> {
   };
   readonly counters: Counters;
   dataMode: DataMode;
+  /** How many bytes may be received; undefined for no bound. */
+  dataBudget?: DataBudgetInfo;
   get state(): CallState;
   /** The members of the room, oneself not among them. */
   get participants(): ReadonlyMap<string, Participant>;
@@ -370,6 +389,11 @@ export declare class Call extends TypedTarget<CallEvents> {
   mute(source: Source, muted: boolean): Promise<void>;
   /** Changes how much data the call may use, both ways. */
   setDataMode(mode: DataMode): Promise<void>;
+  /**
+   * Bounds how many bytes are received, for the call or for any hour; {} for no
+   * bound. Voice goes on whatever it says.
+   */
+  setDataBudget(budget: DataBudgetInfo): Promise<void>;
   /** Shows a track in a video element; size and visibility become the view. */
   attach(track: RemoteTrack, element: HTMLVideoElement): void;
   /** Ends attach. */

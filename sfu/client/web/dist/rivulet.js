@@ -558,6 +558,15 @@ function scalableRate(scalabilityMode, width, height, mode) {
   }
   return sum;
 }
+function obey(encodings, orders) {
+  for (const encoding of encodings) {
+    const order = encoding.rid ? orders.find((one) => one.rid === encoding.rid) : orders[0];
+    if (!order) continue;
+    encoding.active = encoding.active !== false && order.active;
+    if (order.maxRate) encoding.maxBitrate = Math.min(encoding.maxBitrate ?? Infinity, order.maxRate);
+    if (order.maxFrameRate) encoding.maxFramerate = Math.min(encoding.maxFramerate ?? Infinity, order.maxFrameRate);
+  }
+}
 var SCREEN_RATE = 25e5;
 
 // src/sdp.ts
@@ -615,6 +624,8 @@ var Media = class {
   slots = /* @__PURE__ */ new Map();
   sections = /* @__PURE__ */ new Map();
   pending;
+  /** What the server asked for of what is on the sections now. */
+  orders = /* @__PURE__ */ new Map();
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
   async offer(iceRestart = false) {
     this.pending = await this.pc.createOffer({ iceRestart });
@@ -650,13 +661,19 @@ var Media = class {
    */
   async send(source, sending, mode) {
     const { sender } = this.section(source);
+    this.orders.delete(source);
     const info = await this.encode(source, sending, mode);
     if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
     return info;
   }
+  /** Takes in what the server asks for of a source; encode puts it into force. */
+  order(order) {
+    this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
+  }
   /**
    * Sets the encodings of a source: layers by its size, nothing while it is
-   * muted, since silence and black pictures cost data too.
+   * muted, since silence and black pictures cost data too, and of pictures what
+   * the server asks for.
    */
   async encode(source, sending, mode) {
     const { sender } = this.section(source);
@@ -684,10 +701,12 @@ var Media = class {
             active: true,
             maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height)
           };
+          delete encoding.maxFramerate;
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
         if (!scalability) info.layers = layers;
       }
+      obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
     }
     await sender.setParameters(parameters);
     return info;
@@ -803,6 +822,14 @@ var Publications = class {
     for (const local of this.tracks.values()) {
       if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
     }
+  }
+  /** The server asks for other encodings of a source. */
+  async order(order) {
+    await this.enqueue(async (session) => {
+      session.media.order(order);
+      const local = this.tracks.get(order.source);
+      if (local) await session.media.encode(order.source, local, this.mode());
+    });
   }
   /** What a join that begins now tells. */
   snapshot() {
@@ -1522,6 +1549,7 @@ function ratio(part, whole) {
 }
 
 // src/call.ts
+var LEAST_BUDGET = 1e5;
 var VERSION = "0.1.0";
 async function connect(options) {
   const call = new Call(options);
@@ -1535,6 +1563,7 @@ var Call = class extends TypedTarget {
     this.options = options;
     this.room = options.room;
     this.dataMode = options.dataMode ?? "auto";
+    this.dataBudget = options.dataBudget;
     this.audio = new AudioOutput(() => this.emit("audioblocked", void 0));
     this.elements = new Elements(
       (slot) => slot === void 0 ? void 0 : this.session?.media.slots.get(slot),
@@ -1571,6 +1600,8 @@ var Call = class extends TypedTarget {
     rejoins: 0
   };
   dataMode;
+  /** How many bytes may be received; undefined for no bound. */
+  dataBudget;
   session;
   current = "connecting";
   roster = new Roster();
@@ -1649,6 +1680,14 @@ var Call = class extends TypedTarget {
     this.tell({ type: "data_mode", mode });
     await this.publications.modeChanged();
   }
+  /**
+   * Bounds how many bytes are received, for the call or for any hour; {} for no
+   * bound. Voice goes on whatever it says.
+   */
+  async setDataBudget(budget) {
+    this.dataBudget = budget;
+    await this.publications.command({ type: "data_mode", mode: this.dataMode, budget });
+  }
   /** Shows a track in a video element; size and visibility become the view. */
   attach(track, element) {
     this.elements.attach(track, element);
@@ -1717,7 +1756,9 @@ var Call = class extends TypedTarget {
           room: this.room,
           name: this.options.name,
           identity: this.options.identity,
-          client: this.options.client ?? `web/${VERSION}`
+          client: this.options.client ?? `web/${VERSION}`,
+          encodes: true,
+          ...this.dataBudget ? { dataBudget: this.budgetLeft(this.dataBudget) } : {}
         },
         async () => typeof this.options.token === "function" ? this.options.token() : this.options.token,
         this.publications.tracks,
@@ -1736,6 +1777,11 @@ var Call = class extends TypedTarget {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
+  }
+  /** A session counts from its beginning: what earlier ones received is taken off. */
+  budgetLeft(budget) {
+    if (!budget.call) return budget;
+    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.meter.latest.bytesReceived)) };
   }
   /** Takes in the snapshot of the room that a join brings. */
   enter(reply) {
@@ -1790,6 +1836,10 @@ var Call = class extends TypedTarget {
     if (event.type === "closed") {
       if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
+      return;
+    }
+    if (event.type === "encode") {
+      this.publications.order(event).catch(() => void 0);
       return;
     }
     const context = { roster: this.roster, local: this.local };

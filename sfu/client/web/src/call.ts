@@ -11,12 +11,15 @@ import { LocalTrack } from "./local";
 import type { Slot } from "./media";
 import { type ConnectOptions, defaultURL, isPhone } from "./options";
 import { Participant, type RemoteTrack, Roster } from "./participants";
-import type { Command, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
+import type { Command, DataBudgetInfo, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
 import { PROTOCOL_VERSION } from "./protocol";
 import { Publications } from "./publications";
 import { reduce, type RosterEvents } from "./reduce";
 import { type Counters, Session } from "./session";
 import { Meter, type Statistics } from "./statistics";
+
+/** The least budget that the server takes, in bytes. */
+const LEAST_BUDGET = 100_000;
 
 export const VERSION = "0.1.0";
 
@@ -55,6 +58,8 @@ export class Call extends TypedTarget<CallEvents> {
     rejoins: 0,
   };
   dataMode: DataMode;
+  /** How many bytes may be received; undefined for no bound. */
+  dataBudget?: DataBudgetInfo;
 
   private session?: Session;
   private current: CallState = "connecting";
@@ -74,6 +79,7 @@ export class Call extends TypedTarget<CallEvents> {
     super();
     this.room = options.room;
     this.dataMode = options.dataMode ?? "auto";
+    this.dataBudget = options.dataBudget;
     this.audio = new AudioOutput(() => this.emit("audioblocked", undefined));
     this.elements = new Elements(
       (slot) => (slot === undefined ? undefined : this.session?.media.slots.get(slot)),
@@ -168,6 +174,15 @@ export class Call extends TypedTarget<CallEvents> {
     await this.publications.modeChanged();
   }
 
+  /**
+   * Bounds how many bytes are received, for the call or for any hour; {} for no
+   * bound. Voice goes on whatever it says.
+   */
+  async setDataBudget(budget: DataBudgetInfo): Promise<void> {
+    this.dataBudget = budget;
+    await this.publications.command({ type: "data_mode", mode: this.dataMode, budget });
+  }
+
   /** Shows a track in a video element; size and visibility become the view. */
   attach(track: RemoteTrack, element: HTMLVideoElement): void {
     this.elements.attach(track, element);
@@ -246,6 +261,8 @@ export class Call extends TypedTarget<CallEvents> {
           name: this.options.name,
           identity: this.options.identity,
           client: this.options.client ?? `web/${VERSION}`,
+          encodes: true,
+          ...(this.dataBudget ? { dataBudget: this.budgetLeft(this.dataBudget) } : {}),
         },
         async () => (typeof this.options.token === "function" ? this.options.token() : this.options.token),
         this.publications.tracks,
@@ -264,6 +281,12 @@ export class Call extends TypedTarget<CallEvents> {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
+  }
+
+  /** A session counts from its beginning: what earlier ones received is taken off. */
+  private budgetLeft(budget: DataBudgetInfo): DataBudgetInfo {
+    if (!budget.call) return budget;
+    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.meter.latest.bytesReceived)) };
   }
 
   /** Takes in the snapshot of the room that a join brings. */
@@ -321,6 +344,10 @@ export class Call extends TypedTarget<CallEvents> {
     if (event.type === "closed") {
       if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
+      return;
+    }
+    if (event.type === "encode") {
+      this.publications.order(event).catch(() => undefined); // A track that ends meanwhile.
       return;
     }
     const context = { roster: this.roster, local: this.local };

@@ -20,7 +20,7 @@ export type { RTCOptions, Slot } from "./media";
 export type { ConnectOptions } from "./options";
 export { Participant, RemoteTrack } from "./participants";
 export { PROTOCOL_VERSION } from "./protocol";
-export type { DataMode, LayerInfo, Quality, SlotStateInfo, Source, TrackViewInfo } from "./protocol";
+export type { DataBudgetInfo, DataMode, EncodeLayerInfo, LayerInfo, Quality, SlotStateInfo, Source, TrackViewInfo } from "./protocol";
 export type { RosterEvents } from "./reduce";
 export type { Counters } from "./session";
 export type { ReceivedVideo, SentVideo, Statistics } from "./statistics";

@@ -5,7 +5,7 @@
  * rids on 640x360 send two), so the layers are declared by the source's size:
  * what is announced is what arrives.
  */
-import type { DataMode, LayerInfo } from "./protocol";
+import type { DataMode, EncodeLayerInfo, LayerInfo } from "./protocol";
 
 /** The rids of a camera's section, from small to large. */
 export const CAMERA_RIDS = ["q", "h", "f"] as const;
@@ -75,6 +75,24 @@ export function scalableRate(scalabilityMode: string, width: number, height: num
     if (mode === "low") break;
   }
   return sum;
+}
+
+/**
+ * Holds encodings to what the server asks for: it may only take away, since
+ * what is muted or off by the data mode stays so. An encoding without a rid is
+ * the only one, whatever the order calls it.
+ */
+export function obey(
+  encodings: Pick<RTCRtpEncodingParameters, "rid" | "active" | "maxBitrate" | "maxFramerate">[],
+  orders: readonly EncodeLayerInfo[],
+): void {
+  for (const encoding of encodings) {
+    const order = encoding.rid ? orders.find((one) => one.rid === encoding.rid) : orders[0];
+    if (!order) continue;
+    encoding.active = encoding.active !== false && order.active;
+    if (order.maxRate) encoding.maxBitrate = Math.min(encoding.maxBitrate ?? Infinity, order.maxRate);
+    if (order.maxFrameRate) encoding.maxFramerate = Math.min(encoding.maxFramerate ?? Infinity, order.maxFrameRate);
+  }
 }
 
 /** The most that a shared screen may use, in bits per second. */

@@ -6,8 +6,8 @@
  * published later goes onto its section by replaceTrack, without SDP.
  */
 import { CallError } from "./errors";
-import { cameraLayers, CAMERA_RIDS, rateFor, scalableRate, SCREEN_RATE } from "./layers";
-import type { DataMode, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
+import { cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE } from "./layers";
+import type { DataMode, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
 import { keepCandidates, keepTurn, mids } from "./sdp";
 
@@ -50,6 +50,8 @@ export class Media {
 
   private readonly sections = new Map<Source, RTCRtpTransceiver>();
   private pending?: RTCSessionDescriptionInit;
+  /** What the server asked for of what is on the sections now. */
+  private readonly orders = new Map<Source, EncodeInfo>();
 
   /** Makes the connection with its sections. Error code no_webrtc. */
   constructor(
@@ -121,14 +123,21 @@ export class Media {
    */
   async send(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
     const { sender } = this.section(source);
+    this.orders.delete(source); // A new track: the server begins anew.
     const info = await this.encode(source, sending, mode);
     if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
     return info;
   }
 
+  /** Takes in what the server asks for of a source; encode puts it into force. */
+  order(order: EncodeInfo): void {
+    this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
+  }
+
   /**
    * Sets the encodings of a source: layers by its size, nothing while it is
-   * muted, since silence and black pictures cost data too.
+   * muted, since silence and black pictures cost data too, and of pictures what
+   * the server asks for.
    */
   async encode(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
     const { sender } = this.section(source);
@@ -156,11 +165,13 @@ export class Media {
             active: true,
             maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height),
           };
+          delete encoding.maxFramerate; // Of an order that holds no more.
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
         // Which layers a scalable stream has is read from the stream itself.
         if (!scalability) info.layers = layers;
       }
+      obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
     }
     await sender.setParameters(parameters);
     return info;

@@ -2,7 +2,7 @@
  * What may be told to connect, and what is assumed otherwise.
  */
 import type { RTCOptions } from "./media";
-import type { DataMode, Source } from "./protocol";
+import type { DataBudgetInfo, DataMode, Source } from "./protocol";
 
 export interface ConnectOptions {
   /** Where the server listens; by default /v1/ws on the page's own host. */
@@ -21,6 +21,8 @@ export interface ConnectOptions {
   /** What is on from the start. */
   publish?: Partial<Record<Source, MediaStreamTrack | { track: MediaStreamTrack; muted?: boolean }>>;
   dataMode?: DataMode;
+  /** How many bytes may be received, in all or in any hour; no bound by default. */
+  dataBudget?: DataBudgetInfo;
   /** How many streams can be received at once; 3 and 9 (4 on a phone) by default. */
   slots?: { audio?: number; video?: number };
   /** Names the software to the server, for statistics. */

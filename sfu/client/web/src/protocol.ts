@@ -84,6 +84,27 @@ export interface TrackViewInfo {
   priority?: number;
 }
 
+/** How one layer is to be sent; what is missing is not limited. */
+export interface EncodeLayerInfo {
+  rid: string;
+  active: boolean;
+  maxRate?: number; // bits per second
+  maxFrameRate?: number;
+  scale?: number;
+}
+
+/** How a source is to be encoded from now on. */
+export interface EncodeInfo {
+  source: Source;
+  layers?: EncodeLayerInfo[] | null;
+}
+
+/** Bytes that may be received; 0 or missing for no bound. */
+export interface DataBudgetInfo {
+  call?: number;
+  hour?: number;
+}
+
 /** Commands: what a client sends. `id` is added by the signalling. */
 export interface JoinCommand {
   type: "join";
@@ -96,6 +117,9 @@ export interface JoinCommand {
   send?: { mid: string; source: Source }[];
   publish?: PublishInfo[];
   dataMode?: DataMode;
+  dataBudget?: DataBudgetInfo;
+  /** This client obeys the event encode. */
+  encodes?: boolean;
   client?: string;
 }
 export interface ResumeCommand {
@@ -113,7 +137,7 @@ export type Command =
   | { type: "view"; tracks: TrackViewInfo[] }
   | { type: "restart"; offer: string }
   | { type: "candidate"; candidate: string; mid?: string }
-  | { type: "data_mode"; mode: DataMode }
+  | { type: "data_mode"; mode: DataMode; budget?: DataBudgetInfo }
   | { type: "ack"; slot: number; source: number }
   | { type: "ping" }
   | { type: "leave" };
@@ -185,4 +209,5 @@ export type ServerEvent =
   | { type: "slot_states"; states: SlotStateInfo[] | null }
   | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
   | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
+  | ({ type: "encode" } & EncodeInfo)
   | { type: "closed"; code: string; message: string; rejoin: boolean };

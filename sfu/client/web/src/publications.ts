@@ -7,7 +7,7 @@ import { capture } from "./capture";
 import { asCallError, CallError } from "./errors";
 import { LocalTrack } from "./local";
 import { isMuted } from "./media";
-import type { Command, DataMode, ReplyOf, Source, TrackInfo } from "./protocol";
+import type { Command, DataMode, EncodeInfo, ReplyOf, Source, TrackInfo } from "./protocol";
 import type { Session } from "./session";
 
 /** What was told to the server in a join. */
@@ -71,6 +71,15 @@ export class Publications {
     for (const local of this.tracks.values()) {
       if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
     }
+  }
+
+  /** The server asks for other encodings of a source. */
+  async order(order: EncodeInfo): Promise<void> {
+    await this.enqueue(async (session) => {
+      session.media.order(order);
+      const local = this.tracks.get(order.source);
+      if (local) await session.media.encode(order.source, local, this.mode());
+    });
   }
 
   /** What a join that begins now tells. */

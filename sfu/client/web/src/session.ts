@@ -89,7 +89,7 @@ export class Session {
    * Errors: a refusal's code, network, media.
    */
   async join(
-    command: Pick<JoinCommand, "room" | "name" | "identity" | "client"> & { version: number },
+    command: Pick<JoinCommand, "room" | "name" | "identity" | "client" | "encodes" | "dataBudget"> & { version: number },
     token: () => Promise<string | undefined>,
     sending: ReadonlyMap<Source, Sending>,
     mode: DataMode,

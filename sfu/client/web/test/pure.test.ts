@@ -1,7 +1,7 @@
 /** Tests of what decides without a network. */
 import { Backoff } from "../src/backoff";
 import { asCallError, CallError, mayRetry } from "../src/errors";
-import { cameraLayers, rateFor } from "../src/layers";
+import { cameraLayers, obey, rateFor } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
@@ -42,6 +42,24 @@ test("rates grow with the picture, within bounds", () => {
   ok(rateFor(1280, 720) === 1_200_000, "1280x720");
   equal(rateFor(16, 9), 60_000);
   equal(rateFor(8192, 8192), 3_000_000);
+});
+
+test("orders only take away, and are found by rid", () => {
+  const { encodings } = cameraLayers(1280, 720, "low");
+  obey(encodings, [
+    { rid: "q", active: true, maxRate: 60_000, maxFrameRate: 7, scale: 4 },
+    { rid: "h", active: true },
+    { rid: "f", active: false },
+  ]);
+  equal(
+    encodings.map((e) => [e.rid, e.active, e.maxBitrate, e.maxFramerate]),
+    [["q", true, 60_000, 7], ["h", false, rateFor(640, 360), undefined], ["f", false, 1_200_000, undefined]],
+  );
+  const single = [{ active: true, maxBitrate: 2_500_000, maxFramerate: 30 }];
+  obey(single, [{ rid: "f", active: true, maxRate: 3_000_000, maxFrameRate: 5 }]);
+  equal(single, [{ active: true, maxBitrate: 2_500_000, maxFramerate: 5 }]);
+  obey(single, []);
+  equal(single[0]!.active, true, "without orders");
 });
 
 test("video is muted by hand or by the voice mode, sound by hand only", () => {

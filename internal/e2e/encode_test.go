@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+// encodingsScript reads what the page's camera sends: what was asked of the
+// encoder, and what came of it.
+const encodingsScript = `(async () => {
+	const sender = rivulet.call.pc.getSenders().find((s) => s.track?.kind === "video");
+	const sent = {};
+	(await sender.getStats()).forEach((s) => { if (s.type === "outbound-rtp") sent[s.rid ?? ""] = s.bytesSent; });
+	return sender.getParameters().encodings.map((e) => ({
+		rid: e.rid, active: e.active, rate: e.maxBitrate ?? 0, frames: e.maxFramerate ?? 0, bytes: sent[e.rid ?? ""] ?? 0,
+	}));
+})()`
+
+// sentLayer is one layer of a page's camera.
+type sentLayer struct {
+	RID    string
+	Active bool
+	Rate   float64
+	Frames float64
+	Bytes  float64
+}
+
+// sends waits until the layers of the page's camera are as wanted, and answers
+// how long that took.
+func (p *page) sends(limit time.Duration, why string, is func([]sentLayer) bool) time.Duration {
+	p.t.Helper()
+	begin := time.Now()
+	for {
+		layers, err := evaluate[[]sentLayer](p, encodingsScript)
+		if err == nil && is(layers) {
+			return time.Since(begin)
+		}
+		if time.Since(begin) > limit {
+			p.t.Fatalf("%s: %s: not within %v: %+v, error %v", p.name, why, limit, layers, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// on says which layers are on, by their rids.
+func on(layers []sentLayer) (rids string) {
+	for _, l := range layers {
+		if l.Active {
+			rids += l.RID
+		}
+	}
+	return rids
+}
+
+// A viewer that hides the tile stops the publisher's layers; showing it again
+// brings the picture back within a second.
+func TestHiddenTileStopsThePublisher(t *testing.T) {
+	s := startServer(t, nil)
+	ann, bob := openTab(t, "ann"), openTab(t, "bob")
+	s.call(ann, "encode", "video=1280x720")
+	s.call(bob, "encode", "video=0")
+	me := ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" }).Me
+	bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
+	bob.run(`(() => {
+		window.camera = [...rivulet.call.participants.get(%q).tracks.values()].find((t) => t.source === "camera");
+		window.tile = document.querySelector('article[data-key="%s"]');
+		window.back = 0;
+		window.hide = () => (tile.style.display = "none");
+		// How long the tile shows nothing new after it is shown again.
+		window.show = () => {
+			const begin = performance.now();
+			window.back = 0;
+			tile.querySelector("video").requestVideoFrameCallback(() => (window.back = performance.now() - begin));
+			tile.style.display = "";
+		};
+	})()`, me, me)
+
+	// One viewer has one layer, by the size of the window.
+	ann.sends(20*time.Second, "one layer is on", func(l []sentLayer) bool { return len(on(l)) == 1 })
+	for range 2 {
+		bob.run(`hide()`)
+		ann.sends(6*time.Second, "hidden, no layer is on", func(l []sentLayer) bool { return on(l) == "" })
+		before, err := evaluate[[]sentLayer](ann, encodingsScript)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // of sending nothing
+		after, err := evaluate[[]sentLayer](ann, encodingsScript)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range after {
+			if n := after[i].Bytes - before[i].Bytes; n > 0 {
+				t.Errorf("hidden, layer %s still sends %v bytes in a second", after[i].RID, n)
+			}
+		}
+		bob.run(`show()`)
+		deadline := time.Now().Add(5 * time.Second)
+		back := 0.0
+		for back == 0 && time.Now().Before(deadline) {
+			if back, err = evaluate[float64](bob, `back`); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Logf("the picture is back after %.0f ms", back)
+		if back == 0 || back > 1000 {
+			t.Errorf("the picture is back after %.0f ms, want a second at most", back)
+		}
+	}
+	// A small tile needs the smallest layer only.
+	bob.run(`rivulet.call.view([{ track: camera.id, width: 320, height: 180, priority: 5 }])`)
+	ann.sends(10*time.Second, "the smallest layer alone is on", func(l []sentLayer) bool { return on(l) == "q" })
+}

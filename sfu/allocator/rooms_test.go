@@ -1,0 +1,190 @@
+package allocator
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+// held is a camera whose publisher sends one layer at a rate, of which it could
+// send more, and could switch on another.
+func held(slot int, rate units.Rate) Demand {
+	return Demand{Slot: slot, Kind: Video, Width: 1280, Height: 720, Still: 10 * units.Kbps, Layers: []Layer{
+		{Spatial: 0, Temporal: 0, Rate: rate / 2, Width: 320, Height: 180},
+		{Spatial: 0, Temporal: 2, Rate: rate, Most: 160 * units.Kbps, Held: rate < 160*units.Kbps, Width: 320, Height: 180},
+		{Spatial: 1, Temporal: 7, Rate: 270 * units.Kbps, Most: 440 * units.Kbps, Held: true, Width: 640, Height: 360},
+	}}
+}
+
+// Rooms share out what is left and no more: together they fit the budget, none
+// is less than what was granted, and none more than what would be sent.
+func TestRoomsFitTheBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		demands := drawDemands(t)
+		for i := range demands {
+			demands[i].Still = units.Rate(rapid.Int64Range(0, 30e3).Draw(t, "still"))
+			for j := range demands[i].Layers {
+				demands[i].Layers[j].Most = units.Rate(rapid.Int64Range(-5, 5e6).Draw(t, "most"))
+			}
+		}
+		var previous []Grant
+		for range 3 {
+			budget := drawBudget(t)
+			grants := Allocate(budget, demands, previous, nil)
+			var all units.Rate
+			waiting := 0
+			for i, g := range grants {
+				d := &demands[i]
+				switch {
+				case d.Kind == Voice:
+					if g.Room != 0 || g.Still {
+						t.Fatalf("a voice has room: %+v", g)
+					}
+					all = add(all, g.Rate)
+				case g.Active() && !g.Still:
+					if g.Room < g.Rate || g.Room > max(d.most(g.Spatial), g.Rate) {
+						t.Fatalf("room of %+v, most %v", g, d.most(g.Spatial))
+					}
+					all = add(all, g.Room)
+				default:
+					if g.Room > 0 {
+						waiting++
+					}
+					if g.Still && (g.Rate > d.Still || g.Reason != Still) {
+						t.Fatalf("still %+v of %v", g, d.Still)
+					}
+					all = add(all, g.Rate)
+				}
+			}
+			if waiting > 1 {
+				t.Fatalf("%d pictures wait for the same bits", waiting)
+			}
+			spent := units.Rate(0)
+			for _, g := range grants {
+				spent = add(spent, g.Rate)
+			}
+			if all > add(max(budget, spent), units.Rate(len(grants))) {
+				t.Fatalf("rooms of %v in a budget of %v", all, budget)
+			}
+			previous = grants
+		}
+	})
+}
+
+// More budget never gives one picture less room.
+func TestRoomIsMonotone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := held(0, units.Rate(rapid.Int64Range(40e3, 160e3).Draw(t, "rate")))
+		less := drawBudget(t)
+		more := less + units.Rate(rapid.Int64Range(0, 1e6).Draw(t, "more"))
+		x := Allocate(less, []Demand{d}, nil, nil)[0]
+		y := Allocate(more, []Demand{d}, nil, nil)[0]
+		if y.Room < x.Room || y.Spatial < x.Spatial {
+			t.Fatalf("%v gives %+v, %v gives %+v", less, x, more, y)
+		}
+	})
+}
+
+func TestRoomTable(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		budget  units.Rate
+		demands []Demand
+		want    []units.Rate
+	}{
+		{"the rest of the budget", 130 * units.Kbps, []Demand{voice(0, 30_000), held(1, 60_000)}, []units.Rate{0, 100_000}},
+		{"what the publisher sends", 250 * units.Kbps, []Demand{voice(0, 30_000), held(1, 60_000)}, []units.Rate{0, 160_000}},
+		{"half each", 230 * units.Kbps, []Demand{voice(0, 30_000), held(1, 60_000), held(2, 60_000)}, []units.Rate{0, 100_000, 100_000}},
+		{"too thin to be shown", 50 * units.Kbps, []Demand{voice(0, 30_000), held(1, 100_000)}, []units.Rate{0, 20_000}},
+		{"only one waits", 50 * units.Kbps, []Demand{voice(0, 30_000), held(1, 200_000), held(2, 200_000)}, []units.Rate{0, 20_000, 0}},
+	} {
+		for i := range c.demands {
+			c.demands[i].Still = 0
+		}
+		for i, g := range Allocate(c.budget, c.demands, nil, nil) {
+			if g.Room != c.want[i] {
+				t.Errorf("%s: slot %d has room %v, want %v", c.name, i, g.Room, c.want[i])
+			}
+		}
+	}
+}
+
+// A picture that its publisher holds back is worth a probe: first for some more
+// of it, in the end for all.
+func TestWantsMoreOfWhatIsHeldBack(t *testing.T) {
+	demands := []Demand{voice(0, 30*units.Kbps), held(1, 60*units.Kbps)}
+	grants := Allocate(115*units.Kbps, demands, nil, nil)
+	n := Wants(demands, grants)
+	if n.Spent != 90*units.Kbps || n.Next <= WithHeadroom(n.Spent+10*units.Kbps) || n.Next >= 200*units.Kbps {
+		t.Errorf("next is %v, spent %v", n.Next, n.Spent)
+	}
+	if n.Full != WithHeadroom(470*units.Kbps) {
+		t.Errorf("full is %v, want the best layer at its best", n.Full)
+	}
+}
+
+// Screen and main speaker first: a still picture of the important one comes
+// before one of the other, and a better voice only after it.
+func TestStillPictures(t *testing.T) {
+	first, second := held(1, 200*units.Kbps), held(2, 200*units.Kbps)
+	first.Priority = 5
+	speech := Demand{Slot: 0, Kind: Voice, Layers: []Layer{{Rate: 20 * units.Kbps}, {Temporal: 1, Rate: 36 * units.Kbps}}}
+	demands := []Demand{speech, second, first}
+	for _, c := range []struct {
+		budget units.Rate
+		voice  units.Rate
+		stills [2]bool // the important one, the other
+	}{
+		{30 * units.Kbps, 20 * units.Kbps, [2]bool{}},
+		{40 * units.Kbps, 20 * units.Kbps, [2]bool{true, false}},
+		{60 * units.Kbps, 36 * units.Kbps, [2]bool{true, false}},
+		{75 * units.Kbps, 36 * units.Kbps, [2]bool{true, true}},
+	} {
+		g := Allocate(c.budget, demands, nil, nil)
+		if g[0].Rate != c.voice || g[2].Still != c.stills[0] || g[1].Still != c.stills[1] {
+			t.Errorf("at %v: %+v", c.budget, g)
+		}
+	}
+	// One that stands still is refreshed more seldom before it is given up.
+	g := Allocate(40*units.Kbps, demands, nil, nil)
+	if g = Allocate(25*units.Kbps, demands, g, nil); !g[2].Still || g[2].Rate >= 10*units.Kbps {
+		t.Errorf("at 25 kbit/s: %+v", g[2])
+	}
+	if g = Allocate(20*units.Kbps, demands, g, nil); g[2].Still || g[2].Reason != PausedBandwidth {
+		t.Errorf("at 20 kbit/s: %+v", g[2])
+	}
+}
+
+// A view of 1,000 participants and a track of 100 layers end in time.
+func TestAbsurdSizes(t *testing.T) {
+	var crowd []Demand
+	for i := range 1000 {
+		crowd = append(crowd, camera(i, uint8(i), 1280, 720))
+	}
+	tall := Demand{Kind: Video}
+	for i := range 100 {
+		tall.Layers = append(tall.Layers, Layer{Spatial: int8(i), Rate: units.Rate(i+1) * 10 * units.Kbps, Width: uint16(i * 100), Height: uint16(i * 60)})
+	}
+	begin := time.Now()
+	grants := Allocate(300*units.Mbps, crowd, nil, nil)
+	grants = Allocate(310*units.Mbps, crowd, grants, nil)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("%v for 1,000 participants", took)
+	}
+	spent := units.Rate(0)
+	for _, g := range grants {
+		if !g.Active() {
+			t.Fatalf("there is room for everybody: %+v", g)
+		}
+		spent += g.Rate
+	}
+	if spent > 310*units.Mbps || spent < 200*units.Mbps {
+		t.Errorf("%v of 310 Mbit/s is spent", spent)
+	}
+	if g := Allocate(500*units.Kbps, []Demand{tall}, nil, nil)[0]; !g.Active() || g.Rate > 500*units.Kbps || g.Rate < 300*units.Kbps {
+		t.Errorf("of 100 layers: %+v", g)
+	}
+}

@@ -1,0 +1,189 @@
+package encoding
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+func drawRate(t *rapid.T, name string) units.Rate {
+	return units.Rate(rapid.OneOf(
+		rapid.Int64Range(0, 3e6), rapid.Int64Range(-10, 10), rapid.Just[int64](10e9), rapid.Just(int64(units.MaxRate)), rapid.Just[int64](-1<<62),
+	).Draw(t, name))
+}
+
+func drawConfig(t *rapid.T) Config {
+	cfg := Config{Screen: rapid.Bool().Draw(t, "screen"), Obeys: rapid.Bool().Draw(t, "obeys")}
+	for range rapid.IntRange(0, 6).Draw(t, "layers") {
+		cfg.Layers = append(cfg.Layers, Layer{
+			Width: rapid.Uint16().Draw(t, "width"), Height: rapid.Uint16().Draw(t, "height"), Most: drawRate(t, "most"),
+		})
+	}
+	return cfg
+}
+
+// Whatever subscribers want and publishers send: what is told is within bounds,
+// what somebody wants is on or blocked, what nobody wants goes off, and prices
+// are no nonsense.
+func TestWhateverComes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := drawConfig(t)
+		track := New(epoch, cfg)
+		layers := int8(min(max(len(cfg.Layers), 1), MaxLayers))
+		now, muted := epoch, false
+		lastWanted := make([]time.Time, layers)
+		for i := range lastWanted {
+			lastWanted[i] = epoch
+		}
+		wishes := map[uint64]Wish{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
+			who := rapid.Uint64Range(0, 5).Draw(t, "who")
+			switch rapid.IntRange(0, 7).Draw(t, "what") {
+			case 0:
+				track.Leave(who)
+				delete(wishes, who)
+			case 1:
+				muted = !muted
+				track.SetMuted(now, muted)
+				for i := range lastWanted {
+					lastWanted[i] = now
+				}
+			case 2, 3:
+				var all []Measured
+				for range rapid.IntRange(0, 6).Draw(t, "measured") {
+					m := Measured{Active: rapid.Bool().Draw(t, "active"), Count: rapid.IntRange(-1, 9).Draw(t, "count")}
+					for i := range m.Rates {
+						m.Rates[i] = drawRate(t, "rate")
+					}
+					all = append(all, m)
+				}
+				track.Measure(now, rapid.Bool().Draw(t, "alive"), all)
+			default:
+				w := Wish{
+					Spatial: rapid.Int8Range(-3, 6).Draw(t, "spatial"), Current: rapid.Int8Range(-3, 6).Draw(t, "current"),
+					Room: drawRate(t, "room"), Still: rapid.Bool().Draw(t, "still"),
+				}
+				track.Want(who, w)
+				wishes[who] = w
+			}
+			track.Decide(now)
+			if muted {
+				continue
+			}
+			for i, e := range track.Encodings(nil) {
+				l := &track.layers[i]
+				wanted := false
+				for _, w := range wishes {
+					wanted = wanted || w.Spatial == int8(i) || w.Current == int8(i)
+				}
+				if wanted {
+					lastWanted[i] = now
+				}
+				switch {
+				case e.Rate < 0 || e.Rate > mostRate || e.FrameRate < 0 || e.FrameRate > fullFrameRate || e.Scale < 0:
+					t.Fatalf("layer %d is told %+v", i, e)
+				case e.Rate > 0 && e.Rate < min(l.least, l.most):
+					t.Fatalf("layer %d is told %+v, less than %v", i, e, l.least)
+				case wanted && !e.Active && !track.blocked(now, i):
+					t.Fatalf("layer %d is wanted and off", i)
+				case !wanted && e.Active && i > 0 && now.Sub(lastWanted[i]) >= linger:
+					t.Fatalf("layer %d is on, though nobody has wanted it since %v", i, now.Sub(lastWanted[i]))
+				}
+			}
+			for _, r := range track.Rates(now, nil) {
+				if r.Spatial < 0 || r.Spatial >= layers || r.Temporal < 0 || r.Temporal > Whole || r.Rate < 0 || r.Most < 0 {
+					t.Fatalf("on offer: %+v", r)
+				}
+			}
+			if c := track.Cap(); c < 0 {
+				t.Fatalf("cap %v", c)
+			}
+		}
+	})
+}
+
+// A room that wanders by a tenth either way changes what is told at most once a
+// minute, after the first.
+func TestCalmUnderNoise(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		track := New(epoch, Config{Layers: cameraLayers, Obeys: true})
+		mean := units.Rate(rapid.Int64Range(40e3, 1600e3).Draw(t, "mean"))
+		spatial := rapid.Int8Range(0, 2).Draw(t, "spatial")
+		noise := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		now, changes := epoch, 0
+		for i := range 720 {
+			now = now.Add(250 * time.Millisecond)
+			track.Want(1, Wish{Spatial: spatial, Current: spatial, Room: mean.Scale(0.9 + 0.2*noise.Float64())})
+			if track.Decide(now) && i >= 240 {
+				changes++
+			}
+		}
+		if changes > 2 {
+			t.Fatalf("%d changes in two minutes at %v +- 10 %%", changes, mean)
+		}
+	})
+}
+
+// More room never makes a picture thinner, for one subscriber.
+func TestMonotoneInRoom(t *testing.T) {
+	for _, screen := range []bool{false, true} {
+		last := Encoding{}
+		for room := 20 * units.Kbps; room < 3*units.Mbps; room += 7 * units.Kbps {
+			track := New(epoch, Config{Layers: []Layer{{1280, 720, 1200 * units.Kbps}}, Obeys: true, Screen: screen})
+			track.Want(1, Wish{Spatial: 0, Current: 0, Room: room})
+			track.Decide(epoch)
+			e := track.Encodings(nil)[0]
+			if e.Rate == 0 {
+				e.Rate = 1200 * units.Kbps
+			}
+			if e.FrameRate == 0 {
+				e.FrameRate = fullFrameRate
+			}
+			if e.Rate < last.Rate || e.FrameRate < last.FrameRate {
+				t.Fatalf("room for %v: %+v after %+v", room, e, last)
+			}
+			if wire := track.layers[0].frame.wire(e.Rate); room > 60*units.Kbps && e.Rate < 1200*units.Kbps && wire > room {
+				t.Fatalf("room for %v, asked for %v on the wire", room, wire)
+			}
+			last = e
+		}
+	}
+}
+
+func TestDecideAllocatesNothing(t *testing.T) {
+	track := New(epoch, Config{Layers: cameraLayers, Obeys: true})
+	for who := range uint64(500) {
+		track.Want(who, Wish{Spatial: int8(who % 3), Current: int8(who % 3), Room: 300 * units.Kbps})
+	}
+	now := epoch
+	measured := []Measured{{Active: true, Count: 3}, {Active: true, Count: 3}, {Active: true, Count: 3}}
+	rates := track.Rates(now, nil)
+	if n := testing.AllocsPerRun(100, func() {
+		now = now.Add(100 * time.Millisecond)
+		track.Want(7, Wish{Spatial: 1, Current: 0, Room: units.Rate(now.UnixMilli() % 1e6)})
+		track.Measure(now, true, measured)
+		track.Decide(now)
+		rates = track.Rates(now, rates[:0])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	track := New(epoch, Config{Layers: cameraLayers, Obeys: true})
+	for who := range uint64(50) {
+		track.Want(who, Wish{Spatial: int8(who % 3), Current: int8(who % 3), Room: 300 * units.Kbps})
+	}
+	now := epoch
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Millisecond)
+		track.Want(7, Wish{Spatial: 1, Current: 0, Room: units.Rate(now.UnixMilli() % 1e6)})
+		track.Decide(now)
+	}
+}
