@@ -131,6 +131,15 @@ func (m *personMeter) joining(all map[string]Number) {
 		sound = (m.first - pressed).Seconds()
 	}
 	m.put(all, "first_sound_s", "", sound)
+	stage := func(name string, at time.Duration) {
+		s := math.NaN()
+		if at > 0 {
+			s = (at - m.rec.Ready).Seconds()
+		}
+		m.put(all, name, "", s)
+	}
+	stage("joined_s", m.rec.Joined)
+	stage("connected_s", m.rec.Connected)
 	ended := 0.0
 	if m.rec.Failed != "" {
 		ended = 1
