@@ -233,10 +233,18 @@ func Join(ctx context.Context, o Options) (*Call, error) {
 		participants: make(map[string]signal.Participant),
 		assigned:     make(map[int]signal.Assignment),
 	}
+	if c.opts.Line == nil {
+		if c.opts.Line, err = openLine(ctx, &c.opts); err != nil {
+			return nil, fmt.Errorf("join room: %w", err)
+		}
+	}
+	c.stages.note(&c.stages.signalling, c.started)
 	if c.media, err = newMedia(c); err != nil {
+		_ = c.opts.Line.Close()
 		return nil, err
 	}
 	if err := c.join(ctx); err != nil {
+		_ = c.opts.Line.Close() // again does no harm
 		c.end(err)
 		c.Close()
 		return nil, err

@@ -85,18 +85,9 @@ func dial(ctx context.Context, o *Options) (*websocket.Conn, error) {
 	return socket, nil
 }
 
-// join opens the connection and joins.
+// join joins on the line that is open.
 func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Joined, error) {
-	var socket *websocket.Conn
-	if line := s.call.opts.Line; line != nil {
-		socket = line.socket
-	} else {
-		var err error
-		if socket, err = s.dial(ctx); err != nil {
-			return nil, err
-		}
-	}
-	s.call.stages.note(&s.call.stages.signalling, s.call.started)
+	socket := s.call.opts.Line.socket
 	var err error
 	var session *signal.Connected
 	if s.call.opts.Connect != nil {
