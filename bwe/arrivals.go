@@ -69,6 +69,26 @@ func (a *arrivals) leastWait(span int64) int64 {
 	return least
 }
 
+// recent is the rate at which packets came lately: over the last span of the
+// receiver's clock, or over what is kept of it; 0 when that says nothing.
+func (a *arrivals) recent(span int64) units.Rate {
+	k := a.kept()
+	if k < busyPackets {
+		return 0
+	}
+	newest := a.nth(0)
+	first := newest
+	for n := int64(1); n < k; n++ {
+		if first = a.nth(n); newest.at-first.at >= span {
+			break
+		}
+	}
+	if newest.at-first.at < span/3 {
+		return 0
+	}
+	return units.Size(newest.bytes - first.bytes).Over(time.Duration(newest.at - first.at))
+}
+
 // delivery is a rate measured while the bottleneck was busy throughout.
 type delivery struct {
 	rate units.Rate    // at which packets came out

@@ -11,8 +11,13 @@ import (
 // Config sets one controller up. The zero Config is not valid; begin with
 // DefaultConfig.
 type Config struct {
-	// Initial is the target before anything is known.
+	// Initial is what the path is taken for before it is measured: the first
+	// train of packets lowers it, and may not raise it.
 	Initial units.Rate
+	// Known is what the path carried in a session before (the same network, not
+	// long ago); the call begins with it. 0 means that nothing is known: then
+	// only the ladder's base is offered until the first train was reported.
+	Known units.Rate
 	// Min and Max bound the target at all times.
 	Min, Max units.Rate
 	// ProbeQueue is how much queue a probe may cause at the present estimate.
@@ -50,6 +55,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("bwe: max rate %v is above 10 Gbit/s", c.Max)
 	case c.Initial < c.Min || c.Initial > c.Max:
 		return fmt.Errorf("bwe: initial rate %v is outside %v to %v", c.Initial, c.Min, c.Max)
+	case c.Known != 0 && (c.Known < c.Min || c.Known > c.Max):
+		return fmt.Errorf("bwe: known rate %v is outside %v to %v", c.Known, c.Min, c.Max)
 	case c.ProbeQueue < time.Millisecond || c.ProbeQueue > time.Second:
 		return fmt.Errorf("bwe: probe queue %v is outside 1ms to 1s", c.ProbeQueue)
 	case !(c.Headroom >= 1 && c.Headroom <= 3):

@@ -29,14 +29,22 @@ const (
 	// emptyEvery is how often the queue must be seen empty, so that a
 	// standing queue does not become the base delay.
 	emptyEvery = 8 * time.Second
-	// firstWindow is what may be sent of video before the first report: a
-	// train of five packets measures, and delays voice by a second at 50 kbit/s.
-	firstWindow = 6000
+	// firstWindow is what may be under way before the first report: voice for
+	// a second, and no more video than delays it by half of that at 50 kbit/s.
+	firstWindow = 3000 // bytes
+	// firstWarm is the same where the capacity is known from before.
+	firstWarm = 200 * time.Millisecond
+	// firstRate is what may be offered beside the ladder's base until the path
+	// is measured: voice at its thinnest, or padding that asks for a report.
+	firstRate = 16 * units.Kbps
 	// emptyingShare of the target is what is sent meanwhile, and while it is
 	// found out whose queue it is that does not drain.
 	emptyingShare = 0.8
 	// adoptedLately is how long a queue that was not ours is remembered.
 	adoptedLately = 30 * time.Second
+	// measureDoubt times the noise is the span over which a delivery rate is
+	// worth half of what was believed before.
+	measureDoubt = 40
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -117,6 +125,9 @@ func (c *Controller) measure(now int64) {
 		own := rate.Scale(1 / (1 - min(c.losses.link, 0.9)))
 		rate = max(rate, min(d.with, max(own, c.capacity)))
 	}
+	// The ends of the span are off by the noise of arrival times.
+	doubt := measureDoubt * float64(c.delays.noise) / float64(d.span)
+	weight := max(0.25, 1/(1+doubt*doubt*doubt*doubt))
 	switch {
 	case rate < c.capacity:
 		// Only a queue that grows, or drains faster than we feed it, proves
@@ -127,9 +138,8 @@ func (c *Controller) measure(now int64) {
 		if c.queue < min(c.goal, c.calm+2*noise) || -clear < shift && shift < clear {
 			return
 		}
-		weight := 0.25
 		if rate < c.capacity.Scale(0.85) && c.queue > c.goal+3*noise {
-			weight = 0.7
+			weight = max(weight, 0.7)
 			c.stats.Cuts++
 		}
 		c.capacity -= (c.capacity - rate).Scale(weight)
@@ -283,6 +293,12 @@ func (c *Controller) decide(reason string) {
 	default:
 		f = c.factor()
 		target := c.capacity.Scale(f)
+		if c.cold {
+			target = min(target, max(firstRate, c.ladder.Base))
+			if c.history.flying() == 0 && c.ladder.Full > 0 {
+				d.Padding = target // a report must come from something
+			}
+		}
 		if c.test.active {
 			target = min(target, c.test.cap)
 		}
@@ -311,6 +327,10 @@ func (c *Controller) decide(reason string) {
 // state names what is being done, and why.
 func (c *Controller) state(factor float64, reason string) (State, string) {
 	switch {
+	case c.cold && c.lastFeedback == 0:
+		return Startup, reason
+	case c.cold:
+		return Startup, "measuring with a first train"
 	case c.probe.active():
 		return Probing, "probing for more"
 	case c.test.active:
@@ -340,7 +360,7 @@ func (c *Controller) window() units.Size {
 		return c.decision.Target.In(2*time.Second) + 6000
 	}
 	if c.lastFeedback == 0 && !c.blackout {
-		return firstWindow
+		return max(firstWindow, c.cfg.Known.In(firstWarm))
 	}
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
 	response := c.response()

@@ -38,6 +38,8 @@ type Controller struct {
 	// when the bottleneck is busy, raised step by step when it is not.
 	capacity units.Rate
 	learned  bool       // the path's limit was met once; startup is over
+	cold     bool       // nothing was measured: only the floor may be offered
+	trains   int        // first trains sent in vain
 	peak     units.Rate // the most that arrived over a second, forgotten slowly
 	usual    units.Rate // what arrives, smoothed over some twenty reports
 	proven   units.Rate // the most that was seen to arrive or a probe showed
@@ -87,10 +89,16 @@ func New(cfg Config) (*Controller, error) {
 		capacity: cfg.Initial,
 		interval: float64(cfg.ReportInterval),
 		usualGap: float64(cfg.ReportInterval),
+		cold:     true,
+	}
+	reason := "initial rate"
+	if cfg.Known > 0 {
+		c.cold, c.capacity = false, cfg.Known
+		reason = "known from before"
 	}
 	c.delays.reset(0)
 	c.losses.reset(0)
-	c.decide("initial rate")
+	c.decide(reason)
 	return c, nil
 }
 
@@ -184,6 +192,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.compete = compete{}
 	c.capacity = min(c.capacity, c.cfg.Initial)
 	c.learned, c.blackout, c.arrivalOK = false, false, false
+	c.cold, c.trains = true, 0
 	c.usual, c.proven, c.rtt, c.minRTT = 0, 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false

@@ -47,9 +47,23 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-func TestBeginsWithInitialRate(t *testing.T) {
+func TestFirstDecision(t *testing.T) {
 	c := newController(t)
 	d := c.Decision()
+	if d.Target > 20*units.Kbps || d.State != bwe.Startup || d.Window <= 0 || d.Window > 4000 {
+		t.Fatalf("knowing nothing of the path, the first decision is %+v", d)
+	}
+	c.SetLadder(epoch, bwe.Ladder{Base: 40 * units.Kbps, Next: 400 * units.Kbps, Full: units.Mbps})
+	if d = c.Decision(); d.Target != 40*units.Kbps {
+		t.Fatalf("the first target is %v, want the ladder's base", d.Target)
+	}
+	cfg := bwe.DefaultConfig()
+	cfg.Known = 300 * units.Kbps
+	c, err := bwe.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = c.Decision()
 	if d.Target != 300*units.Kbps || d.State != bwe.Startup || d.Pacing < d.Target.Scale(0.79) || d.Window <= 0 || d.Reason == "" {
 		t.Fatalf("first decision %+v", d)
 	}
@@ -115,7 +129,7 @@ func TestRouteChangeForgets(t *testing.T) {
 	p.run(10 * time.Second)
 	p.bwe.OnRouteChange(p.clock(p.now))
 	d := p.bwe.Decision()
-	if d.Target != 300*units.Kbps || d.State != bwe.Startup || d.Reason != "route changed" {
+	if d.Target != wantsAll.Base || d.State != bwe.Startup || d.Reason != "route changed" {
 		t.Fatalf("after a route change %v, %v, %q", d.Target, d.State, d.Reason)
 	}
 	l.rate, l.delay = steady(600*units.Kbps), 150*time.Millisecond

@@ -31,6 +31,8 @@ const (
 	testLeast   = 30
 	testMost    = 400
 	testLongest = 5 * time.Second
+	// testMeasure is over how long what arrives is measured for it.
+	testMeasure = 400 * time.Millisecond
 	// testCut is how far below what arrives a test sends: a policer passes
 	// that without loss.
 	testCut = 0.95
@@ -98,6 +100,8 @@ func (c *Controller) beginTest(now int64, share float64) {
 		// The peak is of a moment, and of a policer's bucket when it was full.
 		got = min(got, c.usual)
 	}
+	// Where the rate has just risen, the means over a second are of before.
+	got = max(got, c.arrivals.recent(int64(testMeasure)))
 	c.test.cap = min(got, c.capacity).Scale(testCut)
 	c.test.from = now + int64(c.response())
 	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
@@ -157,6 +161,10 @@ func (c *Controller) silentAt() int64 {
 // patience is how long a report is waited for: then the path is silent, and
 // in a blackout what was sent counts as lost.
 func (c *Controller) patience() int64 {
+	if c.cold {
+		// How often reports come at so low a rate is not known either.
+		return max(3*int64(c.cfg.Silence), c.minRTT*3/2+int64(300*time.Millisecond))
+	}
 	return max(
 		int64(c.cfg.Silence),
 		c.minRTT*3/2+int64(300*time.Millisecond),
@@ -214,11 +222,15 @@ func (c *Controller) wanted() units.Rate {
 
 // maybeProbe begins a probe when it could unlock something.
 func (c *Controller) maybeProbe(now int64) {
+	if c.cold {
+		c.maybeTrain(now)
+		return
+	}
 	want := c.wanted()
 	if want == 0 || c.probe.active() || now < c.probe.next || c.lastFeedback == 0 || c.blackout || c.coarse.on {
 		return
 	}
-	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.compete.on ||
+	if !c.quiet || c.learned && c.losses.suspect > 0 || c.test.holds(now) || c.compete.on ||
 		now-c.lastFeedback > 2*int64(c.response()) {
 		return
 	}
@@ -232,6 +244,36 @@ func (c *Controller) maybeProbe(now int64) {
 	rate = min(max(rate, c.capacity.Scale(1.2)), c.cfg.Max.Scale(1.1))
 	c.stats.Probes++
 	c.probe.start(now, rate, probeSize(rate, c.capacity, c.cfg.ProbeQueue))
+}
+
+// maybeTrain begins the measurement of a path of which nothing is known but
+// that it carries packets.
+func (c *Controller) maybeTrain(now int64) {
+	if c.lastFeedback == 0 || c.coarse.on || c.blackout || c.probe.active() || now < c.probe.next {
+		return
+	}
+	c.stats.Probes++
+	c.probe.start(now, c.cfg.Initial.Scale(trainRate), trainSize)
+}
+
+// finishTrain takes what the first train found: the path's capacity, but no
+// more than a call would have begun with, for a few packets may meet in a slot.
+func (c *Controller) finishTrain(now int64, o outcome) {
+	switch {
+	case !o.ok && c.trains == 0:
+		c.trains++
+		c.probe.next = now // once more
+		return
+	case !o.ok:
+		// Nobody sends trains here: grow from what arrives.
+		c.capacity = c.bound(max(firstRate, c.ladder.Base, c.arriving.rate()))
+	default:
+		c.capacity = c.bound(min(c.cfg.Initial, o.rate))
+		c.proven = max(c.proven, c.capacity)
+	}
+	c.cold = false
+	c.quietSince = now
+	c.probe.next = now
 }
 
 func (c *Controller) finishProbeIfReported(now int64) {
@@ -252,6 +294,10 @@ func (c *Controller) finishProbe(now int64) {
 	}
 	p.stop()
 	o := p.outcome(c.capacity, c.losses.link, time.Duration(c.delays.noise))
+	if c.cold {
+		c.finishTrain(now, o)
+		return
+	}
 	if !o.ok {
 		// Nobody sent it, or too few of its packets were reported.
 		p.failedNow(now, max(500*time.Millisecond, c.response()))

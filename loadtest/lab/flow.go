@@ -228,7 +228,8 @@ func (f *flow) pad(clock time.Time, p bwe.Probe) {
 	if p.ID == 0 || f.pacer.Len() > 0 || f.probed >= p.Size || f.controller.Full() {
 		return
 	}
-	size := min(max(p.Size-f.probed, 100), paddingSize)
+	// Five packets or more: their spacing is what is measured.
+	size := min(max(p.Size/5, 100), paddingSize)
 	f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: size})
 }
 

@@ -27,7 +27,7 @@ type path struct {
 
 func newPath(tb testing.TB) *path {
 	cfg := config(1)
-	cfg.BWE.Initial = 20 * units.Mbps
+	cfg.BWE.Known = 20 * units.Mbps
 	d, err := New(epoch, cfg)
 	if err != nil {
 		tb.Fatal(err)

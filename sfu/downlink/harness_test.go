@@ -35,6 +35,7 @@ func config(video int) Config {
 		}},
 		Overhead: overhead, TransportWide: true, Stills: true, BWE: bwe.DefaultConfig(), Seed: 42,
 	}
+	cfg.BWE.Known = 300 * units.Kbps // begin with video
 	for i := 1; i <= video; i++ {
 		cfg.Slots = append(cfg.Slots, SlotConfig{
 			Kind: Video, SSRC: videoSSRC + uint32(i), RTXSSRC: videoRTXSSRC + uint32(i), NACK: true,

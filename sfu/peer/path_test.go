@@ -110,6 +110,7 @@ func (p *path) peer(t testing.TB, slots []*slotTrack) *Peer {
 	}
 	now := time.Now()
 	cfg := downlink.Config{Overhead: overhead, BWE: bwe.DefaultConfig(), TransportWide: true}
+	cfg.BWE.Known = cfg.BWE.Initial // begin with video
 	for _, s := range slots {
 		cfg.Slots = append(cfg.Slots, s.config())
 	}
