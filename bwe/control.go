@@ -36,7 +36,7 @@ const (
 	firstWarm = 200 * time.Millisecond
 	// firstRate is what may be offered beside the ladder's base until the path
 	// is measured: voice at its thinnest, or padding that asks for a report.
-	firstRate = 16 * units.Kbps
+	firstRate = 24 * units.Kbps
 	// emptyingShare of the target is what is sent meanwhile, and while it is
 	// found out whose queue it is that does not drain.
 	emptyingShare = 0.8
@@ -54,9 +54,11 @@ func (c *Controller) control(now int64) {
 	dt := min(now-c.controlled, int64(500*time.Millisecond))
 	c.controlled = now
 	c.look(now)
-	if c.compete.on {
+	switch {
+	case c.cold: // what is sent says nothing of the capacity
+	case c.compete.on:
 		c.share(now, dt)
-	} else {
+	default:
 		c.measure(now)
 		c.judgeLoss(now)
 		c.grow(now, dt)

@@ -10,6 +10,10 @@ import (
 // not overflow whatever the caller's clock does.
 const farFuture = int64(1) << 61
 
+// longestGap is how long a receiver may save for a report (one a second), and
+// what a thin path delays it by.
+const longestGap = 1300 * time.Millisecond
+
 // Controller estimates one path. It belongs to one goroutine.
 type Controller struct {
 	cfg      Config
@@ -140,8 +144,9 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 		d := min(float64(t-awaited), float64(2*time.Second))
 		c.interval += (d - c.interval) * 0.1
 		// A receiver that reports by the rate may take its time soon: at once
-		// to more patience, slowly back.
-		if d > c.usualGap && !c.blackout {
+		// to more patience, slowly back. So it is after a silence that was no longer
+		// than a receiver may take, or every report would end another one.
+		if d > c.usualGap && (!c.blackout || d <= float64(longestGap)) {
 			c.usualGap += (d - c.usualGap) * 0.5
 		} else {
 			c.usualGap += (min(d, c.usualGap) - c.usualGap) * 0.1
@@ -182,6 +187,9 @@ func (c *Controller) tick(t int64) Decision {
 // as a new call would begin with.
 func (c *Controller) OnRouteChange(now time.Time) {
 	t := c.clock(now)
+	if c.history.newest < 0 {
+		return // the first path: nothing is known of another
+	}
 	c.delays.reset(t)
 	c.arrivals.reset()
 	c.losses.reset(t)

@@ -50,7 +50,7 @@ func TestConfigIsChecked(t *testing.T) {
 func TestFirstDecision(t *testing.T) {
 	c := newController(t)
 	d := c.Decision()
-	if d.Target > 20*units.Kbps || d.State != bwe.Startup || d.Window <= 0 || d.Window > 4000 {
+	if d.Target > 25*units.Kbps || d.State != bwe.Startup || d.Window <= 0 || d.Window > 4000 {
 		t.Fatalf("knowing nothing of the path, the first decision is %+v", d)
 	}
 	c.SetLadder(epoch, bwe.Ladder{Base: 40 * units.Kbps, Next: 400 * units.Kbps, Full: units.Mbps})

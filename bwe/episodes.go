@@ -265,11 +265,15 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 		c.probe.next = now // once more
 		return
 	case !o.ok:
-		// Nobody sends trains here: grow from what arrives.
-		c.capacity = c.bound(max(firstRate, c.ladder.Base, c.arriving.rate()))
+		// Nobody can pad here: there is voice and no more. Better its best mode
+		// for a moment on a path too thin for it than its worst for good.
 	default:
-		c.capacity = c.bound(min(c.cfg.Initial, o.rate))
-		c.proven = max(c.proven, c.capacity)
+		// One that got through met no limit, and one that was not sent as a
+		// train (voice alone was in it) tells none.
+		if !o.through && o.in > c.cfg.Initial.Scale(trainRate/2) {
+			c.capacity = c.bound(min(c.cfg.Initial, o.rate))
+		}
+		c.proven = max(c.proven, min(o.rate, c.capacity))
 	}
 	c.cold = false
 	c.quietSince = now

@@ -61,6 +61,7 @@ type probing struct {
 // outcome is what a finished probe found.
 type outcome struct {
 	rate    units.Rate // what the path was shown to carry
+	in      units.Rate // at which it was sent
 	through bool       // it was the probe's rate, not the path, that was the limit
 	ok      bool       // enough came to say anything
 }
@@ -159,7 +160,7 @@ func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) ou
 	out := b.Over(max(gotSpan, time.Millisecond/4))
 	if share > link+0.25 {
 		// What is lost on the way through a full queue was not carried.
-		return outcome{rate: min(in, out).Scale(1 - share), ok: true}
+		return outcome{rate: min(in, out).Scale(1 - share), in: in, ok: true}
 	}
 	// Jitter stretches a short cluster without being a bottleneck.
 	slack := min(2*noise, sentSpan/4)
@@ -167,12 +168,12 @@ func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) ou
 		if p.count < probeSure {
 			in = min(in, base.Scale(probePair))
 		}
-		return outcome{rate: in, through: true, ok: true}
+		return outcome{rate: in, in: in, through: true, ok: true}
 	}
 	if p.count < probeSure && noise > sentSpan/4 {
 		return outcome{} // one gap, and jitter as long
 	}
-	return outcome{rate: min(in, out), ok: true}
+	return outcome{rate: min(in, out), in: in, ok: true}
 }
 
 // failedNow backs off after a probe that found nothing, or that told nothing:

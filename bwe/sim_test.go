@@ -182,6 +182,7 @@ type path struct {
 	back     time.Duration // way of reports
 	source   source
 	noVoice  bool
+	noPads   bool // nothing can be padded
 	recorder *feedback.Recorder
 	decoder  feedback.Decoder
 
@@ -319,7 +320,7 @@ func (p *path) produce(d bwe.Decision) {
 			p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Video, Size: units.Size(size), Frame: p.frame, Value: p.now})
 		}
 	}
-	if d.Probe.ID != 0 {
+	if d.Probe.ID != 0 && !p.noPads {
 		if d.Probe.ID != p.probeID {
 			p.probeID, p.probed = d.Probe.ID, 0
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
@@ -54,6 +55,7 @@ func newWorldWith(t *testing.T, change func(*sfu.Config), calls *switchboard.Con
 	cfg.Sockets = []*udp.Socket{udp.Wrap(conn)}
 	cfg.Net = host
 	cfg.Workers = 2
+	cfg.BWE.Known = cfg.BWE.Initial // begin with everything
 	if change != nil {
 		change(&cfg)
 	}
@@ -131,6 +133,11 @@ func (w *world) join(o client.Options) *user {
 		o.Room = "room"
 	}
 	o.Net, o.HTTPClient = u.host, &http.Client{Transport: u.web}
+	if o.BWE == nil {
+		known := bwe.DefaultConfig()
+		known.Known = known.Initial // begin with everything
+		o.BWE = &known
+	}
 	if o.OnPacket == nil {
 		o.OnPacket = u.received
 	}

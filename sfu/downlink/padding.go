@@ -19,9 +19,10 @@ const paddingChunk units.Size = 300
 // probe is the cluster of packets that measures the path now. Media and
 // retransmissions take part; padding fills what they leave.
 type probe struct {
-	id   uint16 // 0 = none
-	rate units.Rate
-	left units.Size // negative when the last packet was larger than what was left
+	id    uint16 // 0 = none
+	rate  units.Rate
+	chunk units.Size // padding comes in: it is the spacing of packets that is measured
+	left  units.Size // negative when the last packet was larger than what was left
 }
 
 // spend charges a packet to the probe and answers the id to mark it with.
@@ -54,7 +55,7 @@ func (d *Downlink) pad(now time.Time) {
 	case d.full || d.padding.queued || d.queue.Len() > 0:
 		return
 	case d.probe.active():
-		want = d.probe.left
+		want = min(d.probe.left, d.probe.chunk)
 	case d.padding.credit >= paddingChunk:
 		want = d.padding.credit
 	default:

@@ -141,7 +141,7 @@ func TestManyFlows(t *testing.T) {
 	if got := arrived(r.Flows[0], 9*time.Second, 12*time.Second).Over(3 * time.Second); got < 100*units.Kbps {
 		t.Errorf("%v after the pause", got)
 	}
-	if got := arrived(r.Flows[1], 3*time.Second, 9*time.Second).Over(6 * time.Second); got < 40*units.Kbps || got > 60*units.Kbps {
+	if got := arrived(r.Flows[1], 6*time.Second, 9*time.Second).Over(3 * time.Second); got < 40*units.Kbps || got > 60*units.Kbps {
 		t.Errorf("a voice of 24 kbit/s in packets of 20 ms takes %v", got)
 	}
 	if got := arrived(r.Flows[2], 6*time.Second, 12*time.Second).Over(6 * time.Second); got < 200*units.Kbps {

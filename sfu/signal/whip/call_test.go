@@ -35,6 +35,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	cfg := sfu.DefaultConfig()
 	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host, 2
+	cfg.BWE.Known = cfg.BWE.Initial // begin with everything
 	cfg.ICEServers = func(_ time.Time, _, host string) []signal.ICEServer {
 		return []signal.ICEServer{{URLs: []string{"turn:" + host + ":3478"}, Username: "u", Credential: "c"}}
 	}
