@@ -90,7 +90,8 @@ func TestHiddenTileStopsThePublisher(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range after {
-			if n := after[i].Bytes - before[i].Bytes; n > 0 {
+			// A packet or two may have waited in the pacer; the layer has 50 kB/s.
+			if n := after[i].Bytes - before[i].Bytes; n > 3000 {
 				t.Errorf("hidden, layer %s still sends %v bytes in a second", after[i].RID, n)
 			}
 		}

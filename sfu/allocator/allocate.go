@@ -199,7 +199,10 @@ func (a *allocation) step(i int) (index int, score float64) {
 			continue
 		}
 		isKept := l.Rate <= kept
-		if !a.fits(cost(l.Rate)-cost(g.Rate), !isKept) {
+		// A publisher that holds a layer back holds it to the room that there
+		// is, with a margin of its own.
+		isOurs := l.Spatial == g.Spatial && l.Held
+		if !a.fits(cost(l.Rate)-cost(g.Rate), !isKept && !isOurs) {
 			continue
 		}
 		// A step that costs nothing is worth as much as one bit per second.

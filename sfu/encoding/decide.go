@@ -153,6 +153,8 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 		next.Active = active
 		if active && !t.scalable && (w.moving || w.still) {
 			l.limit(now, w, &next, active != l.told.Active)
+		} else {
+			l.moving = steady
 		}
 		if active && t.limited(now, i) {
 			next.FrameRate = l.thinned(next)
@@ -182,6 +184,7 @@ func (e Encoding) ceiling(most units.Rate) units.Rate {
 // limit holds the layer to what its best receiver has room for.
 func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
 	if l.most <= 0 {
+		l.moving = steady
 		return
 	}
 	rate := l.least
@@ -195,23 +198,7 @@ func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
 	default:
 		rate = min(rate, l.most.Scale(lowerFrom))
 	}
-	switch {
-	case begins || rate < told.Scale(lowerFrom):
-		l.raising = false
-	case rate > told.Scale(raiseFrom) || rate == l.most && told < l.most:
-		if !l.raising {
-			l.raising, l.raiseSince, l.raiseTo = true, now, rate
-		}
-		l.raiseTo = min(l.raiseTo, rate)
-		if now.Sub(l.raiseSince) < raiseAfter {
-			rate = told
-			break
-		}
-		rate, l.raising = l.raiseTo, false
-	default:
-		l.raising = false
-		rate = told
-	}
+	rate = l.settled(now, rate, told, begins)
 	next.Rate, next.FrameRate = rate, l.frame.at(rate)
 	if rate == l.most {
 		next.Rate = 0
@@ -219,6 +206,60 @@ func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
 	if !w.moving {
 		next.FrameRate = stillFrameRate
 	}
+}
+
+// Next is when a rate changes if nothing else does, and Decide should be called
+// again; zero for never.
+func (t *Track) Next() (next time.Time) {
+	for i := range t.layers {
+		l := &t.layers[i]
+		if l.moving == steady {
+			continue
+		}
+		if at := l.moveSince.Add(l.moving.patience()); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// patience is how long there must be reason to move.
+func (m moving) patience() time.Duration {
+	switch m {
+	case raising:
+		return raiseAfter
+	case lowering:
+		return lowerAfter
+	}
+	return 0
+}
+
+// settled is the rate to ask for now, where rate would be right and told is what
+// was asked for last: a change waits until it has held for a while.
+func (l *layer) settled(now time.Time, rate, told units.Rate, begins bool) units.Rate {
+	is := steady
+	switch {
+	case begins:
+		l.moving = steady
+		return rate
+	case rate < told.Scale(lowerFrom):
+		is = lowering
+	case rate > told.Scale(raiseFrom) || rate == l.most && told < l.most:
+		is = raising
+	}
+	if is != l.moving {
+		l.moving, l.moveSince, l.moveTo = is, now, rate
+	}
+	if is == lowering {
+		l.moveTo = max(l.moveTo, rate)
+	} else {
+		l.moveTo = min(l.moveTo, rate)
+	}
+	if is == steady || now.Sub(l.moveSince) < is.patience() {
+		return told
+	}
+	l.moving = steady
+	return l.moveTo
 }
 
 // limited says whether the layer at i is the largest that comes because the

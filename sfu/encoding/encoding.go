@@ -49,8 +49,10 @@ const (
 	// goes down for a moment comes back without a key frame.
 	linger = 2 * time.Second
 	// raiseAfter is how long there must be room for more before more is asked
-	// for; less is asked for at once.
+	// for, lowerAfter the same for less: a path that is being measured dips, and
+	// subscribers bridge that by temporal layers.
 	raiseAfter = time.Second
+	lowerAfter = 400 * time.Millisecond
 	// lowerFrom and raiseFrom are the changes of a rate that are worth telling:
 	// their ratio exceeds 1.1/0.9, so that an estimate that wanders by a tenth
 	// either way tells nothing for ever.
@@ -138,6 +140,15 @@ type Rate struct {
 	Held bool
 }
 
+// moving is in which direction the rate of a layer is about to change.
+type moving uint8
+
+const (
+	steady moving = iota
+	raising
+	lowering
+)
+
 // layer is one layer and what is known of it.
 type layer struct {
 	Layer
@@ -152,9 +163,9 @@ type layer struct {
 	measured Measured
 	seenAt   time.Time // when it came last
 
-	raising    bool
-	raiseSince time.Time
-	raiseTo    units.Rate // the least room since then
+	moving    moving
+	moveSince time.Time
+	moveTo    units.Rate // the least change that has held since then
 
 	blockedUntil time.Time
 	block        time.Duration
@@ -199,7 +210,10 @@ func (l *layer) settle(lowest, screen bool) {
 	if lowest {
 		l.least = min(l.most, thinRate)
 	}
-	l.frame = frames{most: l.most, screen: screen}
+	l.frame = frames{most: l.most, usual: l.most, screen: screen}
+	if usual := usualRate(l.Width, l.Height); usual > 0 {
+		l.frame.usual = min(l.most, usual)
+	}
 }
 
 // Want notes what a subscriber is granted; who is any number of its own.
@@ -215,7 +229,7 @@ func (t *Track) SetMuted(now time.Time, muted bool) {
 	t.muted = muted
 	for i := range t.layers {
 		l := &t.layers[i]
-		l.wantedAt, l.since, l.comesSince = now, now, time.Time{}
+		l.wantedAt, l.since, l.comesSince, l.moving = now, now, time.Time{}, steady
 	}
 }
 

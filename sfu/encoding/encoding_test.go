@@ -169,14 +169,27 @@ func TestThinSubscriberHoldsNobodyDown(t *testing.T) {
 	}
 }
 
-func TestLessAtOnceMoreAfterAWhile(t *testing.T) {
+func TestLessSoonMoreLater(t *testing.T) {
 	p := camera(t)
 	p.track.Want(1, Wish{Spatial: 0, Current: 0, Room: 300 * units.Kbps})
 	p.run(3 * time.Second)
+	// A dip of a moment, as when a path is being measured, changes nothing.
+	p.track.Want(1, Wish{Spatial: 0, Current: 0, Room: 40 * units.Kbps})
+	p.run(lowerAfter / 2)
+	p.track.Want(1, Wish{Spatial: 0, Current: 0, Room: 300 * units.Kbps})
+	p.run(time.Second)
+	if p.told[0].Rate != 0 {
+		t.Fatalf("after a dip: %+v", p.told[0])
+	}
 	p.track.Want(1, Wish{Spatial: 0, Current: 0, Room: 60 * units.Kbps})
 	p.decide()
+	if next := p.track.Next(); next != p.now.Add(lowerAfter) {
+		t.Errorf("decides next at %v, now is %v", next, p.now)
+	}
+	p.now = p.now.Add(lowerAfter)
+	p.decide()
 	if p.told[0].Rate == 0 {
-		t.Fatal("less was not asked for at once")
+		t.Fatal("less was not asked for")
 	}
 	// What is measured is still the old rate; what is told to subscribers is the new one.
 	if rates := p.track.Rates(p.now, nil); rates[2].Rate > 60*units.Kbps || !rates[2].Held || rates[2].Most < 150*units.Kbps {

@@ -52,7 +52,8 @@ func usualRate(width, height uint16) units.Rate {
 
 // frames knows how many frames a second a rate can fill.
 type frames struct {
-	most   units.Rate
+	most   units.Rate // what the layer uses
+	usual  units.Rate // what its size needs for smooth motion
 	screen bool
 }
 
@@ -61,7 +62,7 @@ func (f frames) at(r units.Rate) int {
 	if f.most <= 0 || r <= 0 {
 		return 0
 	}
-	share := float64(r) / float64(f.most)
+	share := float64(r) / float64(f.usual)
 	if share >= smoothFrom {
 		return 0
 	}

@@ -72,6 +72,9 @@ func TestWhateverComes(t *testing.T) {
 				wishes[who] = w
 			}
 			track.Decide(now)
+			if next := track.Next(); !next.IsZero() && !next.After(now) {
+				t.Fatalf("decides next at %v, now is %v", next, now)
+			}
 			if muted {
 				continue
 			}

@@ -95,11 +95,11 @@ func (t *Track) leave(who uint64) {
 // decide asks the core; on the publisher's worker, with the ingress lock held.
 func (t *Track) decide(now time.Time) {
 	o := &t.orders
-	o.due = time.Time{}
 	if o.track.Decide(now) {
 		o.changed = o.obeys
 		t.offer(now)
 	}
+	o.due = o.track.Next()
 }
 
 // order measures what comes of a picture and answers what subscribers may have.
