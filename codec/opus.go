@@ -6,6 +6,15 @@ func inspectOpus([]byte) (Info, bool) {
 	return Info{FrameStart: true, FrameEnd: true}, true
 }
 
+// Redundant is how many blocks of earlier sound a RED payload brings (RFC 2198
+// §3), as far as its headers go.
+func Redundant(payload []byte) (blocks int) {
+	for rest := payload; len(rest) >= 4 && rest[0]&0x80 != 0; rest = rest[4:] {
+		blocks++
+	}
+	return blocks
+}
+
 // inspectRED walks the block headers of RFC 2198 §3 far enough to know that
 // they and the redundant blocks lie inside the payload.
 //

@@ -18,8 +18,12 @@ type VoiceEncoding struct {
 	DTX, FEC bool
 }
 
-// thinVoice is the rate up to which silence is not worth sending.
-const thinVoice = 16 * units.Kbps
+const (
+	// thinVoice is the rate up to which silence is not worth sending.
+	thinVoice = 16 * units.Kbps
+	// thinPacket is the packet time on a path that does not carry all.
+	thinPacket = 60 * time.Millisecond
+)
 
 // firstAsk is what the server asks before it has said anything.
 func firstAsk(now time.Time) *signal.EncodeAudio {
@@ -41,6 +45,7 @@ func (s *Sender) Voice() VoiceEncoding {
 	}
 	if room := units.Rate(s.room.Load()); room > 0 && room < e.MaxRate {
 		e.MaxRate = max(room, leastVoice)
+		e.PacketTime = max(e.PacketTime, thinPacket)
 	}
 	e.DTX = e.DTX || e.MaxRate <= thinVoice
 	return e

@@ -33,8 +33,9 @@ type repair struct {
 	rate   units.Rate // measured wire rate of retransmissions
 }
 
-// HandleNACK answers a request for retransmission (RFC 4585 §6.2.1). Each
-// packet goes at most maxRepeats times, not again within a round trip, and all
+// HandleNACK answers a request for retransmission (RFC 4585 §6.2.1). A packet of
+// sound that is within the one after it goes again only where that is missing
+// too. Each packet goes at most maxRepeats times, not again within a round trip, and all
 // of them within repairShare of the estimate.
 func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.NackPair) {
 	s := d.slotBySSRC(mediaSSRC)
@@ -53,7 +54,9 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 			if asked++; asked > maxAsked {
 				return
 			}
-			d.repeat(now, s, sequence)
+			if s.sound == nil || !s.sound.repeats() || isAsked(pairs, sequence+1) {
+				d.repeat(now, s, sequence)
+			}
 			if following == 0 {
 				break
 			}
@@ -63,6 +66,16 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 			following >>= 1
 		}
 	}
+}
+
+// isAsked says whether a NACK asks for a packet.
+func isAsked(pairs []rtcp.NackPair, sequence uint16) bool {
+	for _, p := range pairs {
+		if d := sequence - p.PacketID; d == 0 || d <= 16 && p.LostPackets>>(d-1)&1 != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // repeat queues one retransmission if it is due.

@@ -95,6 +95,9 @@ func (a *sound) rate() units.Rate {
 	return a.stream.Mode().Rate(a.shape(a.overhead)).Scale(a.duty())
 }
 
+// repeats says whether each packet holds a copy of the one before it.
+func (a *sound) repeats() bool { return a.stream.Mode().Redundancy > 0 }
+
 func (a *sound) stats() VoiceStats {
 	m := a.stream.Meter()
 	if len(a.steps) == 0 {
@@ -207,12 +210,15 @@ func (d *Downlink) measureRooms() {
 		if s.sound == nil || len(s.sound.steps) == 0 {
 			continue
 		}
+		if d.decision.State == bwe.Blackout && s.sound.room != 0 {
+			continue // the path is gone, and not thin
+		}
 		share := d.budget - (spoken - d.grants[i].Rate)
 		if pictures {
 			share = min(share, d.budget.Scale(besidePictures))
 		}
 		if s.sound.room = d.conditions(s).Room(max(share, 0)); !d.heard && d.transportWide {
-			s.sound.room = min(max(s.sound.room, 1), unheardPayload)
+			s.sound.room = unheardPayload
 		}
 	}
 }

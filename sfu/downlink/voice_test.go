@@ -224,3 +224,24 @@ func TestOpaqueVoicePassesAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// With redundancy in force only that is sent again which no copy repairs.
+func TestRepairedByCopiesIsNotSentAgain(t *testing.T) {
+	c := newCall(t, voiceConfig(), units.Mbps)
+	c.speak(0, 7)
+	c.run(2 * time.Second)
+	c.d.slots[0].sound.stream.SetMode(voice.Mode{Redundancy: 1})
+	c.run(100 * time.Millisecond)
+	newest := c.got[0][len(c.got[0])-1].Sequence
+	before := c.d.Stats().Slots[0].Retransmissions
+	c.d.HandleNACK(c.now, audioSSRC, []rtcp.NackPair{{PacketID: newest - 1}})
+	c.run(50 * time.Millisecond)
+	if n := c.d.Stats().Slots[0].Retransmissions - before; n != 0 {
+		t.Errorf("a single packet went again %d times: the next one holds it", n)
+	}
+	c.d.HandleNACK(c.now, audioSSRC, []rtcp.NackPair{{PacketID: newest - 2, LostPackets: 1}}) // and the one after it
+	c.run(50 * time.Millisecond)
+	if n := c.d.Stats().Slots[0].Retransmissions - before; n != 1 {
+		t.Errorf("of two packets in a row %d went again, want the first", n)
+	}
+}

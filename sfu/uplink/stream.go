@@ -245,6 +245,11 @@ func (s *Stream) receiveRTX(now time.Time, p *packet.Packet) Verdict {
 // keep marks a sequence number as received and takes in what it carries.
 func (s *Stream) keep(now time.Time, extended int64, p *packet.Packet) Verdict {
 	s.gaps.clear(extended)
+	if p.Kind == codec.RED { // the packets before it are within it
+		for n := range codec.Redundant(p.Payload) {
+			s.gaps.clear(extended - 1 - int64(n))
+		}
+	}
 	slot := s.window.take(extended)
 	slot.recovered = p.Recovered
 

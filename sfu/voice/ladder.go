@@ -120,10 +120,11 @@ func (c *Conditions) impairment(m Mode) float64 {
 // residual is the share of sound that is lost after every repair.
 func (c *Conditions) residual(m Mode) float64 {
 	lost := min(max(c.Loss, 0), 1)
-	if c.Repair {
-		lost *= min(1, lost+together)
-	}
 	again := min(1, lost+together)
+	if c.Repair { // asked for twice in time; the asking can be lost as well
+		exchange := 1 - (1-lost)*(1-lost)
+		lost *= exchange * exchange
+	}
 	for range m.Redundancy {
 		lost *= again
 	}

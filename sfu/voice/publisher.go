@@ -85,6 +85,10 @@ const (
 	// wantAfter is how long receivers must want more before it is asked for.
 	wantAfter = 4 * time.Second
 
+	// filledShare is the share of what was asked for that must come before more
+	// is asked for: coders spend less than they may on most sounds.
+	filledShare = 0.75
+
 	// redFrom is the loss from which on copies are asked for where lost packets
 	// come back too late, redAnyway where they do not.
 	redFrom, redAnyway = 0.03, 0.12
@@ -134,6 +138,7 @@ type Publisher struct {
 	loss           Loss
 	redundant      bool
 	rtt            time.Duration
+	peak           units.Rate // the most that arrived since the rung changed
 	received, lost uint64
 
 	wanted   units.Rate // by receivers, 0 = no bound
@@ -160,6 +165,7 @@ func (p *Publisher) Reason() Reason { return p.reason }
 // second.
 func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bool) {
 	p.rtt = u.RTT
+	p.peak = max(p.peak, u.Rate)
 	p.count(now, u)
 	p.follow(now, u)
 	p.want(now, room)
@@ -255,13 +261,17 @@ func (p *Publisher) lower(now time.Time, u Uplink) {
 
 func (p *Publisher) move(now time.Time, to int) {
 	if to != p.rung {
-		p.rung, p.moved = to, now
+		p.rung, p.moved, p.peak = to, now, 0
 	}
 }
 
-// filled says whether about what the rung costs arrives: somebody speaks.
+// filled says whether about what was asked for has come since: somebody spoke,
+// and was not held back by his own estimate.
 func (p *Publisher) filled(u Uplink) bool {
-	return u.Rate >= Ask{MaxRate: p.ask.MaxRate, Packet: p.ask.Packet}.wire(u.Overhead).Scale(0.4)
+	if p.wanted > 0 && p.wanted < rungs[p.rung].rate {
+		return false // what would be learnt of a rung that is not filled
+	}
+	return p.peak >= p.ask.wire(u.Overhead).Scale(filledShare)
 }
 
 // want follows what receivers have room for.
