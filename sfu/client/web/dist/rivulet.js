@@ -588,6 +588,53 @@ function keepTurn(servers, transport) {
   }
   return kept;
 }
+function askAgain(sdp) {
+  return eachSection(sdp, (lines) => {
+    const opus = lines[0].startsWith("m=audio") ? payloadType(lines, "opus") : void 0;
+    if (!opus || lines.includes(`a=rtcp-fb:${opus} nack`)) return lines;
+    return lines.flatMap(
+      (line) => line.startsWith(`a=rtpmap:${opus} `) ? [line, `a=rtcp-fb:${opus} nack`] : [line]
+    );
+  });
+}
+function askVoice(sdp, mid, ask) {
+  return eachSection(sdp, (lines) => {
+    if (!lines[0].startsWith("m=audio") || !lines.includes(`a=mid:${mid}`)) return lines;
+    const opus = payloadType(lines, "opus");
+    const red = payloadType(lines, "red");
+    if (!opus) return lines;
+    const parameters = (list) => [
+      ...list.split(";").filter((p) => p && !/^\s*(maxaveragebitrate|usedtx|useinbandfec)=/.test(p)),
+      `maxaveragebitrate=${ask.maxRate}`,
+      `usedtx=${ask.dtx ? 1 : 0}`,
+      ...ask.fec ? ["useinbandfec=1"] : []
+    ].join(";");
+    const fmtp = `a=fmtp:${opus} `;
+    const described = lines.some((line) => line.startsWith(fmtp));
+    return lines.flatMap((line) => {
+      if (line.startsWith("a=ptime:")) return [];
+      if (line.startsWith("m=")) return [prefer(line, ask.red > 0 && red ? red : opus)];
+      if (line.startsWith(fmtp)) return [fmtp + parameters(line.slice(fmtp.length))];
+      if (!line.startsWith(`a=rtpmap:${opus} `)) return [line];
+      return [line, `a=ptime:${ask.packetTime}`, ...described ? [] : [fmtp + parameters("")]];
+    });
+  });
+}
+function eachSection(sdp, edit) {
+  const sections = sdp.split(/\r\n(?=m=)/);
+  return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
+}
+function payloadType(lines, codec) {
+  for (const line of lines) {
+    const found = /^a=rtpmap:(\d+) ([^/]+)\//.exec(line);
+    if (found?.[2]?.toLowerCase() === codec) return found[1];
+  }
+  return void 0;
+}
+function prefer(line, first2) {
+  const fields = line.split(" ");
+  return [...fields.slice(0, 3), first2, ...fields.slice(3).filter((field) => field !== first2)].join(" ");
+}
 
 // src/media.ts
 var Media = class {
@@ -626,11 +673,18 @@ var Media = class {
   pending;
   /** What the server asked for of what is on the sections now. */
   orders = /* @__PURE__ */ new Map();
+  /** The server's latest answer, as it came, and what is asked of sound since. */
+  answer;
+  voices = /* @__PURE__ */ new Map();
+  /** One negotiation at a time. */
+  negotiating = Promise.resolve();
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
   async offer(iceRestart = false) {
-    this.pending = await this.pc.createOffer({ iceRestart });
+    await this.negotiating;
+    const { type, sdp: made = "" } = await this.pc.createOffer({ iceRestart });
     this.countSDP();
-    const sdp = this.pending.sdp ?? "";
+    const sdp = askAgain(made);
+    this.pending = { type, sdp };
     const names = mids(sdp);
     return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
   }
@@ -646,9 +700,34 @@ var Media = class {
       this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
     }
     await this.pc.setLocalDescription(offer);
-    const sdp = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
-    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    this.answer = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
     if (slots) this.fillSlots(slots);
+  }
+  /**
+   * Applies the answer once more, edited by what is asked of sound. That happens
+   * here alone: no SDP goes to the server.
+   */
+  async reapply() {
+    if (!this.answer || this.pending || this.pc.signalingState !== "stable") return;
+    const { type, sdp = "" } = await this.pc.createOffer();
+    if (this.pending) return;
+    await this.pc.setLocalDescription({ type, sdp: askAgain(sdp) });
+    try {
+      await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+    } catch (error) {
+      await this.pc.setLocalDescription({ type: "rollback" });
+      throw error;
+    }
+  }
+  /** Puts what is asked of sound into an answer. */
+  voiced(answer) {
+    let sdp = answer;
+    for (const [source, ask] of this.voices) {
+      const mid = this.section(source).mid;
+      if (mid) sdp = askVoice(sdp, mid, ask);
+    }
+    return sdp;
   }
   /** Says whether packets can flow. */
   get connected() {
@@ -668,6 +747,10 @@ var Media = class {
   }
   /** Takes in what the server asks for of a source; encode puts it into force. */
   order(order) {
+    if (order.audio) {
+      this.voices.set(order.source, order.audio);
+      this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => void 0);
+    }
     this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
   }
   /**

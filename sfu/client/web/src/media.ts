@@ -7,9 +7,9 @@
  */
 import { CallError } from "./errors";
 import { cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE } from "./layers";
-import type { DataMode, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
+import type { DataMode, EncodeAudioInfo, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
-import { keepCandidates, keepTurn, mids } from "./sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
 export interface RTCOptions {
@@ -52,6 +52,11 @@ export class Media {
   private pending?: RTCSessionDescriptionInit;
   /** What the server asked for of what is on the sections now. */
   private readonly orders = new Map<Source, EncodeInfo>();
+  /** The server's latest answer, as it came, and what is asked of sound since. */
+  private answer?: string;
+  private readonly voices = new Map<Source, EncodeAudioInfo>();
+  /** One negotiation at a time. */
+  private negotiating: Promise<void> = Promise.resolve();
 
   /** Makes the connection with its sections. Error code no_webrtc. */
   constructor(
@@ -87,9 +92,11 @@ export class Media {
 
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
   async offer(iceRestart = false): Promise<{ sdp: string; send: { mid: string; source: Source }[] }> {
-    this.pending = await this.pc.createOffer({ iceRestart });
+    await this.negotiating;
+    const { type, sdp: made = "" } = await this.pc.createOffer({ iceRestart });
     this.countSDP();
-    const sdp = this.pending.sdp ?? "";
+    const sdp = askAgain(made);
+    this.pending = { type, sdp };
     const names = mids(sdp);
     return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
   }
@@ -106,9 +113,37 @@ export class Media {
       this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
     }
     await this.pc.setLocalDescription(offer);
-    const sdp = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
-    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    this.answer = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
     if (slots) this.fillSlots(slots);
+  }
+
+  /**
+   * Applies the answer once more, edited by what is asked of sound. That happens
+   * here alone: no SDP goes to the server.
+   */
+  private async reapply(): Promise<void> {
+    // A negotiation that is under way takes in what is asked when it ends.
+    if (!this.answer || this.pending || this.pc.signalingState !== "stable") return;
+    const { type, sdp = "" } = await this.pc.createOffer();
+    if (this.pending) return;
+    await this.pc.setLocalDescription({ type, sdp: askAgain(sdp) });
+    try {
+      await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+    } catch (error) {
+      await this.pc.setLocalDescription({ type: "rollback" });
+      throw error;
+    }
+  }
+
+  /** Puts what is asked of sound into an answer. */
+  private voiced(answer: string): string {
+    let sdp = answer;
+    for (const [source, ask] of this.voices) {
+      const mid = this.section(source).mid;
+      if (mid) sdp = askVoice(sdp, mid, ask);
+    }
+    return sdp;
   }
 
   /** Says whether packets can flow. */
@@ -131,6 +166,10 @@ export class Media {
 
   /** Takes in what the server asks for of a source; encode puts it into force. */
   order(order: EncodeInfo): void {
+    if (order.audio) {
+      this.voices.set(order.source, order.audio);
+      this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => undefined);
+    }
     this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
   }
 

@@ -97,6 +97,17 @@ export interface EncodeLayerInfo {
 export interface EncodeInfo {
   source: Source;
   layers?: EncodeLayerInfo[] | null;
+  audio?: EncodeAudioInfo | null;
+}
+
+/** How sound is to be encoded from now on. */
+export interface EncodeAudioInfo {
+  maxRate: number; // bits per second of payload
+  packetTime: number; // milliseconds
+  dtx: boolean;
+  fec: boolean;
+  /** Earlier packets that each packet repeats. */
+  red: number;
 }
 
 /** Bytes that may be received; 0 or missing for no bound. */

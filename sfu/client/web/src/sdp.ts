@@ -1,6 +1,7 @@
 /**
  * The few things that must be read from or changed in an SDP text.
  */
+import type { EncodeAudioInfo } from "./protocol";
 
 /** Answers the mids of the media sections in their order. */
 export function mids(sdp: string): string[] {
@@ -33,4 +34,69 @@ export function keepTurn(servers: RTCIceServer[], transport: "udp" | "tcp"): RTC
     if (urls.length > 0) kept.push({ ...server, urls });
   }
   return kept;
+}
+
+/**
+ * Asks for lost packets of sound too: browsers offer that for pictures only.
+ * The server answers while the round trip is short.
+ */
+export function askAgain(sdp: string): string {
+  return eachSection(sdp, (lines) => {
+    const opus = lines[0]!.startsWith("m=audio") ? payloadType(lines, "opus") : undefined;
+    if (!opus || lines.includes(`a=rtcp-fb:${opus} nack`)) return lines;
+    return lines.flatMap((line) =>
+      line.startsWith(`a=rtpmap:${opus} `) ? [line, `a=rtcp-fb:${opus} nack`] : [line],
+    );
+  });
+}
+
+/**
+ * Edits an answer so that the sound of one section is encoded as asked: a
+ * browser obeys the answer and nothing else. The server edits the first one in
+ * the same way.
+ */
+export function askVoice(sdp: string, mid: string, ask: EncodeAudioInfo): string {
+  return eachSection(sdp, (lines) => {
+    if (!lines[0]!.startsWith("m=audio") || !lines.includes(`a=mid:${mid}`)) return lines;
+    const opus = payloadType(lines, "opus");
+    const red = payloadType(lines, "red");
+    if (!opus) return lines;
+    const parameters = (list: string) =>
+      [
+        ...list.split(";").filter((p) => p && !/^\s*(maxaveragebitrate|usedtx|useinbandfec)=/.test(p)),
+        `maxaveragebitrate=${ask.maxRate}`,
+        `usedtx=${ask.dtx ? 1 : 0}`,
+        ...(ask.fec ? ["useinbandfec=1"] : []),
+      ].join(";");
+    const fmtp = `a=fmtp:${opus} `;
+    const described = lines.some((line) => line.startsWith(fmtp));
+    return lines.flatMap((line) => {
+      if (line.startsWith("a=ptime:")) return [];
+      if (line.startsWith("m=")) return [prefer(line, ask.red > 0 && red ? red : opus)];
+      if (line.startsWith(fmtp)) return [fmtp + parameters(line.slice(fmtp.length))];
+      if (!line.startsWith(`a=rtpmap:${opus} `)) return [line];
+      return [line, `a=ptime:${ask.packetTime}`, ...(described ? [] : [fmtp + parameters("")])];
+    });
+  });
+}
+
+/** Lets each media section be edited; its first line is the m= line. */
+function eachSection(sdp: string, edit: (lines: string[]) => string[]): string {
+  const sections = sdp.split(/\r\n(?=m=)/);
+  return sections.map((text, index) => (index === 0 ? text : edit(text.split("\r\n")).join("\r\n"))).join("\r\n");
+}
+
+/** Answers the payload type of a codec in a section. */
+function payloadType(lines: string[], codec: string): string | undefined {
+  for (const line of lines) {
+    const found = /^a=rtpmap:(\d+) ([^/]+)\//.exec(line);
+    if (found?.[2]?.toLowerCase() === codec) return found[1];
+  }
+  return undefined;
+}
+
+/** Puts a payload type first: that is what a browser sends. */
+function prefer(line: string, first: string): string {
+  const fields = line.split(" ");
+  return [...fields.slice(0, 3), first, ...fields.slice(3).filter((field) => field !== first)].join(" ");
 }

@@ -5,7 +5,7 @@ import { cameraLayers, obey, rateFor } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
-import { keepCandidates, keepTurn, mids } from "../src/sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids } from "../src/sdp";
 import { equal, ok, test } from "./harness";
 
 export { run } from "./harness";
@@ -90,6 +90,40 @@ test("candidates of the other transport are taken out", () => {
   ok(keepCandidates(SDP, "udp").includes(" udp "), "udp went");
   ok(!keepCandidates(SDP, "udp").includes("tcptype"), "tcp stayed");
   equal(keepCandidates(SDP, "udp").split("\r\n").length, SDP.split("\r\n").length - 1, "lines");
+});
+
+const VOICE = [
+  "v=0",
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9",
+  "a=mid:0",
+  "a=rtpmap:111 opus/48000/2",
+  "a=fmtp:111 minptime=10;useinbandfec=1",
+  "a=rtpmap:63 red/48000/2",
+  "a=fmtp:63 111/111",
+  "m=video 9 UDP/TLS/RTP/SAVPF 96",
+  "a=mid:1",
+  "a=rtpmap:96 VP8/90000",
+  "",
+].join("\r\n");
+
+test("lost packets of sound are asked for, once", () => {
+  const once = askAgain(VOICE);
+  ok(once.includes("a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 nack\r\n"), once);
+  equal(once.split("nack").length, 2, "pictures are not touched");
+  equal(askAgain(once), once);
+});
+
+test("an answer is edited as the server edits it", () => {
+  const ask = { maxRate: 12_000, packetTime: 60, dtx: true, fec: false, red: 0 };
+  const thin = askVoice(VOICE, "0", ask);
+  const head = "a=rtpmap:111 opus/48000/2\r\na=ptime:60\r\n";
+  ok(thin.includes(`${head}a=fmtp:111 minptime=10;maxaveragebitrate=12000;usedtx=1\r\n`), thin);
+  const rich = { maxRate: 24_000, packetTime: 20, dtx: false, fec: true, red: 1 };
+  equal(askVoice(thin, "0", rich), askVoice(VOICE, "0", rich), "edited again");
+  ok(askVoice(thin, "0", rich).includes("SAVPF 63 111 9\r\n"), "redundancy first");
+  ok(askVoice(thin, "0", rich).includes("usedtx=0;useinbandfec=1\r\n"), "FEC");
+  equal(askVoice(VOICE, "7", ask), VOICE, "no such section");
+  equal(askVoice(VOICE, "1", ask), VOICE, "not of pictures");
 });
 
 test("relays are filtered by transport, with the defaults of RFC 7065", () => {
