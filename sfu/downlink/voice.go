@@ -33,7 +33,7 @@ const (
 	overfull = 200 * time.Millisecond
 	// worthData is the impairment that a subscriber who saves data accepts for
 	// fewer bytes.
-	worthData = 1.5
+	worthData = 1.2
 )
 
 // sound is what an audio slot has beside other slots.

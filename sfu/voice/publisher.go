@@ -87,7 +87,7 @@ const (
 
 	// filledShare is the share of what was asked for that must come before more
 	// is asked for: coders spend less than they may on most sounds.
-	filledShare = 0.75
+	filledShare = 0.55
 
 	// redFrom is the loss from which on copies are asked for where lost packets
 	// come back too late, redAnyway where they do not.
