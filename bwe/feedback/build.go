@@ -12,22 +12,38 @@ import (
 // answers whether more is waiting (call again then; that is rare). Nothing is
 // appended when nothing arrived. It does not ask whether a report is due.
 func (r *Recorder) Build(now time.Time, dst []byte) (_ []byte, more bool) {
-	if !r.pending {
+	if !r.pending() {
 		return dst, false
 	}
 	now = r.clock(now)
-	from, end := r.from, r.highest+1
+	begin := len(dst)
+	if r.path.pending {
+		dst = r.appendTWCC(dst)
+	} else {
+		dst = r.appendCCFB(now, dst)
+	}
+	r.budget.spend(units.Size(len(dst)-begin)+reportOverhead, r.urgent || now.Sub(r.last) < r.cfg.MaxInterval)
+	r.trend.reported()
+	r.urgent = false
+	r.tell(now)
+	return dst, r.pending()
+}
+
+// appendTWCC writes a transport-wide congestion control report.
+func (r *Recorder) appendTWCC(dst []byte) []byte {
+	path := &r.path
+	from, end := path.from, path.highest+1
 	start := from
-	for r.arrived[start%history] == 0 {
+	for *path.at(start) == 0 {
 		start++ // ends at highest, which did arrive
 	}
-	reference := r.arrived[start%history] / ticksPerReference
+	reference := path.at(start).ticks() / ticksPerReference
 
 	// Symbols of as many packets as fit; at least 7 symbols go into a chunk.
 	at := reference * ticksPerReference
 	n, deltas := 0, 0
 	for s := from; s < end; s++ {
-		symbol, size, t := byte(symbolMissing), 0, r.arrived[s%history]
+		symbol, size, t := byte(symbolMissing), 0, path.at(s).ticks()
 		if t != 0 {
 			d := t - at
 			switch {
@@ -56,14 +72,9 @@ func (r *Recorder) Build(now time.Time, dst []byte) (_ []byte, more bool) {
 	dst = r.appendDeltas(dst, from, n, reference*ticksPerReference)
 	dst = finish(dst, begin)
 
-	r.budget.spend(units.Size(len(dst)-begin)+reportOverhead, r.urgent || now.Sub(r.last) < r.cfg.MaxInterval)
-	r.trend.reported()
 	r.count++
-	r.from = from + int64(n)
-	r.pending = r.from < end
-	r.urgent = false
-	r.tell(now)
-	return dst, r.pending
+	path.reported(from + int64(n))
+	return dst
 }
 
 func (r *Recorder) appendHeader(dst []byte, base uint16, n int, reference int64) []byte {
@@ -123,7 +134,7 @@ func hasLarge(symbols []byte) bool {
 
 func (r *Recorder) appendDeltas(dst []byte, from int64, n int, at int64) []byte {
 	for i := range n {
-		t := r.arrived[(from+int64(i))%history]
+		t := r.path.at(from + int64(i)).ticks()
 		switch r.scratch[i] {
 		case symbolSmall:
 			dst = append(dst, byte(t-at))

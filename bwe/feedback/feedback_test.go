@@ -162,7 +162,7 @@ func TestRoundTripProperty(t *testing.T) {
 				}
 			}
 		}
-		if r.pending {
+		if r.pending() {
 			t.Fatal("something is still pending")
 		}
 	})

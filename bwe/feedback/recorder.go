@@ -12,11 +12,6 @@ const (
 	// history is how many sequence numbers the recorder looks back: two
 	// seconds at 12 Mbit/s. A jump beyond it starts over.
 	history = 2048
-	// resync is how many packets in a row must lie outside the history before
-	// the sender is taken to count anew rather than to be late or forged.
-	resync = 16
-	// lossBurst is how many missing packets in a row make a report urgent.
-	lossBurst = 3
 	// reportOverhead is what a report weighs beyond its own bytes: IPv4, UDP,
 	// SRTCP index and a ten-byte tag.
 	reportOverhead units.Size = 20 + 8 + 4 + 10
@@ -63,25 +58,20 @@ func (c RecorderConfig) Validate() error {
 	return nil
 }
 
-// Recorder notes what arrives on one path and writes reports of it. It belongs
-// to one goroutine.
+// Recorder notes what arrives on one path and writes reports of it: by
+// transport-wide number (OnArrival, in TWCC), or by stream (OnStream, in RFC
+// 8888); one path uses one of them. It belongs to one goroutine.
 type Recorder struct {
 	cfg     RecorderConfig
 	epoch   time.Time
-	latest  time.Time      // time does not go back
-	arrived [history]int64 // ticks since epoch, from 1; 0 is missing; by sequence
-	scratch [history]byte  // symbols of the report being built
-	started bool           // highest and from are known
-	highest int64          // newest sequence that arrived, unwrapped
-	from    int64          // first that the next report speaks of
-	strange int            // packets in a row outside the history
-	pending bool           // something arrived that was not reported
-	urgent  bool           // do not wait the whole interval
-	last    time.Time      // when the last report was built, or the first packet came
-	gap     float64        // between reports, as the sender is used to; nanoseconds
-	count   uint8          // of reports
-	resets  uint64         // times numbering was taken up anew
-	ignored uint64         // packets outside the history
+	latest  time.Time     // time does not go back
+	path    numbering     // transport-wide; without a ring: nothing came yet
+	streams []stream      // or each by itself, in order of appearance
+	scratch [history]byte // symbols of the report being built
+	urgent  bool          // do not wait the whole interval
+	last    time.Time     // when the last report was built, or the first packet came
+	gap     float64       // between reports, as the sender is used to; nanoseconds
+	count   uint8         // of reports
 	budget  budget
 	pace    pace
 	trend   trend
@@ -101,40 +91,41 @@ func (r *Recorder) SetMedia(ssrc uint32) { r.cfg.MediaSSRC = ssrc }
 // OnArrival notes a packet by its transport-wide sequence number. size is
 // what it weighs on the wire.
 func (r *Recorder) OnArrival(now time.Time, sequence uint16, size units.Size) {
+	now = r.weigh(now, size)
+	if r.path.ring == nil {
+		r.path.ring = make([]arrived, history)
+		r.path.begin(sequence)
+	}
+	if r.path.note(sequence, r.stamp(now, 0)) {
+		r.urgent = true
+	}
+}
+
+// weigh counts an arrival, of whatever numbering.
+func (r *Recorder) weigh(now time.Time, size units.Size) time.Time {
 	now = r.clock(now)
 	size = max(0, min(size, 1<<16))
 	r.budget.earn(size)
 	r.pace.note(now, size)
-	if !r.started {
-		r.restart(now, sequence)
+	if r.last.IsZero() {
+		r.last = now
 	}
-	s := r.highest + int64(int16(sequence-uint16(r.highest)))
-	switch {
-	case s <= r.highest-history, s >= r.highest+history:
-		r.ignored++
-		if r.strange++; r.strange < resync {
-			return
+	return now
+}
+
+// stamp is a time as it is kept.
+func (r *Recorder) stamp(now time.Time, ecn uint8) arrived {
+	return arrivedAt(int64(now.Sub(r.epoch)/tick), ecn)
+}
+
+// pending says whether anything came that was not reported.
+func (r *Recorder) pending() bool {
+	for i := range r.streams {
+		if r.streams[i].pending {
+			return true
 		}
-		r.resets++
-		r.restart(now, sequence)
-		s = r.highest
-	case s > r.highest:
-		if s-r.highest > lossBurst {
-			r.urgent = true
-		}
-		for i := r.highest + 1; i <= s; i++ {
-			r.arrived[i%history] = 0
-		}
-		r.highest = s
-		r.from = max(r.from, s-history+1)
 	}
-	r.strange = 0
-	if r.arrived[s%history] != 0 {
-		return // only the first arrival counts
-	}
-	r.arrived[s%history] = int64(now.Sub(r.epoch)/tick) + 1
-	r.from = min(r.from, s) // reported missing before: say it again
-	r.pending = true
+	return r.path.pending
 }
 
 // OnMedia notes the time stamp of a media packet, in units of a clock rate;
@@ -144,19 +135,6 @@ func (r *Recorder) OnMedia(now time.Time, ssrc, timestamp, clockRate uint32) {
 	if r.trend.note(r.clock(now), r.pace.packet(), ssrc, timestamp, clockRate) {
 		r.urgent = true
 	}
-}
-
-// restart begins a new numbering at one packet.
-func (r *Recorder) restart(now time.Time, sequence uint16) {
-	if !r.started {
-		r.last = now
-	}
-	clear(r.arrived[:])
-	r.started = true
-	// One turn of the counter below, for packets that this one overtook.
-	r.highest = 1<<16 + int64(sequence)
-	r.from = r.highest
-	r.strange = 0
 }
 
 // clock keeps time from going back and begins it.
@@ -186,7 +164,7 @@ func (r *Recorder) Interval() time.Duration {
 // between two packets: at 50 kbit/s that is 200 ms. Where nothing more arrives
 // it waits for no longer than the interval.
 func (r *Recorder) Next() time.Time {
-	if !r.pending {
+	if !r.pending() {
 		return time.Time{}
 	}
 	soonest, latest := r.last.Add(r.cfg.MinInterval), r.last.Add(r.longest())

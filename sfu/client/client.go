@@ -129,6 +129,9 @@ type Options struct {
 	// look at Stats, and must return at once and call nothing of the Call. The
 	// payload is only lent.
 	OnPlay func(slot int, at time.Time, f jitter.Frame)
+	// TransportFeedback wants transport-wide feedback, as browsers speak it, in
+	// place of RFC 8888, which saves a header extension on every packet.
+	TransportFeedback bool
 	// BWE sets the congestion controller of what is sent; zero for its default.
 	BWE    *bwe.Config
 	Logger *slog.Logger

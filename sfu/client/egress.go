@@ -69,12 +69,13 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	cfg := downlink.Config{
-		Overhead:      directOverhead,
-		TransportWide: settled.IDs.TransportWide != 0,
-		AudioLevel:    settled.IDs.AudioLevel != 0,
-		BWE:           *e.media.call.opts.BWE,
-		Seed:          binary.LittleEndian.Uint64(seed[:]),
-		Recorder:      e,
+		Overhead:       directOverhead,
+		TransportWide:  settled.IDs.TransportWide != 0,
+		StreamFeedback: e.media.byStream,
+		AudioLevel:     settled.IDs.AudioLevel != 0,
+		BWE:            *e.media.call.opts.BWE,
+		Seed:           binary.LittleEndian.Uint64(seed[:]),
+		Recorder:       e,
 	}
 	for _, s := range e.media.call.order {
 		for _, st := range s.streams {

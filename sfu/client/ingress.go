@@ -172,7 +172,9 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 		g.malformed.Add(1)
 		return nil, 0
 	}
-	if x := profile.Value(h, g.ids.TransportWide); len(x) >= 2 {
+	if g.media.byStream { // the socket does not tell the ECN codepoint
+		g.recorder.OnStream(now, h.SSRC, h.SequenceNumber, units.Size(len(b))+directOverhead, 0)
+	} else if x := profile.Value(h, g.ids.TransportWide); len(x) >= 2 {
 		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), units.Size(len(b))+directOverhead)
 	}
 	in := g.inbounds[h.SSRC]

@@ -14,6 +14,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/internal/mailbox"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
@@ -57,6 +58,8 @@ type media struct {
 	first    sync.Once   // it has flowed
 	rtt      atomic.Int64
 	overload atomic.Uint64
+
+	byStream bool // reports are those of RFC 8888, both ways; set before the loop runs
 }
 
 func newMedia(c *Call) (*media, error) {
@@ -86,6 +89,7 @@ func (m *media) start(j *signal.Joined) error {
 	if err != nil {
 		return err
 	}
+	m.byStream = profile.HasStreamFeedback(j.Answer)
 	m.ingress.start(settled, j.Slots)
 	if err := m.egress.start(time.Now(), settled); err != nil {
 		return err
@@ -152,28 +156,31 @@ func (m *media) run() {
 	}
 }
 
-// receiveRTCP takes one compound packet from the SRTCP loop.
+// receiveRTCP takes one compound packet from the SRTCP loop. Each packet in it
+// is looked at by itself: one that cannot be read does not hide the others.
 func (m *media) receiveRTCP(now time.Time, b []byte) {
-	if feedback.IsTWCC(b) {
-		report := append([]byte(nil), b...) // pion reuses its buffer
-		m.inbox.Put(item{do: func(now time.Time) { m.egress.down.HandleTransportFeedback(now, report) }})
-		return
-	}
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
+	one, rest := feedback.Next(b)
+	if one == nil {
 		m.ingress.malformed.Add(1)
-		return
 	}
-	for _, p := range packets {
-		if sr, ok := p.(*rtcp.SenderReport); ok {
-			m.ingress.onSenderReport(now, sr)
+	for ; one != nil; one, rest = feedback.Next(rest) {
+		if feedback.IsReport(one) {
+			report := append([]byte(nil), one...) // pion reuses its buffer
+			m.inbox.Put(item{do: func(now time.Time) { m.egress.down.HandleTransportFeedback(now, report) }})
+			continue
 		}
-	}
-	m.inbox.Put(item{do: func(now time.Time) {
+		packets, err := rtcp.Unmarshal(one)
+		if err != nil {
+			m.ingress.malformed.Add(1)
+			continue
+		}
 		for _, p := range packets {
-			m.egress.control(now, p)
+			if sr, ok := p.(*rtcp.SenderReport); ok {
+				m.ingress.onSenderReport(now, sr)
+			}
+			m.inbox.Put(item{do: func(now time.Time) { m.egress.control(now, p) }})
 		}
-	}})
+	}
 }
 
 // control takes one RTCP packet about what we send.

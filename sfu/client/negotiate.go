@@ -189,7 +189,10 @@ func (m *media) offer(options *webrtc.OfferOptions) (string, error) {
 		return "", fmt.Errorf("create the offer: %w", err)
 	}
 	m.offered = offer
-	return offer.SDP, nil
+	if m.call.opts.TransportFeedback {
+		return offer.SDP, nil
+	}
+	return profile.OfferStreamFeedback(offer.SDP), nil
 }
 
 // answer applies the offer and its answer.
@@ -204,7 +207,7 @@ func (m *media) answer(sdp string) (profile.Description, error) {
 }
 
 func (m *media) applyAnswer(sdp string) (profile.Description, error) {
-	description := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp}
+	description := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: profile.WithoutStreamFeedback(sdp)}
 	if err := m.connection.SetRemoteDescription(description); err != nil {
 		return profile.Description{}, fmt.Errorf("apply the answer: %w", err)
 	}

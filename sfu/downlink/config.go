@@ -61,6 +61,9 @@ type Config struct {
 	Overhead units.Size
 	// TransportWide says that transport-wide sequence numbers were negotiated.
 	TransportWide bool
+	// StreamFeedback says that the receiver reports by stream (RFC 8888), which
+	// needs no numbers on the packets.
+	StreamFeedback bool
 	// AudioLevel says that each packet of sound carries its level (RFC 6464).
 	AudioLevel bool
 	// BWE sets the congestion controller up; bwe.DefaultConfig is a good one.

@@ -51,6 +51,7 @@ type Downlink struct {
 	bwe      *bwe.Controller
 	decision bwe.Decision
 	decoder  feedback.Decoder
+	streams  *streamFeedback    // nil where the receiver reports transport-wide
 	reports  []bwe.PacketReport // reused
 	queue    *pacing.Queue[queued]
 	sequence int64         // next transport-wide sequence number
@@ -113,6 +114,9 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 	var err error
 	if d.bwe, err = bwe.New(cfg.BWE); err != nil {
 		return nil, err
+	}
+	if cfg.StreamFeedback {
+		d.streams = &streamFeedback{}
 	}
 	d.decision = d.bwe.Decision()
 	pace := pacing.DefaultConfig()

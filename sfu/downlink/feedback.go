@@ -6,17 +6,31 @@ import (
 	"github.com/pion/rtcp"
 
 	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
 // maxRTT is the longest round trip that a receiver report is believed.
 const maxRTT = 10 * time.Second
 
-// HandleTransportFeedback is told of one transport-wide congestion control
-// report as it came: the whole RTCP packet, decrypted. What is malformed, or
-// speaks of packets that were never sent, is ignored.
+// streamFeedback reads reports by stream (RFC 8888).
+type streamFeedback struct {
+	decoder feedback.StreamDecoder
+	sent    feedback.Sent
+}
+
+// HandleTransportFeedback is told of one congestion control report as it came,
+// transport-wide or of RFC 8888: the whole RTCP packet, decrypted. What is
+// malformed, of the kind that was not negotiated, or speaks of packets that
+// were never sent, is ignored.
 func (d *Downlink) HandleTransportFeedback(now time.Time, packet []byte) {
-	reports, err := d.decoder.Decode(d.reports[:0], packet, d.sequence-1)
+	var reports []bwe.PacketReport
+	var err error
+	if d.streams != nil {
+		reports, err = d.streams.decoder.Decode(d.reports[:0], packet, &d.streams.sent)
+	} else {
+		reports, err = d.decoder.Decode(d.reports[:0], packet, d.sequence-1)
+	}
 	if err != nil || len(reports) == 0 {
 		return
 	}

@@ -165,6 +165,9 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		d.failed++
 		return
 	}
+	if d.streams != nil {
+		d.streams.sent.Note(out.SSRC, out.Sequence, out.transport)
+	}
 	d.bwe.OnSent(now, bwe.SentPacket{
 		Sequence: out.transport, Size: out.Size, Kind: out.Kind,
 		Probe: out.probe, AppLimited: out.appLimited,

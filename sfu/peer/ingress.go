@@ -138,13 +138,16 @@ func (g *ingress) receiveRTP(b []byte) {
 	g.schedule(now)
 }
 
-// recordArrival notes the packet for transport-wide feedback.
+// recordArrival notes the packet for the reports that were negotiated. Our
+// sockets do not tell the ECN codepoint, so none is reported.
 func (g *ingress) recordArrival(now time.Time, size int) {
-	if g.ids.TransportWide == 0 {
+	weight := units.Size(size) + overhead
+	if g.peer.byStream {
+		g.recorder.OnStream(now, g.header.SSRC, g.header.SequenceNumber, weight, 0)
 		return
 	}
-	if x := g.header.GetExtension(g.ids.TransportWide); len(x) >= 2 {
-		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), units.Size(size)+overhead)
+	if x := profile.Value(&g.header, g.ids.TransportWide); len(x) >= 2 {
+		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), weight)
 	}
 }
 

@@ -17,6 +17,7 @@ const maxSections = 40
 // address that a client merely names (RFC 8445 §19.5.1, amplification), so it
 // has no use for them.
 func parseOffer(text string) (string, []profile.Section, error) {
+	text = profile.WithoutStreamFeedback(text)
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
 		return "", nil, fmt.Errorf("the offer is not SDP: %w", err)

@@ -64,6 +64,7 @@ type Peer struct {
 
 	slots     []*slotTrack
 	offered   []profile.Section // the sections of the first offer: they stay
+	byStream  bool              // reports are those of RFC 8888, both ways
 	connected atomic.Bool
 	stating   sync.Mutex // orders what pion tells of states; a leaf
 	state     webrtc.PeerConnectionState
@@ -78,7 +79,7 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
-	p := &Peer{media: m, worker: m.pickWorker(), handler: h, serial: m.serial.Add(1)}
+	p := &Peer{media: m, worker: m.pickWorker(), handler: h, serial: m.serial.Add(1), byStream: profile.HasStreamFeedback(offer)}
 	if p.ingress, err = newIngress(p); err != nil {
 		return nil, "", err
 	}
@@ -173,7 +174,11 @@ func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("gather local candidates: %w", ctx.Err())
 	}
-	return p.connection.LocalDescription().SDP, nil
+	text := p.connection.LocalDescription().SDP
+	if p.byStream {
+		text = profile.AnswerStreamFeedback(text)
+	}
+	return text, nil
 }
 
 // startEgress hands the bound slots to the worker.
@@ -181,11 +186,12 @@ func (p *Peer) startEgress(settled profile.Description) error {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	cfg := downlink.Config{
-		Overhead:      overhead,
-		TransportWide: settled.IDs.TransportWide != 0,
-		Stills:        true,
-		BWE:           p.media.cfg.BWE,
-		Seed:          binary.LittleEndian.Uint64(seed[:]),
+		Overhead:       overhead,
+		TransportWide:  settled.IDs.TransportWide != 0,
+		StreamFeedback: p.byStream,
+		Stills:         true,
+		BWE:            p.media.cfg.BWE,
+		Seed:           binary.LittleEndian.Uint64(seed[:]),
 	}
 	for _, s := range p.slots {
 		if s.writer == nil {

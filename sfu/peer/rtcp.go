@@ -11,20 +11,27 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 )
 
-// receiveRTCP takes one decrypted RTCP packet from the SRTCP loop.
+// receiveRTCP takes one compound from the SRTCP loop. Each packet in it is
+// looked at by itself: one that cannot be read does not hide the others.
 func (p *Peer) receiveRTCP(now time.Time, b []byte) {
-	if feedback.IsTWCC(b) {
-		report := bytes.Clone(b) // pion reuses its buffer
-		p.toDownlink(func(now time.Time, d *downlink.Downlink) { d.HandleTransportFeedback(now, report) })
-		return
-	}
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
+	one, rest := feedback.Next(b)
+	if one == nil {
 		p.media.counts.malformed.Add(1)
-		return
 	}
-	for _, packet := range packets {
-		p.dispatchRTCP(now, packet)
+	for ; one != nil; one, rest = feedback.Next(rest) {
+		if feedback.IsReport(one) {
+			report := bytes.Clone(one) // pion reuses its buffer
+			p.toDownlink(func(now time.Time, d *downlink.Downlink) { d.HandleTransportFeedback(now, report) })
+			continue
+		}
+		packets, err := rtcp.Unmarshal(one)
+		if err != nil {
+			p.media.counts.malformed.Add(1)
+			continue
+		}
+		for _, packet := range packets {
+			p.dispatchRTCP(now, packet)
+		}
 	}
 }
 

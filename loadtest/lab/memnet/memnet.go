@@ -73,6 +73,8 @@ type Packet struct {
 	From, To netip.AddrPort
 	// Size is in IP bytes.
 	Size int
+	// Data is what a datagram carries, only lent to the filter; nil for a stream.
+	Data []byte
 }
 
 // Config holds the constants of a network. The zero value means the defaults.

@@ -197,7 +197,7 @@ func (n *Network) datagram(h *Host, src, dst netip.AddrPort, p []byte) {
 		return
 	}
 	now := time.Now()
-	pkt := Packet{From: src, To: dst, Size: wireSize(dst.Addr(), udpHeader, len(p))}
+	pkt := Packet{From: src, To: dst, Size: wireSize(dst.Addr(), udpHeader, len(p)), Data: p}
 	arrive, ok := n.admit(now, pkt, seenDst.Addr())
 	if !ok {
 		return
