@@ -35,6 +35,7 @@ type labRun struct {
 	Seeds    int           `placeholder:"N" help:"Runs of each scenario; default 3, beside TCP 10."`
 	CC       []string      `name:"cc" enum:"rivulet,rivulet-down,pion-gcc" default:"rivulet" help:"Congestion controls to run: rivulet; with --backend full also rivulet-down (our server's side) and pion-gcc."`
 	Backend  string        `enum:"exact,full" default:"exact" help:"exact: the pure cores, bit for bit repeatable; full: real PeerConnections and the server."`
+	Feedback string        `enum:"twcc,ccfb," default:"" help:"What receivers of the exact back end report: twcc as browsers, ccfb (RFC 8888); default each scenario's, most of them twcc."`
 	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
 	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
@@ -54,6 +55,15 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 	}
 	if cmd.Seeds < 0 || cmd.Seeds > 1000 {
 		return fmt.Errorf("--seeds %d is outside 1 to 1000", cmd.Seeds)
+	}
+	if cmd.Feedback != "" {
+		if cmd.Backend != "exact" {
+			return errors.New("--feedback is for the exact back end; in the full one the ends negotiate it")
+		}
+		kind := map[string]lab.Reports{"twcc": lab.TransportWide, "ccfb": lab.ByStream}[cmd.Feedback]
+		for i := range plans {
+			plans[i] = plans[i].WithReports(kind)
+		}
 	}
 	show := newProgress(c.err)
 	outcomes, err := cmd.runAll(ctx, plans, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})

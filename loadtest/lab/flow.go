@@ -22,6 +22,8 @@ const (
 	voiceFloor = 16 * units.Kbps
 	// wishes is what a flow without a limit says it could use.
 	wishes = 20 * units.Mbps
+	// numbering is what of headers a transport-wide number takes.
+	numbering = 8
 	// paddingSize is a packet of nothing but padding: RFC 3550 §5.1 allows 255
 	// bytes of it.
 	paddingSize = 255 + headers
@@ -37,6 +39,9 @@ type flow struct {
 	controller *bwe.Controller
 	pacer      *pacing.Queue[time.Duration]
 	decoder    feedback.Decoder
+	streams    feedback.StreamDecoder
+	sent       feedback.Sent
+	numbers    [padding + 1]uint16 // next RTP sequence number of each class
 	reports    []bwe.PacketReport
 	picture    source // nil without video
 	speech     source // nil without voice
@@ -105,7 +110,11 @@ func (f *flow) act(now time.Duration, e *event) {
 		}
 	case arrival:
 		var err error
-		f.reports, err = f.decoder.Decode(f.reports[:0], e.p.data, f.sequence-1)
+		if f.spec.Reports == ByStream {
+			f.reports, err = f.streams.Decode(f.reports[:0], e.p.data, &f.sent)
+		} else {
+			f.reports, err = f.decoder.Decode(f.reports[:0], e.p.data, f.sequence-1)
+		}
 		if err != nil {
 			f.meter.refused++
 			return
@@ -164,6 +173,9 @@ func (f *flow) produce(now time.Duration) {
 		if c == voice {
 			p = pacing.Voice
 		}
+		if f.spec.Reports == ByStream && (c == voice || !f.spec.Media.Perfect) {
+			size -= numbering // a perfect encoder fills the rate all the same
+		}
 		f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key, Value: now})
 	}
 	if f.speech != nil {
@@ -213,7 +225,11 @@ func (f *flow) transmit(now time.Duration) {
 		f.controller.OnSent(clock, bwe.SentPacket{
 			Sequence: f.sequence, Size: it.Size, Kind: k, Probe: id, AppLimited: id == 0 && f.pacer.Len() == 0,
 		})
-		p := packet{class: c, size: it.Size, number: f.sequence, sent: now, made: it.Value}
+		p := packet{class: c, size: it.Size, number: f.sequence, sent: now, made: it.Value, rtp: f.numbers[c], ect: f.spec.Reports == ByStream}
+		if f.spec.Reports == ByStream {
+			f.sent.Note(uint32(c)+1, p.rtp, f.sequence)
+		}
+		f.numbers[c]++
 		f.sequence++
 		f.meter.sent(&p)
 		f.out.send(p)
@@ -231,6 +247,17 @@ func (f *flow) pad(clock time.Time, p bwe.Probe) {
 	// Five packets or more: their spacing is what is measured.
 	size := min(max(p.Size/5, 100), paddingSize)
 	f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: size})
+}
+
+// ecn is the codepoint that the packet arrives with (RFC 3168 §5).
+func (p *packet) ecn() uint8 {
+	switch {
+	case p.marked:
+		return 3
+	case p.ect:
+		return 2
+	}
+	return 0
 }
 
 // plan sets the sender's next wake-up.
@@ -267,7 +294,11 @@ func (r receiver) act(now time.Duration, e *event) {
 	switch e.kind {
 	case arrival:
 		f.meter.arrived(now, &e.p)
-		f.recorder.OnArrival(clock, uint16(e.p.number), e.p.size)
+		if f.spec.Reports == ByStream {
+			f.recorder.OnStream(clock, uint32(e.p.class)+1, e.p.rtp, e.p.size, e.p.ecn())
+		} else {
+			f.recorder.OnArrival(clock, uint16(e.p.number), e.p.size)
+		}
 		if c := e.p.class; c != padding {
 			f.recorder.OnMedia(clock, uint32(c)+1, uint32(e.p.made*rtpClock/time.Second), rtpClock)
 		}

@@ -53,6 +53,9 @@ type packet struct {
 	made   time.Duration // media: when its frame was
 	waited time.Duration // in all queues so far
 	data   []byte        // of a report
+	rtp    uint16        // media: sequence number in its stream
+	ect    bool          // media: ECN-capable
+	marked bool          // and marked
 	ack    int64         // TCP: next segment wanted
 	blocks []block       // TCP: what arrived beyond it
 }
@@ -170,8 +173,9 @@ func (r *route) leg(i int, p packet) {
 	w := r.world
 	at := w.now
 	if i < len(r.links) {
-		f := r.links[i].Offer(w.clock(), link.Packet{Size: p.size})
+		f := r.links[i].Offer(w.clock(), link.Packet{Size: p.size, ECT: p.ect})
 		p.waited += f.Waited
+		p.marked = p.marked || f.Marked
 		if f.Drop != link.None {
 			if r.dropped != nil {
 				r.dropped(&p, f.Drop)

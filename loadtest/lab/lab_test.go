@@ -94,6 +94,56 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// TestReportsByStream runs some rows with the reports of RFC 8888: they cost no
+// more than others, the controller holds as much, and what packets save is there
+// for media.
+func TestReportsByStream(t *testing.T) {
+	rows := map[string]Scenario{}
+	for _, s := range core() {
+		rows[s.Name] = s
+	}
+	for _, name := range []string{"steady-300k", "gprs", "edge", "feedback-50k", "outage-2s"} {
+		plain, _, err := Run(rows[name], 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams, _, err := Run(rows[name].WithReports(ByStream), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if streams.Utilization < plain.Utilization-2 || streams.QueueP95 > plain.QueueP95*1.3+20 || streams.Feedback > plain.Feedback*1.1+0.1 {
+			t.Errorf("%s: utilisation %.1f, queue %.0f, feedback %.2f by stream; %.1f, %.0f, %.2f transport-wide", name,
+				streams.Utilization, streams.QueueP95, streams.Feedback, plain.Utilization, plain.QueueP95, plain.Feedback)
+		}
+	}
+	// A voice of 30 kbit/s in packets of 20 ms fits on GPRS without the numbers
+	// alone: 51.2 kbit/s with them, 48 without.
+	voice, _, err := Run(rows["gprs-voice"].WithReports(ByStream), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if voice.QueueP95 > 200 || voice.AddedLoss > 0 {
+		t.Errorf("voice without numbers on GPRS: queue %.0f ms, %.2f %% lost", voice.QueueP95, voice.AddedLoss)
+	}
+}
+
+// TestMarksAreReported holds the marks of a queue to lower the rate before
+// anything is lost, where reports tell them.
+func TestMarksAreReported(t *testing.T) {
+	plan := over("marks", "marks", link.Config{Capacity: link.Constant(units.Mbps), Queue: link.Queue{Delay: room, Mark: 5 * time.Millisecond}})
+	with, _, err := Run(plan.WithReports(ByStream), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, _, err := Run(plan, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if with.QueueP50 > without.QueueP50-4 || with.Utilization < 60 {
+		t.Errorf("marked from 5 ms: queue %.1f ms and utilisation %.1f; %.1f ms when nobody tells", with.QueueP50, with.Utilization, without.QueueP50)
+	}
+}
+
 // TestSuitesAreWhole checks that every plan is valid and has a name of its own.
 func TestSuitesAreWhole(t *testing.T) {
 	all, err := Suite("all")

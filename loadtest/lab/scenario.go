@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -54,11 +55,33 @@ type Flow struct {
 	Initial units.Rate
 	// Reverse sends media over Back and reports over Forward.
 	Reverse bool
+	// Reports is what the receiver's are.
+	Reports Reports
 	// From and To pick the links of Forward that it uses: From up to, not
 	// including, To. Both 0 = all. Reports use the same ones of Back.
 	From, To int
 	// Extra is one-way delay of its own, outside the links.
 	Extra time.Duration
+}
+
+// Reports is a format of congestion control reports.
+type Reports uint8
+
+// Formats: transport-wide as browsers report (draft-holmer-rmcat-transport-wide-
+// cc-extensions-01), which costs eight bytes on every packet of media; or by
+// stream, RFC 8888, which also tells ECN marks.
+const (
+	TransportWide Reports = iota
+	ByStream
+)
+
+// WithReports answers the scenario with all its flows' receivers reporting so.
+func (s Scenario) WithReports(r Reports) Scenario {
+	s.Flows = slices.Clone(s.Flows)
+	for i := range s.Flows {
+		s.Flows[i].Reports = r
+	}
+	return s
 }
 
 // sends says whether the flow has anything to send at a time.

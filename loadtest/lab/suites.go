@@ -120,8 +120,17 @@ func rfc8867() []Scenario {
 	}
 	return append(all,
 		notBuilt("6.1", "media flow priority", "the controller has no weights yet"),
-		notBuilt("6.2", "explicit congestion notification", "reports carry no ECN marks: RFC 8888 is not built"),
+		marking(),
 		twoBottlenecks())
+}
+
+// marking is §6.2: a basic case with a queue that marks what waits for more than
+// 20 ms, and reports that say so.
+func marking() Scenario {
+	s := variableCapacity(delay)
+	s.Suite, s.Name, s.Title = "rfc8867", "rfc8867-6.2", "explicit congestion notification, 5.1 with marks"
+	s.Forward[0].Queue.Mark = 20 * ms
+	return s.WithReports(ByStream)
 }
 
 func variableShared() Scenario {
