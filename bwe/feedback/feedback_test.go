@@ -363,6 +363,25 @@ func TestADelayJumpIsReportedAtOnce(t *testing.T) {
 	}
 }
 
+// On another path reports are quick again, on credit.
+func TestAnotherRouteIsReportedQuickly(t *testing.T) {
+	r := newRecorder(t)
+	count := func(from time.Time, seq uint16) (n int) {
+		for i := range 20 { // a second of voice
+			if arriveAndReport(r, from.Add(time.Duration(i)*50*time.Millisecond), from, seq+uint16(i)) {
+				n++
+			}
+		}
+		return n
+	}
+	now, seq := steadily(r, 20*time.Second)
+	slow := count(now, seq)
+	r.RouteChanged()
+	if quick := count(now.Add(time.Second), seq+20); quick < firstReports || quick < slow+3 {
+		t.Errorf("%d reports in the second after a change of route, %d in that before", quick, slow)
+	}
+}
+
 func TestALossBurstIsReportedAtOnce(t *testing.T) {
 	r := newRecorder(t)
 	now, seq := steadily(r, 20*time.Second)

@@ -137,6 +137,13 @@ func (r *Recorder) OnMedia(now time.Time, ssrc, timestamp, clockRate uint32) {
 	}
 }
 
+// RouteChanged says that packets take another path: the sender knows nothing of
+// it and learns from quick reports, as at the beginning.
+func (r *Recorder) RouteChanged() {
+	r.budget.reports, r.gap = 0, 0
+	r.trend = trend{}
+}
+
 // clock keeps time from going back and begins it.
 func (r *Recorder) clock(now time.Time) time.Time {
 	if r.epoch.IsZero() {

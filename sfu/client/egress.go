@@ -341,6 +341,7 @@ func (s *Sender) active(grants []allocator.Grant) bool {
 func (e *egress) connected(now time.Time, again bool) {
 	e.lookAtPath()
 	if again {
+		e.media.ingress.routeChanged()
 		e.down.RouteChanged(now)
 	}
 }

@@ -209,6 +209,13 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 	return p, target.slot
 }
 
+// routeChanged says that what we receive takes another path.
+func (g *ingress) routeChanged() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.recorder.RouteChanged()
+}
+
 // accept hands a packet to the stream that it belongs to.
 func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) (*inbound, uplink.Verdict) {
 	format := g.formats[p.PayloadType&0x7f]

@@ -52,6 +52,9 @@ func (m *media) connect() error {
 			m.call.stages.note(&m.call.stages.ice, m.call.started)
 		}
 	})
+	m.connection.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(func(*webrtc.ICECandidatePair) {
+		m.ingress.routeChanged()
+	})
 	if err := m.addSections(); err != nil {
 		_ = m.connection.Close()
 		return err

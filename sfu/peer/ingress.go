@@ -151,6 +151,13 @@ func (g *ingress) recordArrival(now time.Time, size int) {
 	}
 }
 
+// routeChanged says that the publisher's packets take another path.
+func (g *ingress) routeChanged() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.recorder.RouteChanged()
+}
+
 // fill copies the packet into a buffer of the pool; nil when its padding lies.
 func (g *ingress) fill(now time.Time, b []byte, headerSize int) *packet.Packet {
 	p := g.peer.media.pool.Get()

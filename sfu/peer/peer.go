@@ -256,6 +256,7 @@ func (p *Peer) stateChanged() {
 // routeChanged tells the downlink that its packets take another path.
 func (p *Peer) routeChanged() {
 	cost := p.overhead()
+	p.ingress.routeChanged()
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
 		d.SetOverhead(cost)
 		d.RouteChanged(now)
