@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,7 +23,7 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends, then drains.
-func (cmd *serveCommand) Run(ctx context.Context, c *console) error {
+func (cmd *serveCommand) Run(ctx context.Context, c *console) (err error) {
 	loaded, err := cmd.load(c)
 	if err != nil {
 		return err
@@ -36,14 +37,16 @@ func (cmd *serveCommand) Run(ctx context.Context, c *console) error {
 		}
 	}
 	log := newLogger(c.err, loaded.Log)
+	beside, closeBeside, err := adapters(loaded, cmd.Dev, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeBeside()) }()
 	cfg, err := open(loaded, cmd.Dev, log)
 	if err != nil {
 		return err
 	}
-	cfg.Calls = loaded.CallPlane()
-	if cfg.Adapters, err = adapters(loaded, log); err != nil {
-		return err
-	}
+	cfg.Calls, cfg.Adapters = loaded.CallPlane(), beside
 	if !cmd.Dev {
 		tokens, err := loaded.Tokens(log)
 		if err != nil {

@@ -104,9 +104,32 @@ func (c Config) Validate(dev bool) error {
 	if c.Webhook.URL != "" && !c.Calls.Enabled {
 		add("webhook.url: there are no events without the call plane: set calls.enabled")
 	}
+	if err := c.NATS.validate(dev, c.Calls.Enabled); err != nil {
+		add("nats.%w", err)
+	}
 	problems = append(problems, c.secrets(dev)...)
 	problems = append(problems, c.packages()...)
 	return errors.Join(problems...)
+}
+
+// validate says what is wrong with the bus.
+func (n NATS) validate(dev, calls bool) error {
+	switch {
+	case !n.Enabled:
+		return nil
+	case !calls:
+		return errors.New("enabled: there is nothing to carry without the call plane: set calls.enabled")
+	case (n.Certificate == "") != (n.Key == ""):
+		return errors.New("certificate and nats.key belong together: set both, or neither")
+	case n.URL != "" || n.Address == "":
+		return nil
+	case n.Secret.IsZero() && !dev:
+		return fmt.Errorf("secret: %w: none, and whoever connects may ring and end any call: make one with `rivulet token secret`, or clear nats.address", secret.ErrWeak)
+	}
+	if err := listenAddress(n.Address); err != nil {
+		return fmt.Errorf("address %w", err)
+	}
+	return nil
 }
 
 // secrets refuses to start without what keeps strangers out.

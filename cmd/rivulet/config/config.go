@@ -35,6 +35,7 @@ type Config struct {
 	Auth    Auth    `key:"auth" doc:"Who may join. A backend signs tokens with one of the keys; docs/protocol.md describes them."`
 	Calls   Calls   `key:"calls" doc:"Who rings whom: the call plane. An application that has its own ringing switches it off and uses rooms."`
 	Webhook Webhook `key:"webhook" doc:"Where the call plane's events go: posted, signed, in order, and again until they are taken."`
+	NATS    NATS    `key:"nats" doc:"A bus for backends: commands as requests, events on a stream. Without a URL a server runs inside of this process."`
 	Limits  Limits  `key:"limits" doc:"What the node takes on."`
 	Admin   Admin   `key:"admin" doc:"The listener for operators: health, metrics, profiles, rooms. Keep it away from the public."`
 	Log     Log     `key:"log" doc:"What is written to standard error. Logs carry no names, identities or client addresses."`
@@ -115,6 +116,22 @@ type Webhook struct {
 	Timeout time.Duration `key:"timeout" unit:"duration" min:"1s" max:"1m" doc:"How long the receiver has to answer."`
 }
 
+// NATS is the bus for backends.
+type NATS struct {
+	Enabled     bool          `key:"enabled" doc:"Serve backends on a bus."`
+	URL         string        `key:"url" unit:"URL" doc:"An outside server or cluster (nats://a:4222,nats://b:4222, or tls://); empty for the one inside of this process."`
+	Address     string        `key:"address" unit:"host:port" doc:"Where the server inside of this process listens for backends; empty for nowhere."`
+	Secret      secret.Secret `key:"secret" unit:"secret" doc:"Token to connect with. Whoever has it may ring and end any call of the tenant. Needed for the server inside unless serve --dev."`
+	Store       string        `key:"store" unit:"directory" doc:"Where the server inside keeps the stream of events; empty for memory, which a restart forgets."`
+	Credentials string        `key:"credentials" unit:"file" doc:"A user's JWT and key for the outside server."`
+	CA          string        `key:"ca" unit:"file" doc:"Certificates in PEM that the outside server's is checked against; empty for the system's."`
+	Certificate string        `key:"certificate" unit:"file" doc:"Client certificate in PEM for the outside server."`
+	Key         string        `key:"key" unit:"file" doc:"Private key of the certificate in PEM."`
+	Tenant      string        `key:"tenant" doc:"Whose calls the bus is about; empty for the tenant without a name."`
+	Replicas    int           `key:"replicas" min:"1" max:"5" doc:"Copies of the stream of events in an outside cluster."`
+	Keep        time.Duration `key:"keep" unit:"duration" min:"1m" max:"168h" doc:"How long events stay on the stream."`
+}
+
 // Limits bound the node.
 type Limits struct {
 	Rooms        int           `key:"rooms" min:"1" max:"1000000" doc:"Rooms at one time."`
@@ -168,6 +185,7 @@ func Default() Config {
 			Sessions: calls.MaxSessions, SessionsPerUser: calls.MaxSessionsOfUser,
 		},
 		Webhook: Webhook{Timeout: 10 * time.Second},
+		NATS:    NATS{Address: "127.0.0.1:4222", Replicas: 1, Keep: time.Hour},
 		Limits: Limits{
 			Rooms: engine.MaxRooms, Participants: engine.MaxParticipants, RoomSize: engine.MaxRoomSize,
 			JoinRate: engine.JoinRate, JoinBurst: engine.JoinBurst, ResumeFor: engine.ResumeFor,

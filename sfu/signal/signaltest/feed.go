@@ -74,3 +74,13 @@ func (f *Feed) Subscribe(ctx context.Context, filter signal.Filter, do func(cont
 	}()
 	return out, nil
 }
+
+// Read answers the events that came after so many, and what is closed when there
+// are more.
+func (f *Feed) Read(after uint64) (events []signal.Event, more <-chan struct{}) {
+	entries, more, _, _ := f.log.After(after, 1<<16)
+	for _, e := range entries {
+		events = append(events, e.Value)
+	}
+	return events, more
+}
