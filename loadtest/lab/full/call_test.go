@@ -209,3 +209,43 @@ func TestCallInChild(t *testing.T) {
 	}
 	between(t, out.Result.More, "thin.hole", 0, 30)
 }
+
+// TestRowsThatHold runs rows of the suite that hold, or the part of them that
+// does. The targets are the table's; tolerance is what chance and the order of
+// timers make of a figure, in its own unit.
+func TestRowsThatHold(t *testing.T) {
+	for row, metrics := range map[string]map[string]float64{
+		"voice-gprs":             {"thin.hole": 1, "thin.unheard": 1, "far.unheard": 2, "far.hole": 2},
+		"voice-2g-urban":         {"far.unheard.later": 1, "thin.unheard.later": 2},
+		"voice-wifi-lossy-20":    {"thin.unheard": 3, "far.unheard": 3},
+		"call-outage-3s":         {"thin.stale_voice_ms.back": 100, "far.stale_voice_ms.back": 100, "thin.picture_back_ms.back": 1000},
+		"address-change-restart": {"thin.fresh_voice_ms.moved": 300, "far.fresh_voice_ms.moved": 300},
+		"join-rtt-1300":          {"thin.first_sound_rtts": 0.5},
+	} {
+		t.Run(row, func(t *testing.T) {
+			s := find(t, row, 0)
+			p, err := full.FromCall(s, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec, err := full.RunCall(t, p, adapter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _, err := lab.JudgeCall(s, "full", 1, rec)
+			if err != nil || len(r.Problems) > 0 {
+				t.Fatalf("%v, %v", err, r.Problems)
+			}
+			for name, tolerance := range metrics {
+				i := slices.IndexFunc(s.Targets, func(t lab.Target) bool { return t.Metric == name })
+				if i < 0 {
+					t.Fatalf("%s is no target of the row", name)
+				}
+				limit := float64(*s.Targets[i].Most)
+				if v := float64(r.More[name]); !(v <= limit+tolerance) {
+					t.Errorf("%s is %.2f, want at most %.2f and %.2f for chance", name, v, limit, tolerance)
+				}
+			}
+		})
+	}
+}
