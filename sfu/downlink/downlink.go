@@ -74,6 +74,7 @@ type Downlink struct {
 	// The allocation.
 	mode          DataMode
 	allowance     allowance
+	dip           dip
 	thrifty       bool      // data mode or budget bound the allocation, not the path
 	wishes        uint64    // counts changes of what Wish answers
 	allocateAt    time.Time // zero = nothing to do

@@ -40,6 +40,7 @@ type slot struct {
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe
 	still    still
+	bridged  bool  // only the base temporal layer, for a moment
 	told     Event // of pause, return or layer: the last that was told
 	hole     hole
 	// refreshed is where the newest key frame begins.

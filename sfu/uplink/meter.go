@@ -13,6 +13,11 @@ const (
 	buckets     = 20
 	bucketTime  = 100 * time.Millisecond
 	meterWindow = buckets * bucketTime
+	// keyShare is the part of a key frame that counts for what an operating
+	// point costs. Key frames come when a subscriber asks for them: with all of
+	// it, who comes back to a picture would raise its price and be sent away
+	// again. It is about what another frame weighs beside it.
+	keyShare = 5
 	// minSpan is the shortest time that a young stream's rate is taken over.
 	minSpan = 500 * time.Millisecond
 
@@ -46,8 +51,9 @@ type meter struct {
 	latest int64     // number of the newest bucket
 }
 
-// add counts a packet of a point, which those in needed (bit i for point i) get.
-func (m *meter) add(now time.Time, size units.Size, needed uint16, own point) {
+// add counts a packet of a point, which those in needed (bit i for point i) get
+// at a price.
+func (m *meter) add(now time.Time, size, price units.Size, needed uint16, own point) {
 	if m.origin.IsZero() {
 		m.origin = now
 	}
@@ -60,8 +66,8 @@ func (m *meter) add(now time.Time, size units.Size, needed uint16, own point) {
 	m.total.own[own] += size
 	for ; needed != 0; needed &= needed - 1 {
 		i := bits.TrailingZeros16(needed)
-		bucket.needed[i] += size
-		m.total.needed[i] += size
+		bucket.needed[i] += price
+		m.total.needed[i] += price
 	}
 }
 
@@ -107,6 +113,7 @@ func (s *Stream) Rate(now time.Time) units.Rate {
 
 // Rates are wire rates by spatial and temporal layer, each with everything that
 // it needs; 0 where nothing of these layers came within the last two seconds.
+// Key frames count as ordinary ones.
 type Rates [Spatials][Temporals]units.Rate
 
 // Rates answers the wire rates of the operating points of the stream.

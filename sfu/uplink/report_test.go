@@ -136,7 +136,7 @@ func TestRatesByTemporalLayer(t *testing.T) {
 	defer u.close(t)
 	// VP8 with X, T: TID in the top two bits; RFC 7741 §4.2. L1T3 at 30 fps.
 	payload := make([]byte, 450)
-	payload[0], payload[1] = 0x90, 0x20
+	payload[0], payload[1], payload[3] = 0x90, 0x20, 1
 	for i := range uint16(300) {
 		payload[2] = []byte{0, 2, 1, 2}[i%4] << 6
 		u.send(i, payload...)
@@ -149,6 +149,19 @@ func TestRatesByTemporalLayer(t *testing.T) {
 		if rates[i] < want.Scale(0.9) || rates[i] > want.Scale(1.1) {
 			t.Fatalf("rates %v, want 1/4, 1/2, 1 of %v and nothing above", rates, full)
 		}
+	}
+	// A key frame of ten packets, as when somebody comes to see the picture,
+	// does not raise its price beyond that of two.
+	payload[2], payload[3] = 0, 0
+	for i := range uint16(10) {
+		u.send(300+i, payload...)
+		payload[0] &^= 0x10
+	}
+	if got := u.stream.Rates(u.now)[0][0]; got > rates[0]+units.Size(2*512).Over(meterWindow) {
+		t.Errorf("a key frame raises the price of the base from %v to %v", rates[0], got)
+	}
+	if r := u.stream.Rate(u.now); r < full+units.Size(10*450).Over(meterWindow)*9/10 {
+		t.Errorf("a key frame raises the rate from %v to %v only", full, r)
 	}
 	if want := 120 * units.Kbps; full < want.Scale(0.93) || full > want.Scale(1.07) {
 		t.Fatalf("rate %v, want about %v", full, want)

@@ -136,11 +136,14 @@ type Stream struct {
 	wish   wish
 	report report
 	meter  meter
-	scale  scale
-	beat   beat
-	stats  Stats
-	rtt    time.Duration
-	closed bool
+	// keyframe is the timestamp of the newest key frame, if keyed.
+	keyframe uint32
+	keyed    bool
+	scale    scale
+	beat     beat
+	stats    Stats
+	rtt      time.Duration
+	closed   bool
 }
 
 // New answers a stream that has received nothing.
@@ -272,7 +275,14 @@ func (s *Stream) keep(now time.Time, extended int64, p *packet.Packet) Verdict {
 	s.window.hold(slot, p)
 	size := units.Size(len(p.Payload)) + s.cfg.Overhead
 	s.stats.Bytes += size
-	s.meter.add(now, size, needed, at(p.Info.Spatial, p.Info.Temporal))
+	if info.Keyframe && info.FrameStart {
+		s.keyframe, s.keyed = p.Timestamp, true
+	}
+	price := size
+	if s.keyed && p.Timestamp == s.keyframe {
+		price = max(size/keyShare, 1)
+	}
+	s.meter.add(now, size, price, needed, at(p.Info.Spatial, p.Info.Temporal))
 	s.beat.add(now, p.Timestamp)
 	s.wish.heard()
 	if info.Keyframe && info.FrameStart {
