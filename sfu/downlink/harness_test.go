@@ -61,6 +61,7 @@ type wire struct {
 	delay   time.Duration
 	free    time.Time
 	flight  []received
+	sent    []received // all that was given to it
 	lost    int
 	maxWait time.Duration
 	loses   func() bool // beyond the queue; nil = nothing
@@ -71,6 +72,8 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 		w.free = now
 	}
 	wait := w.free.Sub(now)
+	w.sent = append(w.sent, received{Outgoing: *out, at: now})
+	w.sent[len(w.sent)-1].Descriptor = append([]byte(nil), out.Descriptor...)
 	if wait > 500*time.Millisecond {
 		w.lost++
 		return
@@ -81,6 +84,7 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 		return
 	}
 	r := received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: w.free.Add(w.delay)}
+	r.Descriptor = append([]byte(nil), out.Descriptor...)
 	w.flight = append(w.flight, r)
 }
 
