@@ -27,9 +27,10 @@ const (
 	H265
 	RED // RFC 2198 around Opus
 	RTX // RFC 4588
+	FEC // draft-ietf-payload-flexible-fec-scheme-03
 )
 
-var kindNames = [...]string{"unknown", "opus", "VP8", "VP9", "AV1", "H264", "H265", "red", "rtx"}
+var kindNames = [...]string{"unknown", "opus", "VP8", "VP9", "AV1", "H264", "H265", "red", "rtx", "flexfec-03"}
 
 // String is the encoding name as it stands in SDP (RFC 8866 §6.6).
 func (k Kind) String() string {

@@ -26,6 +26,7 @@ var rings = []struct {
 	{"sfu/layer", 3},
 	{"sfu/encoding", 3},
 	{"sfu/rewrite", 3},
+	{"sfu/fec", 3},
 	{"sfu/voice", 3},
 	{"sfu/blend", 3},
 	{"sfu/allocator", 3},
