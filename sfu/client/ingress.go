@@ -11,6 +11,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/fec"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
@@ -33,14 +34,19 @@ type inbound struct {
 	ssrc   uint32
 	repair bool     // carries retransmissions
 	media  *inbound // what it repairs
-	stream *uplink.Stream
-	kind   codec.Kind
+	// protects is the stream that this one's repair packets protect; decoder uses
+	// them, in the protected stream.
+	protects *inbound
+	decoder  *fec.Decoder
+	stream   *uplink.Stream
+	kind     codec.Kind
 
 	// What came, by number, with retransmissions.
 	base, highest int64
 	numbers       uint64 // different numbers since base
 	lostBefore    uint64 // in earlier runs of numbers
 	received      uint64 // packets with media
+	repaired      uint64 // of them, by repair packets
 	givenUp       uint64 // as of the last look
 }
 
@@ -72,18 +78,21 @@ type ingress struct {
 	sources   []atomic.Uint32 // by slot: the short id of what signalling says is there
 	malformed atomic.Uint64
 
-	mu       sync.Mutex
-	closed   bool
-	header   rtp.Header // reused
-	inbounds map[uint32]*inbound
-	list     []*inbound
-	formats  [128]profile.Format
-	ids      profile.IDs
-	recorder *feedback.Recorder
-	rtt      time.Duration
-	ended    Stats // of streams that were replaced
-	unknown  uint64
-	heard    bool // media has come
+	mu     sync.Mutex
+	closed bool
+	header rtp.Header // reused
+	lost   rtp.Header // of what was repaired; reused
+	// recovered waits to be told of.
+	recovered []recovered
+	inbounds  map[uint32]*inbound
+	list      []*inbound
+	formats   [128]profile.Format
+	ids       profile.IDs
+	recorder  *feedback.Recorder
+	rtt       time.Duration
+	ended     Stats // of streams that were replaced
+	unknown   uint64
+	heard     bool // media has come
 
 	nextTick  time.Time
 	reportAt  time.Time
@@ -127,6 +136,11 @@ func (g *ingress) start(settled profile.Description, slots []signal.Slot) {
 		for ssrc, repairs := range s.Streams {
 			g.inbounds[ssrc].media = g.inbounds[repairs]
 		}
+		for ssrc, protected := range s.Protects {
+			if media := g.inbounds[protected]; media != nil {
+				g.inbounds[ssrc] = &inbound{slot: slot, ssrc: ssrc, protects: media}
+			}
+		}
 	}
 }
 
@@ -146,10 +160,20 @@ func (g *ingress) receive(b []byte) {
 	if len(g.header.CSRC) > 0 {
 		source = g.header.CSRC[0]
 	}
+	// Only this goroutine, the SRTP loop, fills the list.
+	back := g.recovered
+	g.recovered = g.recovered[len(g.recovered):]
 	g.mu.Unlock()
-	if p == nil {
-		return
+	if p != nil {
+		g.tell(p, slot, source)
 	}
+	for _, r := range back {
+		g.tell(r.packet, r.slot, r.source)
+	}
+}
+
+// tell hands a packet to the application and gives it back.
+func (g *ingress) tell(p *packet.Packet, slot int, source uint32) {
 	if on := g.media.call.opts.OnPacket; on != nil {
 		if source == 0 && slot < len(g.sources) {
 			source = g.sources[slot].Load()
@@ -182,6 +206,10 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 		g.unknown++
 		return nil, 0
 	}
+	if in.protects != nil {
+		g.protect(now, in, b, n)
+		return nil, 0
+	}
 	p := g.media.pool.Get()
 	if !tap.Fill(p, now, h, n, b, g.ids) {
 		g.malformed.Add(1)
@@ -189,6 +217,9 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 		return nil, 0
 	}
 	target, verdict := g.accept(now, in, p)
+	if !in.repair && target != nil {
+		g.remember(now, target, b)
+	}
 	if target == nil || verdict != uplink.Accepted {
 		if target != nil && p.Extended != 0 && (verdict == uplink.Padding || verdict == uplink.Malformed) {
 			target.count(p.Extended) // the number is used up all the same
@@ -228,7 +259,7 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) (*inbound
 		p.Kind = g.formats[format.APT&0x7f].Kind
 		return target, target.stream.ReceiveRTX(now, p)
 	}
-	if format.Kind == codec.Unknown || format.Kind == codec.RTX {
+	if format.Kind == codec.Unknown || format.Kind == codec.RTX || format.Kind == codec.FEC {
 		g.unknown++
 		return nil, 0
 	}

@@ -36,7 +36,8 @@ func (c *Call) Stages() Stages {
 // Stats are totals of a call since it began.
 type Stats struct {
 	Received   uint64 // packets of media that were new
-	Recovered  uint64 // of these, by retransmission
+	Recovered  uint64 // of these, by retransmission or repair packets
+	Repaired   uint64 // of these, by repair packets
 	Duplicates uint64 // came again; retransmissions that nobody needed too
 	Lost       uint64 // never came, whatever was repaired; those on their way count
 	LostVoice  uint64 // of these, sound
@@ -87,6 +88,7 @@ func (in *inbound) addTo(s *Stats) {
 	u := in.stream.Stats()
 	s.Received += in.received
 	s.Recovered += u.Recovered
+	s.Repaired += in.repaired
 	s.Duplicates += u.Verdicts[uplink.Duplicate] + u.RTX[uplink.Duplicate]
 	s.Malformed += u.Verdicts[uplink.Malformed] + u.RTX[uplink.Malformed]
 	s.NACKs += u.NACKs

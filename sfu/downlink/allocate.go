@@ -56,7 +56,9 @@ func (d *Downlink) Tick(now time.Time) {
 	d.apply(now, d.bwe.OnTick(now))
 	if due(now, d.meterAt) {
 		d.measure(now)
+		d.judgeProtection()
 	}
+	d.closeGroups(now)
 	for i := range d.slots {
 		s := &d.slots[i]
 		d.tickStill(now, s)

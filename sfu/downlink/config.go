@@ -50,7 +50,17 @@ type SlotConfig struct {
 	Codecs []Codec
 	// NACK says that the receiver may ask for retransmission.
 	NACK bool
+	// FECSSRC is the stream of repair packets, of FECPayloadType
+	// (draft-ietf-payload-flexible-fec-scheme-03); 0 = not negotiated.
+	FECSSRC        uint32
+	FECPayloadType uint8
+	// Extensions are the ids of the header extensions as they will be written,
+	// which repair packets protect; 0 = not negotiated.
+	Extensions Extensions
 }
+
+// Extensions are ids of header extensions.
+type Extensions struct{ TransportWide, Orientation, Descriptor uint8 }
 
 // Config is one subscriber. It is read by New only.
 type Config struct {

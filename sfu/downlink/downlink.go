@@ -164,6 +164,9 @@ func (d *Downlink) Next() time.Time {
 	next = earlier(next, d.paddingNext())
 	for i := range d.slots {
 		next = earlier(next, d.slots[i].keyframe.retryAt)
+		if g := d.slots[i].protection; g != nil {
+			next = earlier(next, g.due)
+		}
 		next = earlier(next, d.slots[i].hole.due)
 		if s := d.slots[i].sound; s != nil {
 			next = earlier(next, s.stream.Next())

@@ -15,10 +15,11 @@ import (
 type purpose uint8
 
 const (
-	media   purpose = iota // its first transmission
-	again                  // a retransmission of packet
-	filling                // closes a sequence number whose packet will never come
-	stuffed                // padding
+	media      purpose = iota // its first transmission
+	again                     // a retransmission of packet
+	filling                   // closes a sequence number whose packet will never come
+	stuffed                   // padding
+	protecting                // a repair packet; bytes is its place
 )
 
 // queued is what waits in the pacer. It owns one reference to packet.
@@ -169,6 +170,9 @@ func (d *Downlink) onDrop(it pacing.Item[queued]) {
 	s, v := &d.slots[it.Flow], it.Value
 	if v.purpose == stuffed {
 		d.padding.queued = false
+	}
+	if v.purpose == protecting {
+		s.protection.waiting[v.bytes].used = false
 	}
 	if v.purpose == media {
 		s.stats.QueueDrops++

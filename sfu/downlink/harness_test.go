@@ -72,7 +72,7 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 		w.free = now
 	}
 	wait := w.free.Sub(now)
-	w.sent = append(w.sent, received{Outgoing: *out, at: now})
+	w.sent = append(w.sent, received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: now})
 	w.sent[len(w.sent)-1].Descriptor = append([]byte(nil), out.Descriptor...)
 	if wait > 500*time.Millisecond {
 		w.lost++

@@ -48,12 +48,12 @@ func (d *Downlink) closeHole(now time.Time, s *slot) {
 // giveUp asks for a key frame in place of a packet that the subscriber will
 // not get, unless it can do without.
 func (d *Downlink) giveUp(now time.Time, s *slot, sequence uint16) {
-	current := s.selector.Current()
-	if current.Spatial < 0 || s.source.ID == 0 || int16(sequence-s.refreshed) < 0 || !s.needs(sequence) {
+	stream := s.selector.Stream()
+	if stream < 0 || s.source.ID == 0 || int16(sequence-s.refreshed) < 0 || !s.needs(sequence) {
 		return
 	}
 	s.stats.GivenUp++
-	d.askKeyframe(now, s, current.Spatial)
+	d.askKeyframe(now, s, stream)
 }
 
 // needs says whether other frames refer to what a packet carried, as far as

@@ -35,6 +35,9 @@ func (d *Downlink) Poll(now time.Time, out *Outgoing) bool {
 			ok = d.fill(s, out)
 		case stuffed:
 			ok = d.stuff(s, v, out)
+		case protecting:
+			out.Kind = bwe.Retransmission
+			ok = s.repairOut(v, out)
 		}
 		if !ok {
 			continue
@@ -59,6 +62,7 @@ func (d *Downlink) media(now time.Time, s *slot, v *queued, out *Outgoing) bool 
 	}
 	out.SSRC, out.PayloadType = s.cfg.SSRC, c.PayloadType
 	d.content(p, v, out)
+	d.protect(now, s, v, out)
 	if s.cfg.NACK {
 		s.history.store(entry{packet: p, output: v.output, source: v.source, state: held, at: d.since(now)})
 		// A packet that came too late for the history was released by it;
@@ -185,8 +189,13 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 	case bwe.Padding:
 		d.paddingBytes += uint64(out.Size)
 	case bwe.Retransmission:
-		s.stats.Retransmissions++
-		s.stats.RetransmissionBytes += uint64(out.Size)
+		if out.protects {
+			s.stats.Repairs++
+			s.stats.RepairBytes += uint64(out.Size)
+		} else {
+			s.stats.Retransmissions++
+			s.stats.RetransmissionBytes += uint64(out.Size)
+		}
 		d.repair.meter += out.Size
 	default:
 		s.stats.Packets++

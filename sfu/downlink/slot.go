@@ -29,13 +29,14 @@ type slot struct {
 
 	sound *sound // of an audio slot, nil for others
 
-	selector layer.Selector
-	active   uint32       // decode targets that the source's descriptors tell of
-	believed uint32       // those that the subscriber's descriptors told of
-	current  layer.Target // as last told by an event
-	stream   *rewrite.Stream
-	history  history
-	rtx      uint16 // next sequence number of the retransmission stream
+	selector   layer.Selector
+	active     uint32       // decode targets that the source's descriptors tell of
+	believed   uint32       // those that the subscriber's descriptors told of
+	current    layer.Target // as last told by an event
+	stream     *rewrite.Stream
+	history    history
+	protection *protection // nil until it is needed
+	rtx        uint16      // next sequence number of the retransmission stream
 
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
 	keyframe keyframe

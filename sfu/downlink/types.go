@@ -179,6 +179,7 @@ type Outgoing struct {
 	transport  int64 // unwrapped transport-wide sequence number
 	probe      uint16
 	appLimited bool
+	protects   bool // a repair packet
 }
 
 // SlotStats is one slot for operators. Counters are totals since New.
@@ -193,6 +194,7 @@ type SlotStats struct {
 
 	Packets, Bytes                             uint64 // first transmissions; wire bytes
 	Retransmissions, RetransmissionBytes       uint64
+	Repairs, RepairBytes                       uint64 // packets that repair loss before it is noticed
 	Verdicts                                   [verdicts]uint64
 	NACKs, NACKUnknown, NACKRefused, Keyframes uint64 // sequence numbers asked for; not known; refused; key frames asked of the publisher
 	QueueDrops                                 uint64 // packets that the pacer gave up

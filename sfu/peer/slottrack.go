@@ -25,6 +25,8 @@ type slotTrack struct {
 	ssrc, rtx  uint32
 	codecs     []downlink.Codec
 	nack       bool
+	fec        uint32 // SSRC of repair packets
+	fecType    uint8  // and their payload type; 0 = not negotiated
 	extensions profile.IDs
 }
 
@@ -41,6 +43,11 @@ func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 	for _, c := range s.codecs {
 		if c.RTXPayloadType != 0 {
 			s.rtx = uint32(ctx.SSRCRetransmission())
+		}
+	}
+	for _, c := range offered {
+		if codec.KindOf(c.MimeType) == codec.FEC && ctx.SSRCForwardErrorCorrection() != 0 {
+			s.fec, s.fecType = uint32(ctx.SSRCForwardErrorCorrection()), uint8(c.PayloadType)
 		}
 	}
 	for _, x := range ctx.HeaderExtensions() {
@@ -85,5 +92,9 @@ func (s *slotTrack) config() downlink.SlotConfig {
 	if s.video {
 		kind = downlink.Video
 	}
-	return downlink.SlotConfig{Kind: kind, SSRC: s.ssrc, RTXSSRC: s.rtx, Codecs: s.codecs, NACK: s.nack}
+	x := &s.extensions
+	return downlink.SlotConfig{
+		Kind: kind, SSRC: s.ssrc, RTXSSRC: s.rtx, Codecs: s.codecs, NACK: s.nack, FECSSRC: s.fec, FECPayloadType: s.fecType,
+		Extensions: downlink.Extensions{TransportWide: x.TransportWide, Orientation: x.Orientation, Descriptor: x.Descriptor},
+	}
 }

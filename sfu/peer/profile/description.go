@@ -35,6 +35,9 @@ type Section struct {
 	// Streams are the declared SSRCs (RFC 5576): each with the one that it
 	// repairs, or 0 for media.
 	Streams map[uint32]uint32
+	// Protects are the streams of repair packets that make up for loss before it
+	// happens, each with the stream that it protects (RFC 5956 §4.3, FEC-FR).
+	Protects map[uint32]uint32
 	// RIDs are the simulcast layers that its author sends (RFC 8851), in order.
 	RIDs []string
 }
@@ -74,6 +77,9 @@ func Read(text string) (Description, error) {
 			d.attribute(kind, a)
 			s.attribute(a)
 			bundleOnly = bundleOnly || a.Key == "bundle-only"
+		}
+		for ssrc := range s.Protects {
+			delete(s.Streams, ssrc)
 		}
 		if m.MediaName.Port.Value == 0 && !bundleOnly {
 			s.Sends, s.Receives = false, false
@@ -135,15 +141,22 @@ func (s *Section) attribute(a sdp.Attribute) {
 		if _, known := s.Streams[uint32(ssrc)]; err == nil && !known && len(s.Streams) < maxStreams {
 			s.Streams[uint32(ssrc)] = 0
 		}
-	case "ssrc-group": // "FID media repair", RFC 5576 §4.2
+	case "ssrc-group": // "FID media repair", RFC 5576 §4.2; "FEC-FR media repair", RFC 5956
 		fields := strings.Fields(a.Value)
-		if len(fields) != 3 || fields[0] != "FID" || len(s.Streams) >= maxStreams {
+		if len(fields) != 3 || fields[0] != "FID" && fields[0] != "FEC-FR" || len(s.Streams)+len(s.Protects) >= maxStreams {
 			return
 		}
 		media, err1 := strconv.ParseUint(fields[1], 10, 32)
 		repair, err2 := strconv.ParseUint(fields[2], 10, 32)
-		if err1 == nil && err2 == nil && media != repair {
+		switch {
+		case err1 != nil || err2 != nil || media == repair:
+		case fields[0] == "FID":
 			s.Streams[uint32(repair)] = uint32(media)
+		default:
+			if s.Protects == nil {
+				s.Protects = make(map[uint32]uint32)
+			}
+			s.Protects[uint32(repair)] = uint32(media)
 		}
 	}
 }

@@ -95,6 +95,16 @@ func Register(m *webrtc.MediaEngine) error {
 			}
 		}
 	}
+	repair := webrtc.RTPCodecParameters{
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			// How long a receiver has to keep packets, in microseconds (§5.1.1 of the draft).
+			MimeType: webrtc.MimeTypeFlexFEC03, ClockRate: 90000, SDPFmtpLine: "repair-window=1000000",
+		},
+		PayloadType: 49,
+	}
+	if err := m.RegisterCodec(repair, webrtc.RTPCodecTypeVideo); err != nil {
+		return err
+	}
 	return registerExtensions(m)
 }
 
@@ -130,7 +140,7 @@ func Codecs(offered []webrtc.RTPCodecParameters) (codecs []downlink.Codec, nack 
 	for _, c := range offered {
 		kind := codec.KindOf(c.MimeType)
 		switch {
-		case kind == codec.Unknown || kind == codec.RTX || kind == codec.RED || seen[kind]:
+		case kind == codec.Unknown || kind == codec.RTX || kind == codec.FEC || kind == codec.RED || seen[kind]:
 			continue
 		case kind == codec.H264 && !strings.Contains(c.SDPFmtpLine, h264Packets):
 			continue
