@@ -86,6 +86,9 @@ func TestChromiumOfferIsAnswered(t *testing.T) {
 	if len(kinds) != 4 || !video.nack || video.rtx == 0 || video.ssrc == 0 {
 		t.Errorf("the video slot can carry %v, NACK %v, RTX on %d; want four codecs with both", kinds, video.nack, video.rtx)
 	}
+	if video.fec == 0 || video.fecType != 49 || !strings.Contains(answer, "a=ssrc-group:FEC-FR") {
+		t.Errorf("repair packets on %d of type %d; want them as Chromium offers to receive them", video.fec, video.fecType)
+	}
 }
 
 // mutate changes an offer as the bytes say, line by line, so that most of it

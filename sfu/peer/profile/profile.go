@@ -97,8 +97,9 @@ func Register(m *webrtc.MediaEngine) error {
 	}
 	repair := webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
-			// How long a receiver has to keep packets, in microseconds (§5.1.1 of the draft).
-			MimeType: webrtc.MimeTypeFlexFEC03, ClockRate: 90000, SDPFmtpLine: "repair-window=1000000",
+			// How long a receiver has to keep packets, in microseconds (§5.1.1 of the
+			// draft): what Chromium offers, for pion matches it to the letter.
+			MimeType: webrtc.MimeTypeFlexFEC03, ClockRate: 90000, SDPFmtpLine: "repair-window=10000000",
 		},
 		PayloadType: 49,
 	}
