@@ -34,6 +34,14 @@ type Adapter interface {
 	Serve(ctx context.Context, e Engine) error
 }
 
+// Marks remembers over restarts how far each reader of a feed has come.
+// *switchboard.Board is one.
+type Marks interface {
+	// Mark answers 0 for a reader that it does not know.
+	Mark(reader string) uint64
+	SetMark(reader string, number uint64)
+}
+
 // Command is one request to the engine.
 type Command struct {
 	// ID makes the command safe to repeat: the same ID in the same session

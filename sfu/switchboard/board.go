@@ -35,6 +35,8 @@ type Board struct {
 	ctx     context.Context // ends with the board
 	cancel  context.CancelFunc
 	started time.Time
+	closing sync.Once
+	closed  error
 
 	// What follows belongs to the board's goroutine.
 	tenants  map[string]*tenant
@@ -42,6 +44,10 @@ type Board struct {
 	resumes  map[string]*session // by resume token
 	owners   map[string]*session // by the media plane's session
 	ending   bool
+	// recalling is set while the journal is read back: nobody is told then.
+	recalling bool
+	journal   *journal
+	marks     map[string]uint64
 }
 
 // New starts a board.
@@ -53,6 +59,12 @@ func New(cfg Config) (*Board, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := prepare(cfg)
+	if cfg.Journal != "" {
+		if err := b.recall(cfg.Journal, time.Now()); err != nil {
+			b.cancel()
+			return nil, err
+		}
+	}
 	b.running.Go(b.run)
 	return b, nil
 }
@@ -67,6 +79,7 @@ func prepare(cfg Config) *Board {
 		ctx:    ctx, cancel: cancel, started: time.Now(),
 		tenants:  make(map[string]*tenant),
 		sessions: make(map[string]*session), resumes: make(map[string]*session), owners: make(map[string]*session),
+		marks: make(map[string]uint64),
 	}
 }
 
@@ -126,7 +139,10 @@ func (b *Board) post(do func(now time.Time)) {
 func (b *Board) tick(now time.Time) {
 	for _, t := range b.tenants {
 		if next := t.calls.Next(); !next.IsZero() && !next.After(now) {
-			t.deliver(now, t.calls.Tick(now))
+			if events := t.calls.Tick(now); len(events) > 0 {
+				b.journal.write(entry{At: now.UnixNano(), Tenant: t.name, Tick: true})
+				t.deliver(now, events)
+			}
 			t.forget(now)
 		}
 	}
@@ -160,12 +176,20 @@ func (b *Board) Observe(o sfu.Observation) {
 	b.post(func(now time.Time) { b.observed(now, o) })
 }
 
-// Close ends all calls with the reason draining and every session, and waits
-// for every goroutine. The media plane is the caller's to close, afterwards.
+// Close ends every session, and all calls with the reason draining unless there
+// is a journal, from which they go on after a restart. It waits for every
+// goroutine. The media plane is the caller's to close, afterwards.
 func (b *Board) Close() error {
+	b.closing.Do(func() { b.closed = b.close() })
+	return b.closed
+}
+
+func (b *Board) close() error {
 	b.call(func(now time.Time) {
-		for _, t := range b.tenants {
-			t.drain(now)
+		if b.journal == nil {
+			for _, t := range b.tenants {
+				t.drain(now)
+			}
 		}
 		for _, s := range b.sessions {
 			s.close(&signal.Closed{Code: signal.Draining, Message: "the server is going down; connect again", Rejoin: true})
@@ -177,7 +201,10 @@ func (b *Board) Close() error {
 	})
 	b.cancel()
 	b.running.Wait()
-	return nil
+	if b.journal == nil {
+		return nil
+	}
+	return b.journal.file.Close()
 }
 
 // randomID answers a prefix and 128 random bits.

@@ -156,6 +156,7 @@ func (t *tenant) create(now time.Time, m call.Command) (signal.Reply, error) {
 
 // carryOut is the only way into the core for commands.
 func (t *tenant) carryOut(now time.Time, m call.Command) error {
+	t.board.journal.write(entry{At: now.UnixNano(), Tenant: t.name, Command: &m})
 	events, err := t.calls.Do(now, m)
 	t.deliver(now, events)
 	var refusal *call.Refusal

@@ -84,7 +84,9 @@ type Config struct {
 	// DeadAfter is the dead-man's switch: how long a device may be heard of
 	// neither by signalling nor by media before it has left its calls.
 	DeadAfter time.Duration
-	Logger    *slog.Logger
+	// Journal is a file from which calls go on after a restart; empty for none.
+	Journal string
+	Logger  *slog.Logger
 }
 
 // DefaultConfig answers the bounds that suit one node.

@@ -65,6 +65,10 @@ func (b *Board) Authenticate(now time.Time, c *signal.Connect) (token.Grants, er
 	return g, signal.Errorf(signal.BadToken, "%v", err)
 }
 
+func newDeviceLog() *eventlog.Log[signal.EventBody] {
+	return eventlog.New[signal.EventBody](maxMissed, 0)
+}
+
 func (b *Board) newSession(now time.Time, t *tenant) *session {
 	return &session{
 		board: b, tenant: t, id: randomID(sessionPrefix), resume: randomID(resumePrefix) + randomID(""),
@@ -88,7 +92,7 @@ func (b *Board) connectDevice(now time.Time, g token.Grants) (*signal.Connected,
 	}
 	s := b.newSession(now, t)
 	s.device, s.name = d, g.Name
-	s.events = eventlog.New[signal.EventBody](maxMissed, 0)
+	s.events = newDeviceLog()
 	if old != nil {
 		old.close(&signal.Closed{Code: signal.Replaced, Message: "the same device connected again from elsewhere"})
 	}

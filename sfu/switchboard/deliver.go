@@ -56,7 +56,7 @@ func (t *tenant) deliver(now time.Time, events []call.Event) {
 // wake has a device woken by push.
 func (t *tenant) wake(d signal.Device, ring *signal.CallEvent) {
 	b := t.board
-	if b.cfg.Waker == nil {
+	if b.cfg.Waker == nil || b.recalling {
 		return
 	}
 	select {

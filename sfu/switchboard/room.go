@@ -172,6 +172,7 @@ func (s *session) left(st *stay, why *signal.Closed) {
 func (b *Board) observed(now time.Time, o sfu.Observation) {
 	t := b.tenant(o.Tenant)
 	ev := o.Event
+	b.journal.write(entry{At: now.UnixNano(), Tenant: t.name, Room: &ev, Kind: string(ev.Kind)})
 	t.feed.Append(&ev)
 	s := b.owners[o.Session]
 	if s == nil || ev.Kind != signal.RoomParted {

@@ -49,22 +49,28 @@ func (h *history) lost(after uint64) bool {
 // tenant answers one by name, made if need be. Names come from keys that the
 // operator has configured, so they are few.
 func (b *Board) tenant(name string) *tenant {
-	t := b.tenants[name]
-	if t == nil {
-		calls, err := call.New(b.cfg.Calls)
-		if err != nil {
-			panic("switchboard: " + err.Error()) // Config.Validate has asked the same
-		}
-		t = &tenant{
-			board: b, name: name, calls: calls,
-			histories: make(map[string]*history), devices: make(map[signal.Device]*session), known: make(map[string][]string),
-		}
-		// Numbers of an earlier life of this server must not be taken for those
-		// of this one.
-		base := uint64(b.started.UnixMicro())
-		t.tenantFeed = &tenantFeed{eventlog.New[signal.EventBody](b.cfg.FeedLength, base), base}
-		b.tenants[name] = t
+	if t := b.tenants[name]; t != nil {
+		return t
 	}
+	// Numbers of an earlier life of this server must not be taken for those of
+	// this one.
+	base := uint64(b.started.UnixMicro())
+	b.journal.write(entry{At: time.Now().UnixNano(), Tenant: name, Base: base})
+	return b.tenantFrom(name, base)
+}
+
+// tenantFrom makes one whose events are numbered from base on.
+func (b *Board) tenantFrom(name string, base uint64) *tenant {
+	calls, err := call.New(b.cfg.Calls)
+	if err != nil {
+		panic("switchboard: " + err.Error()) // Config.Validate has asked the same
+	}
+	t := &tenant{
+		board: b, name: name, calls: calls,
+		histories: make(map[string]*history), devices: make(map[signal.Device]*session), known: make(map[string][]string),
+		tenantFeed: &tenantFeed{eventlog.New[signal.EventBody](b.cfg.FeedLength, base), base},
+	}
+	b.tenants[name] = t
 	return t
 }
 

@@ -97,6 +97,7 @@ type Auth struct {
 // Calls is the call plane.
 type Calls struct {
 	Enabled         bool          `key:"enabled" doc:"Run the call plane."`
+	Journal         string        `key:"journal" unit:"file" doc:"From it calls go on after a restart or crash of the server: who was in a call connects again within calls.deadAfter and is in it. Empty: calls end with the server. It holds user ids and payloads."`
 	RingLifetime    time.Duration `key:"ringLifetime" unit:"duration" min:"5s" max:"2m" doc:"How long a user is rung where the ring says nothing."`
 	DeadAfter       time.Duration `key:"deadAfter" unit:"duration" min:"1s" max:"1h" doc:"The dead-man's switch: how long a device may be heard of neither by signalling nor by media before it has left its calls."`
 	RingRate        float64       `key:"ringRate" unit:"per second" min:"0.01" max:"1000000" doc:"Users whom one user may ring, lasting."`

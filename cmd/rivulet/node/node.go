@@ -153,6 +153,9 @@ func (n *Node) attach() {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.detach = cancel
 	for _, a := range n.cfg.Adapters {
+		if r, ok := a.(interface{ Remember(signal.Marks) }); ok && n.board != nil {
+			r.Remember(n.board)
+		}
 		n.adapters.Go(func() {
 			if err := a.Serve(ctx, n.port()); err != nil {
 				n.log.Error("an adapter has ended", "adapter", a.Name(), "error", err)

@@ -85,8 +85,9 @@ type Config struct {
 
 // Bus is the adapter. It implements signal.Adapter.
 type Bus struct {
-	cfg Config
-	log *slog.Logger
+	cfg   Config
+	log   *slog.Logger
+	marks signal.Marks // nil for none
 
 	published, failed, refused atomic.Uint64
 }
@@ -111,6 +112,9 @@ func New(cfg Config) (*Bus, error) {
 	}
 	return &Bus{cfg: cfg, log: cfg.Logger}, nil
 }
+
+// Remember has the adapter go on after a restart where it has been; before Serve.
+func (b *Bus) Remember(m signal.Marks) { b.marks = m }
 
 // Name answers "nats".
 func (*Bus) Name() string { return "nats" }
@@ -305,7 +309,11 @@ func (b *Bus) publish(ctx context.Context, e signal.Engine, conn *nats.Conn) err
 	if err != nil {
 		return fmt.Errorf("nats: %w", err)
 	}
-	events, err := e.Subscribe(ctx, signal.Filter{Backend: &signal.Backend{Tenant: b.cfg.Tenant}, Lossy: true})
+	reader, after := "nats "+b.cfg.Tenant, uint64(0)
+	if b.marks != nil {
+		after = b.marks.Mark(reader)
+	}
+	events, err := e.Subscribe(ctx, signal.Filter{Backend: &signal.Backend{Tenant: b.cfg.Tenant}, After: after, Lossy: true})
 	if err != nil {
 		return fmt.Errorf("nats: %w", err)
 	}
@@ -330,6 +338,9 @@ func (b *Bus) publish(ctx context.Context, e signal.Engine, conn *nats.Conn) err
 			}
 		}
 		b.published.Add(uint64(len(batch)))
+		if b.marks != nil {
+			b.marks.SetMark(reader, batch[len(batch)-1].Sequence)
+		}
 	}
 }
 

@@ -146,7 +146,10 @@ func (c *backendClient) Subscribe(ctx context.Context, f signal.Filter) (<-chan 
 			if f.Call != "" {
 				path = fmt.Sprintf("/v1/calls/%s/events?wait=30&after=%d", f.Call, page.Last)
 			}
-			if b, _, err = c.request(ctx, http.MethodGet, path, "", nil); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			if b, status, err = c.request(ctx, http.MethodGet, path, "", nil); err != nil || status != http.StatusOK {
 				return
 			}
 		}

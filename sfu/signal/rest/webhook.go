@@ -37,11 +37,7 @@ type WebhookConfig struct {
 	// Tenant is whose events go there.
 	Tenant string
 	// Timeout is how long a receiver has to answer; 0 for 10 s.
-	Timeout time.Duration
-	// After is the number of the last event that was delivered before; 0 for
-	// none. Delivered is told of each that was since; nil for nobody.
-	After     uint64
-	Delivered func(sequence uint64)
+	Timeout   time.Duration
 	Transport http.RoundTripper // nil for the standard one
 	Logger    *slog.Logger
 }
@@ -53,6 +49,7 @@ type WebhookConfig struct {
 type Webhook struct {
 	cfg    WebhookConfig
 	client *http.Client
+	marks  signal.Marks // nil for none
 	stats  struct{ delivered, failed, lost atomic.Uint64 }
 }
 
@@ -80,6 +77,9 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	}}, nil
 }
 
+// Remember has the adapter go on after a restart where it has been; before Serve.
+func (h *Webhook) Remember(m signal.Marks) { h.marks = m }
+
 // Name answers "webhook".
 func (*Webhook) Name() string { return "webhook" }
 
@@ -90,7 +90,11 @@ func (h *Webhook) Stats() WebhookStats {
 
 // Serve delivers until ctx ends or the engine does.
 func (h *Webhook) Serve(ctx context.Context, e signal.Engine) error {
-	backend, last := &signal.Backend{Tenant: h.cfg.Tenant}, h.cfg.After
+	backend, last := &signal.Backend{Tenant: h.cfg.Tenant}, uint64(0)
+	reader := "webhook " + h.cfg.Tenant
+	if h.marks != nil {
+		last = h.marks.Mark(reader)
+	}
 	if last == 0 {
 		reply, err := e.Do(ctx, signal.Command{Backend: backend, Body: &signal.FeedQuery{}})
 		if err != nil {
@@ -117,8 +121,8 @@ func (h *Webhook) Serve(ctx context.Context, e signal.Engine) error {
 		}
 		last = newest
 		h.stats.delivered.Add(uint64(len(batch)))
-		if h.cfg.Delivered != nil {
-			h.cfg.Delivered(last)
+		if h.marks != nil {
+			h.marks.SetMark(reader, last)
 		}
 	}
 }
