@@ -31,6 +31,17 @@ func Sockets(t testing.TB) {
 	}
 }
 
+// Python answers the path of a Python 3, in the second phase, for the examples.
+// Where it is not installed the test fails.
+func Python(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Fatal("no python3 was found: install the distribution's package, or run `make test`, which does")
+	}
+	return path
+}
+
 // Browser skips t, aloud, unless a real browser is allowed, and answers the
 // browser's path. When it is allowed but not installed the test fails.
 func Browser(t testing.TB) string {
