@@ -5,7 +5,8 @@
 #   scripts/install.sh run    libopus and pkg-config, for the Opus codec
 #   scripts/install.sh test   the same, a Chromium for the browser tests,
 #                             espeak-ng, which speaks for the tests of voice,
-#                             and coturn's clients, for one test of the relay
+#                             coturn's clients, for one test of the relay, and
+#                             Python, for the examples
 #
 # What is there already is left alone. For "run", a machine where nothing can be
 # installed is no failure: the server forwards without the codec.
@@ -98,6 +99,7 @@ tests() {
 	run
 	turn_clients
 	have espeak-ng || apt_install espeak-ng || echo "install: going on without espeak-ng: tests that need speech are skipped" >&2
+	have python3 || apt_install python3
 	if browser; then
 		return 0
 	fi

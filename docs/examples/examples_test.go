@@ -179,7 +179,10 @@ func (w *world) login(user, device string) *phone {
 // ask sends one request to the messenger and answers its status.
 func (w *world) ask(session, method, path string, body, into any) int {
 	w.t.Helper()
-	b, _ := json.Marshal(body)
+	var b []byte
+	if body != nil {
+		b, _ = json.Marshal(body)
+	}
 	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, bytes.NewReader(b))
 	if err != nil {
 		w.t.Fatal(err)

@@ -127,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
-        self.serve(b"")
+        self.do_POST()
 
     def do_POST(self):
         length = int(self.headers.get("Content-Length", 0))
