@@ -33,6 +33,7 @@ var rings = []struct {
 	{"sfu/call", 3},
 	{"sfu/signal", 3},
 	{"sfu/token", 3},
+	{"sfu/compact", 3},
 	{"loadtest/link", 3},
 	{"loadtest/media", 3},
 	{"sfu/downlink", 4},

@@ -57,6 +57,9 @@ func TestSignallingDropsForFiveSeconds(t *testing.T) {
 	if after.Me != before.Me {
 		t.Errorf("ann became another participant")
 	}
+	if after.Counters.MessagesCompact == 0 {
+		t.Error("the compact form was not used on the second connection")
+	}
 	muted, err := evaluate[bool](ann, `[...[...rivulet.call.participants.values()][0].tracks.values()].find((t) => t.source === "microphone").muted`)
 	if err != nil || !muted {
 		t.Errorf("what bob did meanwhile did not arrive: muted %v, error %v", muted, err)

@@ -75,6 +75,8 @@ type counters struct {
 	Resumes     int
 	ICERestarts int `json:"iceRestarts"`
 	Rejoins     int
+	// MessagesCompact are those that travelled in the compact form.
+	MessagesCompact int `json:"messagesCompact"`
 }
 
 type received struct {

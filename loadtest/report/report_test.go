@@ -132,7 +132,7 @@ func TestScriptIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle.Fresh(t, "html.go", committed)
+	bundle.Fresh(t, "html.go", "page/page.js", committed)
 }
 
 // call answers a run of a whole call.

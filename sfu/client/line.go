@@ -3,14 +3,12 @@ package client
 import (
 	"context"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Line is a signalling connection that is open before anybody joins: who opens
 // it while the button is on the screen saves the round trips of opening it.
 type Line struct {
-	socket *websocket.Conn
+	socket *channel
 	// trip is a round trip as opening the line tells it, or more: TCP's handshake
 	// and the upgrade took two at least (RFC 9293 §3.5, RFC 6455 §4).
 	trip time.Duration

@@ -43,7 +43,10 @@ func decode(b []byte) (incoming, error) {
 	if m.reply = signal.NewReply(head.Type); m.reply == nil {
 		return m, fmt.Errorf("the server answers %.32q, which is not known", head.Type)
 	}
-	return m, json.Unmarshal(b, m.reply)
+	if err := json.Unmarshal(b, m.reply); err != nil {
+		return m, err
+	}
+	return m, expand(m.reply)
 }
 
 // encode writes a command.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/rivulet-rtc/rivulet/sfu/compact"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -48,7 +49,7 @@ type signalling struct {
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	socket *websocket.Conn // nil while there is none
+	socket *channel // nil while there is none
 	waits  map[string]*pending
 	number uint64
 
@@ -65,24 +66,25 @@ func newSignalling(c *Call) *signalling {
 }
 
 // dial opens a WebSocket.
-func (s *signalling) dial(ctx context.Context) (*websocket.Conn, error) {
+func (s *signalling) dial(ctx context.Context) (*channel, error) {
 	return dial(ctx, &s.call.opts)
 }
 
-func dial(ctx context.Context, o *Options) (*websocket.Conn, error) {
+func dial(ctx context.Context, o *Options) (*channel, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	socket, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
-		HTTPClient: o.HTTPClient,
-		// A window kept between messages costs megabytes in each direction, and
-		// events are small.
+		HTTPClient:   o.HTTPClient,
+		Subprotocols: []string{compact.Subprotocol, compact.PlainSubprotocol},
+		// For a server that does not know the compact form. A window kept between
+		// messages costs megabytes in each direction, and events are small.
 		CompressionMode: websocket.CompressionNoContextTakeover,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server: %w", err)
 	}
-	socket.SetReadLimit(1 << 20) // a room of 500 is described in 200 kB
-	return socket, nil
+	socket.SetReadLimit(maxMessage)
+	return &channel{socket}, nil
 }
 
 // join joins on the line that is open.
@@ -123,16 +125,16 @@ func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Jo
 
 // exchange writes one of the first commands of a connection and reads its reply.
 // Events before it are passed over: what the reply to join says is newer.
-func exchange(ctx context.Context, socket *websocket.Conn, id string, body signal.Body) (signal.Reply, error) {
-	b, err := encode(id, body)
+func exchange(ctx context.Context, socket *channel, id string, body signal.Body) (signal.Reply, error) {
+	b, err := encode(id, socket.shorten(body))
 	if err != nil {
 		return nil, err
 	}
-	if err := socket.Write(ctx, websocket.MessageText, b); err != nil {
+	if err := socket.send(ctx, b); err != nil {
 		return nil, fmt.Errorf("send %s: %w", body.Type(), err)
 	}
 	for {
-		_, b, err = socket.Read(ctx)
+		b, err = socket.receive(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the reply to %s: %w", body.Type(), err)
 		}
@@ -173,7 +175,7 @@ func (s *signalling) read() error {
 	socket := s.socket
 	s.mu.Unlock()
 	for {
-		_, b, err := socket.Read(s.ctx)
+		b, err := socket.receive(s.ctx)
 		if err != nil {
 			return err
 		}
@@ -250,7 +252,7 @@ func (s *signalling) comeBack() error {
 	}
 }
 
-func (s *signalling) resumeOn(socket *websocket.Conn) error {
+func (s *signalling) resumeOn(socket *channel) error {
 	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
 	defer cancel()
 	reply, err := exchange(ctx, socket, "resume", &signal.Resume{Version: signal.Version, Token: s.resume, After: s.after})
@@ -279,10 +281,10 @@ func (s *signalling) resumeOn(socket *websocket.Conn) error {
 }
 
 // write sends one message. Failures are the reader's to notice.
-func (s *signalling) write(socket *websocket.Conn, b []byte) {
+func (s *signalling) write(socket *channel, b []byte) {
 	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
 	defer cancel()
-	_ = socket.Write(ctx, websocket.MessageText, b)
+	_ = socket.send(ctx, b)
 }
 
 // tell sends a command whose reply nobody needs; it may be lost.

@@ -174,7 +174,7 @@ func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("gather local candidates: %w", ctx.Err())
 	}
-	text := p.connection.LocalDescription().SDP
+	text := thinAnswer(p.connection.LocalDescription().SDP)
 	if p.byStream {
 		text = profile.AnswerStreamFeedback(text)
 	}

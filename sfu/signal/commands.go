@@ -8,9 +8,9 @@ import (
 
 // Bounds of what a client may send.
 const (
-	MaxMessageSize  = 96 << 10 // bytes of one message; a full browser offer has about 24 kB
-	MaxOfferSize    = 64 << 10 // bytes
-	MaxOfferLines   = 2000
+	MaxMessageSize  = 128 << 10 // bytes of one message, decompressed
+	MaxOfferSize    = 96 << 10  // bytes; a browser's with nine pictures has 60 kB
+	MaxOfferLines   = 4000
 	MaxNameLength   = 64 // bytes, also of a room's name
 	MaxTokenLength  = 8 << 10
 	MaxViews        = 64

@@ -53,11 +53,17 @@ func (n *Node) iceServers(now time.Time, participant, host string) []signal.ICES
 		return nil
 	}
 	var urls []string
+	add := func(local net.Addr, transport string) {
+		// One port listens on each address of the machine; all have one name.
+		if url := relayURL(host, local, transport); !slices.Contains(urls, url) {
+			urls = append(urls, url)
+		}
+	}
 	for _, s := range n.cfg.TURN.UDP {
-		urls = append(urls, relayURL(host, s.LocalAddr(), "udp"))
+		add(s.LocalAddr(), "udp")
 	}
 	for _, l := range n.cfg.TURN.TCP {
-		urls = append(urls, relayURL(host, l.Addr(), "tcp"))
+		add(l.Addr(), "tcp")
 	}
 	return []signal.ICEServer{{URLs: urls, Username: c.Username, Credential: c.Password}}
 }

@@ -50,14 +50,16 @@ type asset struct {
 }
 
 // Handler serves the page at / and /r/{room}, its files, and the SDK at
-// /sdk/rivulet.js for pages of others. Anything else is not found.
+// /sdk/rivulet.js for pages of others, with what that fetches beside itself. Anything else is not found.
 func Handler() http.Handler {
 	assets := map[string]*asset{
 		"/":                 load(Files(), "index.html", "text/html; charset=utf-8"),
 		"/style.css":        load(Files(), "style.css", "text/css; charset=utf-8"),
 		"/icon.svg":         load(Files(), "icon.svg", "image/svg+xml"),
 		"/app.js":           load(Files(), "app.js", "text/javascript; charset=utf-8"),
+		"/compact.js":       load(web.Files(), "compact.js", "text/javascript; charset=utf-8"),
 		"/sdk/rivulet.js":   load(web.Files(), "rivulet.js", "text/javascript; charset=utf-8"),
+		"/sdk/compact.js":   load(web.Files(), "compact.js", "text/javascript; charset=utf-8"),
 		"/sdk/rivulet.d.ts": load(web.Files(), "rivulet.d.ts", "text/plain; charset=utf-8"),
 	}
 	assets["/"].isIndex = true

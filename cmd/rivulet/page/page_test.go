@@ -22,7 +22,7 @@ func TestBundleIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle.Fresh(t, "page.go", committed)
+	bundle.Fresh(t, "page.go", "files/app.js", committed)
 }
 
 func TestHandler(t *testing.T) {
@@ -39,6 +39,8 @@ func TestHandler(t *testing.T) {
 		{"GET", "/style.css", 200, "text/css; charset=utf-8"},
 		{"GET", "/icon.svg", 200, "image/svg+xml"},
 		{"GET", "/sdk/rivulet.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/sdk/compact.js", 200, "text/javascript; charset=utf-8"},
+		{"GET", "/compact.js", 200, "text/javascript; charset=utf-8"},
 		{"GET", "/sdk/rivulet.d.ts", 200, "text/plain; charset=utf-8"},
 		{"GET", "/r/", 404, ""},
 		{"GET", "/r/a/b", 404, ""},

@@ -2,7 +2,6 @@ package ws
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"time"
@@ -39,8 +38,10 @@ type connection struct {
 	socket *websocket.Conn
 	remote string
 	host   string
-	out    chan any
-	cancel context.CancelFunc
+	// compact says that messages travel in the form of package compact.
+	compact bool
+	out     chan any
+	cancel  context.CancelFunc
 
 	session   string
 	connected bool            // it is one of the call plane
@@ -100,13 +101,13 @@ func (c *connection) write(ctx context.Context) {
 // writeOne is bounded by time only, not by the connection's context: what was
 // queued before the end is still to be told.
 func (c *connection) writeOne(message any) error {
-	b, err := json.Marshal(message)
+	kind, b, err := c.seal(message)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
-	return c.socket.Write(ctx, websocket.MessageText, b)
+	return c.socket.Write(ctx, kind, b)
 }
 
 // read handles commands until the connection ends. It answers a channel that
@@ -132,7 +133,7 @@ func (c *connection) read(ctx context.Context) <-chan struct{} {
 }
 
 // next reads one message within the time that a connection may be silent; nil
-// stands for one that is not text.
+// stands for one that is not in the form agreed.
 func (c *connection) next(ctx context.Context) ([]byte, error) {
 	if c.session == "" {
 		ctx = c.unjoined
@@ -150,10 +151,8 @@ func (c *connection) next(ctx context.Context) ([]byte, error) {
 	case len(b) > signal.MaxMessageSize:
 		c.refuseRest(ctx, reader)
 		return nil, errTooLarge
-	case kind != websocket.MessageText:
-		return nil, nil
 	}
-	return b, nil
+	return c.unseal(kind, b), nil
 }
 
 // refuseRest says that a message is too large and reads on until the library's
@@ -180,9 +179,12 @@ func (c *connection) refuseRest(ctx context.Context, rest io.Reader) {
 // after a join or resume the event number to go on from.
 func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
 	if b == nil {
-		return refusal("", signal.Errorf(signal.BadMessage, "messages are text frames with JSON")), 0
+		return refusal("", c.unreadable()), 0
 	}
 	id, body, err := signal.DecodeCommand(b)
+	if err == nil {
+		err = c.expand(body)
+	}
 	if err == nil && !c.allow(time.Now()) {
 		err = signal.Errorf(signal.RateLimited, "too many commands; slow down")
 	}

@@ -1,5 +1,6 @@
 // Package ws is the default adapter of the signalling port: JSON messages over
-// a WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
+// a WebSocket (RFC 6455), with permessage-deflate (RFC 7692) or, for clients that
+// know it, in the form of package compact.
 //
 // One connection carries one session. Its first command is join or resume;
 // replies name the command's id, events carry their sequence number. The
@@ -14,6 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/rivulet-rtc/rivulet/sfu/compact"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -54,11 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	left := sync.OnceFunc(func() { h.leave(remote) })
 	defer left()
-	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		OriginPatterns: h.cfg.Origins,
-		// Keeping a window for each client would cost 1.2 MB a connection.
-		CompressionMode: websocket.CompressionNoContextTakeover,
-	})
+	socket, err := websocket.Accept(w, r, acceptOptions(r, h.cfg.Origins))
 	if err != nil {
 		return // Accept has answered the client
 	}
@@ -69,7 +67,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer expire()
 	c := &connection{
 		engine: h.engine, socket: socket, remote: remote, host: hostOf(r.Host),
-		out: make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
+		compact: socket.Subprotocol() == compact.Subprotocol,
+		out:     make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
 	}
 	c.serve(ctx)
 }

@@ -261,6 +261,8 @@ export interface Counters {
   sdp: number;
   messagesSent: number;
   messagesReceived: number;
+  /** Those of both that travelled in the compact form. */
+  messagesCompact: number;
   /** Connections taken up again. */
   resumes: number;
   iceRestarts: number;

@@ -1071,6 +1071,21 @@ function reduce(context, event, effects) {
   }
 }
 
+// src/form.ts
+var PLAIN = "rivulet.v1";
+var loaded;
+function compactForm() {
+  return loaded;
+}
+async function loadForm() {
+  try {
+    const beside = new URL("compact.js", import.meta.url).href;
+    loaded = await import(beside);
+  } catch {
+  }
+}
+void loadForm();
+
 // src/signalling.ts
 var OPEN_TIMEOUT = 15e3;
 var SILENCE_TIMEOUT = 1e4;
@@ -1085,6 +1100,8 @@ var Signalling = class {
   /** Round trip of the last ping in milliseconds, 0 before the first. */
   roundTrip = 0;
   socket;
+  /** In which messages travel on the socket; undefined for text. */
+  form;
   joined;
   ready = false;
   ended = false;
@@ -1103,8 +1120,10 @@ var Signalling = class {
   connect() {
     return new Promise((resolve, reject) => {
       let socket;
+      const form = compactForm();
       try {
-        socket = new WebSocket(this.url);
+        socket = new WebSocket(this.url, form ? [form.COMPACT, PLAIN] : [PLAIN]);
+        socket.binaryType = "arraybuffer";
       } catch (cause) {
         reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
         return;
@@ -1124,6 +1143,7 @@ var Signalling = class {
         socket.onmessage = (message) => this.receive(socket, message.data);
         socket.onclose = () => this.broken(socket);
         this.socket = socket;
+        this.form = socket.protocol === form?.COMPACT ? form : void 0;
         this.lastHeard = performance.now();
         resolve();
       };
@@ -1191,25 +1211,32 @@ var Signalling = class {
     if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
     const id = String(this.nextID++);
     const { type, ...fields } = command;
-    const text = JSON.stringify({ type, id, ...fields });
+    const message = { type, id, ...fields };
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { text, resolve, reject });
+      this.pending.set(id, { message, resolve, reject });
       const opening = type === "join" || type === "resume";
-      if (opening || this.open) this.write(text);
+      if (opening || this.open) this.write(message);
     });
   }
-  write(text) {
+  write(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.socket.send(text);
-    this.handlers.message("sent");
+    const form = this.form;
+    if (form) {
+      const short = message.offer === void 0 ? message : { ...message, offer: form.shorten(message.offer) };
+      this.socket.send(form.encode(JSON.stringify(short)));
+    } else {
+      this.socket.send(JSON.stringify(message));
+    }
+    this.handlers.message("sent", form !== void 0);
   }
   receive(socket, data) {
-    if (socket !== this.socket || typeof data !== "string") return;
+    if (socket !== this.socket) return;
     this.lastHeard = performance.now();
-    this.handlers.message("received");
+    this.handlers.message("received", this.form !== void 0);
     let message;
     try {
-      message = JSON.parse(data);
+      message = JSON.parse(this.form && data instanceof ArrayBuffer ? this.form.decode(data) : String(data));
+      if (this.form && "answer" in message && message.answer) message.answer = this.form.expand(message.answer);
     } catch {
       return;
     }
@@ -1271,7 +1298,7 @@ var Signalling = class {
         const reply = await this.resumeOnce();
         this.ready = true;
         this.startPing(this.joined.pingSeconds);
-        for (const [id, { text }] of waiting) if (this.pending.has(id)) this.write(text);
+        for (const [id, { message }] of waiting) if (this.pending.has(id)) this.write(message);
         this.handlers.resumed(reply);
         return;
       } catch (error) {
@@ -1366,9 +1393,10 @@ var Session = class {
         if (this.restartWanted || !this.media.connected) void this.restart();
       },
       gone: (error) => this.fail(error),
-      message: (direction) => {
+      message: (direction, compact) => {
         if (direction === "sent") counters.messagesSent++;
         else counters.messagesReceived++;
+        if (compact) counters.messagesCompact++;
       }
     });
   }
@@ -1678,6 +1706,7 @@ var Call = class extends TypedTarget {
     sdp: 0,
     messagesSent: 0,
     messagesReceived: 0,
+    messagesCompact: 0,
     resumes: 0,
     iceRestarts: 0,
     rejoins: 0

@@ -53,6 +53,7 @@ export class Call extends TypedTarget<CallEvents> {
     sdp: 0,
     messagesSent: 0,
     messagesReceived: 0,
+    messagesCompact: 0,
     resumes: 0,
     iceRestarts: 0,
     rejoins: 0,

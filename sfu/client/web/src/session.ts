@@ -22,6 +22,8 @@ export interface Counters {
   sdp: number;
   messagesSent: number;
   messagesReceived: number;
+  /** Those of both that travelled in the compact form. */
+  messagesCompact: number;
   /** Connections taken up again. */
   resumes: number;
   iceRestarts: number;
@@ -72,9 +74,10 @@ export class Session {
         if (this.restartWanted || !this.media.connected) void this.restart();
       },
       gone: (error) => this.fail(error),
-      message: (direction) => {
+      message: (direction, compact) => {
         if (direction === "sent") counters.messagesSent++;
         else counters.messagesReceived++;
+        if (compact) counters.messagesCompact++;
       },
     });
   }

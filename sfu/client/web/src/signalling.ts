@@ -9,6 +9,7 @@
  */
 import { Backoff, pause } from "./backoff";
 import { CallError } from "./errors";
+import { compactForm, type Form, PLAIN } from "./form";
 import type { Command, ErrorReply, JoinCommand, JoinedReply, Reply, ReplyOf, ResumedReply, ServerEvent } from "./protocol";
 import { PROTOCOL_VERSION } from "./protocol";
 
@@ -28,11 +29,14 @@ export interface SignallingHandlers {
   /** The session cannot be resumed: join anew. */
   gone(error: CallError): void;
   /** A message went out or came in; for counters. */
-  message(direction: "sent" | "received"): void;
+  message(direction: "sent" | "received", compact: boolean): void;
 }
 
+/** A command with its id, as it is written. */
+type Message = { type: string; id: string; offer?: string };
+
 interface Pending {
-  text: string;
+  message: Message;
   resolve(reply: Reply): void;
   reject(error: CallError): void;
 }
@@ -42,6 +46,8 @@ export class Signalling {
   roundTrip = 0;
 
   private socket?: WebSocket;
+  /** In which messages travel on the socket; undefined for text. */
+  private form?: Form;
   private joined?: JoinedReply;
   private ready = false;
   private ended = false;
@@ -67,8 +73,10 @@ export class Signalling {
   connect(): Promise<void> {
     return new Promise((resolve, reject) => {
       let socket: WebSocket;
+      const form = compactForm();
       try {
-        socket = new WebSocket(this.url);
+        socket = new WebSocket(this.url, form ? [form.COMPACT, PLAIN] : [PLAIN]);
+        socket.binaryType = "arraybuffer";
       } catch (cause) {
         reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
         return;
@@ -88,6 +96,7 @@ export class Signalling {
         socket.onmessage = (message) => this.receive(socket, message.data);
         socket.onclose = () => this.broken(socket);
         this.socket = socket;
+        this.form = socket.protocol === form?.COMPACT ? form : undefined;
         this.lastHeard = performance.now();
         resolve();
       };
@@ -162,27 +171,34 @@ export class Signalling {
     if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
     const id = String(this.nextID++);
     const { type, ...fields } = command;
-    const text = JSON.stringify({ type, id, ...fields });
+    const message: Message = { type, id, ...fields };
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { text, resolve, reject });
+      this.pending.set(id, { message, resolve, reject });
       const opening = type === "join" || type === "resume";
-      if (opening || this.open) this.write(text);
+      if (opening || this.open) this.write(message);
     });
   }
 
-  private write(text: string): void {
+  private write(message: Message): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
-    this.socket.send(text);
-    this.handlers.message("sent");
+    const form = this.form;
+    if (form) {
+      const short = message.offer === undefined ? message : { ...message, offer: form.shorten(message.offer) };
+      this.socket.send(form.encode(JSON.stringify(short)));
+    } else {
+      this.socket.send(JSON.stringify(message));
+    }
+    this.handlers.message("sent", form !== undefined);
   }
 
   private receive(socket: WebSocket, data: unknown): void {
-    if (socket !== this.socket || typeof data !== "string") return;
+    if (socket !== this.socket) return;
     this.lastHeard = performance.now();
-    this.handlers.message("received");
+    this.handlers.message("received", this.form !== undefined);
     let message: (Reply | ErrorReply | ServerEvent) & { re?: string; seq?: number };
     try {
-      message = JSON.parse(data);
+      message = JSON.parse(this.form && data instanceof ArrayBuffer ? this.form.decode(data) : String(data));
+      if (this.form && "answer" in message && message.answer) message.answer = this.form.expand(message.answer);
     } catch {
       return; // Not of this protocol; a later message may be.
     }
@@ -248,7 +264,7 @@ export class Signalling {
         const reply = (await this.resumeOnce()) as ResumedReply;
         this.ready = true;
         this.startPing(this.joined!.pingSeconds);
-        for (const [id, { text }] of waiting) if (this.pending.has(id)) this.write(text);
+        for (const [id, { message }] of waiting) if (this.pending.has(id)) this.write(message);
         this.handlers.resumed(reply);
         return;
       } catch (error) {

@@ -1,5 +1,6 @@
 /** Tests of what decides without a network. */
 import { Backoff } from "../src/backoff";
+import { decode, encode, expand, shorten } from "../src/compact";
 import { asCallError, CallError, mayRetry } from "../src/errors";
 import { cameraLayers, obey, rateFor } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
@@ -231,4 +232,30 @@ test("an event of a later version is passed over", () => {
   const { apply, happened } = room();
   apply({ type: "weather" } as never);
   equal(happened, ["participantjoined"]);
+});
+
+test("descriptions come back from their short form", () => {
+  const section = (kind: string, mid: number) => `m=${kind} 9\r\na=mid:${mid}\r\na=rtpmap:96 VP8/90000\r\na=rtcp-mux\r\na=rtcp-rsize\r\n`;
+  const sdp = "v=0\r\no=- 1 2\r\n" + section("audio", 0) + section("video", 1) + section("audio", 2) + section("video", 3);
+  const short = shorten(sdp);
+  equal(short, "~1\nv=0\no=- 1 2\nm=audio 9\na=mid:0\na=rtpmap:96 VP8/90000\na=rtcp-mux\na=rtcp-rsize\nm=video 9\na=mid:1\na=rtpmap:96 VP8/90000\na=rtcp-mux\na=rtcp-rsize\nm=audio 9\na=mid:2\n-1\n=3\nm=video 9\na=mid:3\n-1\n=3");
+  equal(expand(short), sdp);
+  for (const text of ["", "v=0", "v=0\n", "v=0\r\n=1\r\n", "v=0\r\n\r\n"]) {
+    equal(shorten(text), text);
+    equal(expand(text), text);
+  }
+  let refused = false;
+  try {
+    expand("~1\nm=audio 9\n=1");
+  } catch {
+    refused = true;
+  }
+  ok(refused, "a copy of lines that are not there is refused");
+});
+
+test("messages come back from their compressed form", () => {
+  const text = JSON.stringify({ type: "speakers", seq: 42, speakers: [{ participant: "p_FgmT7bLTZArU94Rv", level: 96 }] });
+  const short = encode(text);
+  ok(short.length <= 60, `a change of speakers is ${short.length} bytes`);
+  equal(decode(short.slice().buffer), text);
 });

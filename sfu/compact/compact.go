@@ -1,0 +1,83 @@
+// Package compact makes signalling small: messages by DEFLATE with a dictionary
+// that both sides know, descriptions by the difference of their sections.
+//
+// On a link of 35 kbit/s a browser's offer for a whole call (60 kB with nine
+// pictures) takes 14 seconds as it is, and more than half a second if it is
+// merely compressed. In both forms together it is less than a kilobyte.
+//
+//	offer -> SDP (sections by difference) -> JSON -> Encode (DEFLATE, dictionary) -> one binary frame
+//
+// The dictionary is part of the protocol: it is frozen under the number in
+// Subprotocol, and another one needs another number. It holds what messages of
+// ours and descriptions of Chromium, of this project's server and of its client
+// have in common.
+package compact
+
+import (
+	"bytes"
+	"compress/flate"
+	_ "embed"
+	"errors"
+	"io"
+	"sync"
+)
+
+// Subprotocol is the name under which a WebSocket carries messages in this form
+// (RFC 6455 §1.9): each is one binary frame.
+const Subprotocol = "rivulet.v1.compact.1"
+
+// PlainSubprotocol is the name for text frames with JSON, for clients that want
+// to name something: browsers fail when none of the names they offer is taken.
+const PlainSubprotocol = "rivulet.v1"
+
+var (
+	// ErrTooLarge says that a message is longer than the limit once decoded.
+	ErrTooLarge = errors.New("compact: the message is too large")
+	// ErrCorrupt says that a message is not DEFLATE.
+	ErrCorrupt = errors.New("compact: the message cannot be decompressed: it is not raw DEFLATE with dictionary 1")
+)
+
+//go:embed dictionary.txt
+var dictionary []byte
+
+// Compressors are large (about 600 kB with their tables) and reset quickly.
+var (
+	writers = sync.Pool{New: func() any {
+		w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
+		if err != nil {
+			panic(err) // the level is a constant
+		}
+		return w
+	}}
+	readers = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
+)
+
+// Encode answers a message as raw DEFLATE (RFC 1951) with the dictionary.
+func Encode(message []byte) []byte {
+	var out bytes.Buffer
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
+	w.Reset(&out)
+	// A buffer refuses nothing.
+	_, _ = w.Write(message)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+// Decode answers a message of at most limit bytes, ErrTooLarge or ErrCorrupt.
+func Decode(data []byte, limit int) ([]byte, error) {
+	r := readers.Get().(io.ReadCloser)
+	defer readers.Put(r)
+	source := bytes.NewReader(data)
+	if err := r.(flate.Resetter).Reset(source, dictionary); err != nil {
+		return nil, ErrCorrupt
+	}
+	message, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	switch {
+	case err != nil || source.Len() > 0 && len(message) <= limit:
+		return nil, ErrCorrupt
+	case len(message) > limit:
+		return nil, ErrTooLarge
+	}
+	return message, nil
+}

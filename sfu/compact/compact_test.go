@@ -1,0 +1,198 @@
+package compact
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "make the dictionary anew from testdata/samples; only before a version is published")
+
+// message is one recorded message of testdata.
+func message(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSpace(b)
+}
+
+// shorten writes the description in a message in its compact form.
+func shorten(t testing.TB, b []byte, field string) []byte {
+	t.Helper()
+	var all map[string]json.RawMessage
+	var sdp string
+	if json.Unmarshal(b, &all) != nil || json.Unmarshal(all[field], &sdp) != nil {
+		t.Fatalf("no %s in %.60s", field, b)
+	}
+	short, err := json.Marshal(SDP(sdp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Replace(b, all[field], short, 1)
+}
+
+// random is what differs from call to call: it is of no use in a dictionary.
+var random = regexp.MustCompile(`(ice-ufrag:|ice-pwd:|fingerprint:sha-256 |cname:|msid:- |o=- |ssrc-group:FID |a=ssrc:)[^\\ ]*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(p|t|r)_[\w-]{16,}`)
+
+func TestDictionary(t *testing.T) {
+	if !*update {
+		t.Skip("the dictionary is frozen; it is made by -update")
+	}
+	var d bytes.Buffer
+	// What is at the end is cheapest to point at: the joins come last.
+	d.Write(message(t, "samples/events.json"))
+	d.Write(random.ReplaceAll(shorten(t, message(t, "samples/joined-chromium.json"), "answer"), []byte("$1")))
+	d.Write(random.ReplaceAll(shorten(t, message(t, "samples/join-chromium.json"), "offer"), []byte("$1")))
+	if err := os.WriteFile("dictionary.txt", d.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", d.Len())
+}
+
+// A join of a browser and its reply are a kilobyte each, whatever call it is.
+func TestSizes(t *testing.T) {
+	for _, test := range []struct {
+		name, field string
+		most        int
+	}{
+		{"join-chromium.json", "offer", 1000},
+		{"joined-chromium.json", "answer", 1000},
+	} {
+		b := message(t, test.name)
+		short := Encode(shorten(t, b, test.field))
+		t.Logf("%s: %d bytes, compact %d", test.name, len(b), len(short))
+		if len(short) > test.most {
+			t.Errorf("%s: %d bytes of %d, at most %d", test.name, len(short), len(b), test.most)
+		}
+	}
+	for line := range strings.SplitSeq(string(message(t, "changes.json")), "\n") {
+		n := len(Encode([]byte(line)))
+		t.Logf("%d bytes, compact %d: %.24s", len(line), n, line)
+		if n > 60 {
+			t.Errorf("%d bytes, at most 60: %s", n, line)
+		}
+	}
+}
+
+func TestDescriptionsComeBack(t *testing.T) {
+	for name, field := range map[string]string{"join-chromium.json": "offer", "joined-chromium.json": "answer", "samples/join-chromium.json": "offer"} {
+		var all map[string]any
+		if err := json.Unmarshal(message(t, name), &all); err != nil {
+			t.Fatal(err)
+		}
+		sdp := all[field].(string)
+		short := SDP(sdp)
+		if back, compact, err := Expand(short, len(sdp)); back != sdp || !compact || err != nil {
+			t.Errorf("%s: does not come back: %v", name, err)
+		}
+		if len(short)*3 > len(sdp) {
+			t.Errorf("%s: %d bytes of %d", name, len(short), len(sdp))
+		}
+		if _, _, err := Expand(short, len(sdp)-1); !errors.Is(err, ErrSDP) {
+			t.Errorf("%s: beyond the limit: %v", name, err)
+		}
+	}
+}
+
+// What is no ordinary description passes as it is.
+func TestOtherTextsPass(t *testing.T) {
+	for _, text := range []string{"", "v=0", "v=0\n", "v=0\r\n\r\n", "v=0\r\n=1\r\n", "v=0\r\n-1\r\n", "a\rb\r\n", "a\nb\r\n"} {
+		if got := SDP(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+		if back, compact, err := Expand(text, 0); back != text || compact || err != nil {
+			t.Errorf("%q expanded to %q, %v", text, back, err)
+		}
+	}
+}
+
+func TestBadForms(t *testing.T) {
+	for _, text := range []string{
+		"~1", "~1\n", "~1v=0", "~1\n=1", "~1\n-1", "~1\nm=audio 9\n=1", "~1\nm=audio 9\na=x\nm=audio 9\n=2", "~1\nm=audio 9\na=x\nm=audio 9\n=0",
+		"~1\nm=audio 9\na=x\nm=audio 9\n=-1", "~1\nm=audio 9\na=x\nm=video 9\n=1", "~1\na=x\r", "~1\na=x\n\na=y", "~1\n=99999999999999999999", "~1\n=",
+	} {
+		if back, _, err := Expand(text, 1000); !errors.Is(err, ErrSDP) {
+			t.Errorf("%q expanded to %q, %v", text, back, err)
+		}
+	}
+	// A short text cannot become a long one.
+	bomb := "~1\nm=a\n" + strings.Repeat("a=0123456789\n", 100) + strings.Repeat("m=a\n=100\n", 1000) + "m=a"
+	if _, _, err := Expand(bomb, 100_000); !errors.Is(err, ErrSDP) {
+		t.Errorf("a bomb: %v", err)
+	}
+}
+
+func TestAnyDescriptionComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lines := rapid.SliceOf(rapid.SampledFrom([]string{"m=audio 9", "m=video 9", "a=a", "a=b", "a=c", "b=~1", "~1"})).Draw(t, "lines")
+		text := "v=0\r\n" + strings.Join(append(lines, ""), "\r\n")
+		if back, compact, err := Expand(SDP(text), len(text)); back != text || !compact || err != nil {
+			t.Fatalf("%q came back as %q, %v", text, back, err)
+		}
+	})
+}
+
+func TestMessagesComeBack(t *testing.T) {
+	for _, b := range [][]byte{nil, []byte("{}"), message(t, "join-chromium.json"), bytes.Repeat([]byte{0}, 90_000)} {
+		got, err := Decode(Encode(b), 96<<10)
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%d bytes came back as %d, %v", len(b), len(got), err)
+		}
+	}
+	if _, err := Decode(Encode(make([]byte, 10<<20)), 96<<10); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("10 MB of zeros: %v", err)
+	}
+	for name, b := range map[string][]byte{"empty": nil, "JSON": []byte(`{"type":"ping"}`), "cut": Encode([]byte(`{"type":"something"}`))[:4], "more": append(Encode([]byte("{}")), 1)} {
+		if got, err := Decode(b, 1000); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(Encode([]byte(`{"type":"ping","id":"1"}`)))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := Decode(data, 1<<16)
+		if err != nil {
+			return
+		}
+		if again, err := Decode(Encode(b), 1<<16); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%q does not come back: %v", b, err)
+		}
+	})
+}
+
+func FuzzExpand(f *testing.F) {
+	f.Add("~1\nv=0\nm=audio 9\na=x\nm=audio 9\n=1")
+	f.Fuzz(func(t *testing.T, text string) {
+		sdp, compact, err := Expand(text, 1<<16)
+		if err != nil || !compact {
+			return
+		}
+		if len(sdp) > 1<<16 {
+			t.Fatalf("%d bytes", len(sdp))
+		}
+		if back, _, err := Expand(SDP(sdp), 1<<16); err != nil || back != sdp {
+			t.Fatalf("%q came back as %q, %v", sdp, back, err)
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	m := shorten(b, message(b, "join-chromium.json"), "offer")
+	b.ReportAllocs()
+	for b.Loop() {
+		Encode(m)
+	}
+}

@@ -1,0 +1,115 @@
+package ws_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/rivulet-rtc/rivulet/sfu/compact"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+// dialAs opens a WebSocket that offers subprotocols.
+func (s *site) dialAs(names ...string) *client {
+	s.t.Helper()
+	c, _, err := websocket.Dial(s.t.Context(), "ws://10.0.0.1/", &websocket.DialOptions{HTTPClient: s.client, Subprotocols: names})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c.SetReadLimit(1 << 20)
+	return &client{c, s.t}
+}
+
+// exchange writes one frame and reads the next.
+func (c *client) exchange(kind websocket.MessageType, b []byte) (websocket.MessageType, []byte) {
+	c.t.Helper()
+	if err := c.Write(c.t.Context(), kind, b); err != nil {
+		c.t.Fatal(err)
+	}
+	kind, b, err := c.Read(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return kind, b
+}
+
+// A real browser's join takes less than a kilobyte each way in the compact form.
+func TestCompactJoin(t *testing.T) {
+	recorded, err := os.ReadFile("../../compact/testdata/join-chromium.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var join map[string]any
+	if err := json.Unmarshal(recorded, &join); err != nil {
+		t.Fatal(err)
+	}
+	join["offer"] = compact.SDP(join["offer"].(string))
+	plain, err := json.Marshal(join)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, nil, func(t *testing.T, s *site) {
+		c := s.dialAs(compact.Subprotocol, compact.PlainSubprotocol)
+		defer s.close(c)
+		up := compact.Encode(plain)
+		kind, down := c.exchange(websocket.MessageBinary, up)
+		b, err := compact.Decode(down, 1<<20)
+		if err != nil || kind != websocket.MessageBinary {
+			t.Fatalf("a frame of type %v: %v", kind, err)
+		}
+		var joined struct {
+			Type, Answer string
+		}
+		if err := json.Unmarshal(b, &joined); err != nil || joined.Type != "joined" {
+			t.Fatalf("%.200s, %v", b, err)
+		}
+		answer, short, err := compact.Expand(joined.Answer, signal.MaxOfferSize)
+		if err != nil || !short || !strings.HasPrefix(answer, "v=0\r\n") || strings.Count(answer, "\r\nm=") != 16 {
+			t.Errorf("the answer is %.100q (compact %v, %v)", answer, short, err)
+		}
+		t.Logf("%d bytes up (%d before), %d down (%d before)", len(up), len(recorded), len(down), len(b)-len(joined.Answer)+len(answer))
+		if len(up) > 1000 || len(down) > 1000 {
+			t.Error("more than a kilobyte")
+		}
+	})
+}
+
+// What is not in the form agreed is refused, and the connection goes on.
+func TestCompactForm(t *testing.T) {
+	serve(t, nil, func(t *testing.T, s *site) {
+		c := s.dialAs(compact.Subprotocol)
+		defer s.close(c)
+		refused := func(name string, kind websocket.MessageType, b []byte, want signal.Code) {
+			t.Helper()
+			_, answer := c.exchange(kind, b)
+			plain, err := compact.Decode(answer, 1<<16)
+			var m message
+			if err != nil || json.Unmarshal(plain, &m) != nil || m.Code != want {
+				t.Errorf("%s: %s, %v; want %s", name, plain, err, want)
+			}
+		}
+		refused("text", websocket.MessageText, []byte(`{"type":"ping","id":"1"}`), signal.BadMessage)
+		refused("no DEFLATE", websocket.MessageBinary, []byte{1, 2, 3, 4}, signal.BadMessage)
+		refused("a bomb", websocket.MessageBinary, compact.Encode(make([]byte, 8<<20)), signal.BadMessage)
+		refused("no JSON", websocket.MessageBinary, compact.Encode([]byte("x")), signal.BadMessage)
+		refused("no description", websocket.MessageBinary,
+			compact.Encode([]byte(`{"type":"join","id":"2","version":1,"room":"a","offer":"~1\nv=0\n=1"}`)), signal.BadOffer)
+	})
+}
+
+// Browsers fail when none of the names that they offer is taken.
+func TestPlainSubprotocol(t *testing.T) {
+	serve(t, nil, func(t *testing.T, s *site) {
+		c := s.dialAs("something", compact.PlainSubprotocol)
+		defer s.close(c)
+		if c.Subprotocol() != compact.PlainSubprotocol {
+			t.Errorf("the server took %q", c.Subprotocol())
+		}
+		if kind, b := c.exchange(websocket.MessageText, []byte(`{"type":"ping","id":"1"}`)); kind != websocket.MessageText || !json.Valid(b) {
+			t.Errorf("answered %q", b)
+		}
+	})
+}
