@@ -20,9 +20,9 @@ import (
 var thinSteps = []plan.Step{{At: 0, Rate: units.Mbps}, {At: thinAt, Rate: 150 * units.Kbps}, {At: wideAt, Rate: units.Mbps}}
 
 const (
-	thinAt = 6 * time.Second
-	wideAt = 11 * time.Second
-	overAt = 18 * time.Second
+	thinAt = 5 * time.Second
+	wideAt = 9 * time.Second
+	overAt = 16 * time.Second
 )
 
 // TestThinLink: whatever the camera sends, a subscriber whose link goes from 1
