@@ -46,20 +46,11 @@ func TestRepairPacketsReachChromium(t *testing.T) {
 	before := bob.state()
 	bob.goesOn(10*time.Second, before)
 	got, _ = evaluate[repaired](bob, repairScript)
-	var sent uint64
-	snapshot, _ := s.room("far")
-	for _, p := range snapshot.Participants {
-		if p.Path != nil {
-			for _, slot := range p.Path.Slots {
-				sent += slot.Repairs
-			}
-		}
-	}
-	t.Logf("%d repair packets sent; received %+v", sent, got)
+	t.Logf("received %+v", got)
 	if report := link.stop(); !report.Valid {
 		t.Skipf("the machine was too busy to emulate a link: %v", report.Invalid)
 	}
-	if uint64(got.Repairs) > sent {
-		t.Errorf("%d repair packets received of %d", got.Repairs, sent)
+	if got.Discarded > got.Repairs/2 {
+		t.Errorf("%d of %d repair packets were of no use", got.Discarded, got.Repairs)
 	}
 }
