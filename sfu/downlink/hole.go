@@ -49,7 +49,7 @@ func (d *Downlink) closeHole(now time.Time, s *slot) {
 // not get, unless it can do without.
 func (d *Downlink) giveUp(now time.Time, s *slot, sequence uint16) {
 	stream := s.selector.Stream()
-	if stream < 0 || s.source.ID == 0 || int16(sequence-s.refreshed) < 0 || !s.needs(sequence) {
+	if stream < 0 || s.source.ID == 0 || s.superseded(sequence) || !s.needs(sequence) {
 		return
 	}
 	s.stats.GivenUp++
@@ -82,10 +82,17 @@ func (s *slot) needs(sequence uint16) bool {
 	return true
 }
 
+// superseded says whether a key frame was sent behind a packet. One that is
+// further back than the history reaches says nothing any more: numbers wrap.
+func (s *slot) superseded(sequence uint16) bool {
+	h := &s.history
+	return s.keyed && h.any && h.newest-s.refreshed < uint16(h.size) && int16(sequence-s.refreshed) < 0
+}
+
 // refresh notes that a key frame begins at a sequence number: what is missing
 // before it is missed no more.
 func (s *slot) refresh(sequence uint16) {
-	s.refreshed = sequence
+	s.refreshed, s.keyed = sequence, true
 	if int16(s.hole.sequence-sequence) < 0 {
 		s.hole = hole{}
 	}

@@ -175,3 +175,49 @@ func TestHeaderBytes(t *testing.T) {
 		}
 	}
 }
+
+// What nobody can still show is not sent again: what a key frame that was sent
+// replaces, and far away a frame that no other needs. A key frame long ago says
+// nothing of packets after it, though numbers wrap.
+func TestStaleRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		roundTrip time.Duration
+		after     int // packets sent since the key frame
+		sequence  int // relative to the key frame's
+		stale     bool
+		frame     codec.Info
+	}{
+		{name: "before the key frame", roundTrip: 20 * time.Millisecond, after: 10, sequence: -3, stale: true},
+		{name: "of the key frame", roundTrip: 20 * time.Millisecond, after: 10, sequence: 0},
+		{name: "after it", roundTrip: 20 * time.Millisecond, after: 10, sequence: 5},
+		{name: "a key frame long ago", roundTrip: 20 * time.Millisecond, after: 40000, sequence: 39990},
+		{name: "discardable and near", roundTrip: 100 * time.Millisecond, after: 10, sequence: 5, frame: codec.Info{Discardable: true, HasTL0PICIDX: true}},
+		{name: "discardable and far", roundTrip: 600 * time.Millisecond, after: 10, sequence: 5, stale: true, frame: codec.Info{Discardable: true, HasTL0PICIDX: true}},
+		{name: "discardable, but the receiver cannot tell", roundTrip: 600 * time.Millisecond, after: 10, sequence: 5, frame: codec.Info{Discardable: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCall(t, config(1), units.Mbps)
+			c.d.rtt = tt.roundTrip
+			s := &c.d.slots[1]
+			const key = 60000
+			for n := key - 10; n <= key+tt.after; n++ {
+				p := c.pool.Get()
+				p.Info = tt.frame
+				if n == key {
+					s.refresh(uint16(n % 65536))
+				}
+				v := stamped{}
+				v.Sequence = uint16(n % 65536)
+				s.history.store(entry{packet: p, output: v, state: held})
+			}
+			e := s.history.find(uint16((key + tt.sequence) % 65536))
+			if e == nil {
+				t.Fatal("not in the history")
+			}
+			if got := c.d.stale(s, e); got != tt.stale {
+				t.Errorf("stale: %v, want %v", got, tt.stale)
+			}
+		})
+	}
+}

@@ -23,6 +23,9 @@ const (
 	// assumedRTT is the round-trip time before one was measured.
 	assumedRTT = 100 * time.Millisecond
 	minRepeat  = 5 * time.Millisecond
+	// staleAfter is the round trip from which on a frame that no other needs
+	// comes too late when it is sent again: its successors are shown by then.
+	staleAfter = 150 * time.Millisecond
 )
 
 // repair bounds retransmission.
@@ -87,6 +90,10 @@ func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
 		d.lacks(now, s, sequence)
 		return
 	}
+	if d.stale(s, e) {
+		s.stats.NACKStale++
+		return
+	}
 	at := d.since(now)
 	if e.times >= maxRepeats && at-e.resent >= d.roundTrip() && s.cfg.Kind == Video {
 		d.giveUp(now, s, sequence) // the last repetition was lost as well
@@ -109,6 +116,21 @@ func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
 		Priority: pacing.Retransmission, Size: size, Flow: s.index, Frame: e.output.Timestamp, Value: v,
 	})
 	d.settleDrops(now)
+}
+
+// stale says whether a packet of video would come too late to be shown: a key
+// frame behind it is on its way, or no other frame needs it and the receiver, who
+// can tell, has gone on by the time that it would come.
+func (d *Downlink) stale(s *slot, e *entry) bool {
+	if s.cfg.Kind != Video || e.state != held {
+		return false
+	}
+	if s.superseded(e.output.Sequence) {
+		return true
+	}
+	i := &e.packet.Info
+	tells := len(e.packet.Descriptor) > 0 && s.cfg.Extensions.Descriptor != 0 || i.HasTL0PICIDX || i.Flexible
+	return i.Discardable && tells && d.roundTrip() >= staleAfter
 }
 
 // earnRepair adds the tokens of the time that has passed.

@@ -46,6 +46,7 @@ type slot struct {
 	hole     hole
 	// refreshed is where the newest key frame begins.
 	refreshed uint16
+	keyed     bool // refreshed has a value
 	report    report
 	grant     allocator.Grant
 	stats     SlotStats

@@ -194,6 +194,7 @@ type SlotStats struct {
 
 	Packets, Bytes                             uint64 // first transmissions; wire bytes
 	Retransmissions, RetransmissionBytes       uint64
+	NACKStale                                  uint64 // asked for too late to be shown
 	Repairs, RepairBytes                       uint64 // packets that repair loss before it is noticed
 	Verdicts                                   [verdicts]uint64
 	NACKs, NACKUnknown, NACKRefused, Keyframes uint64 // sequence numbers asked for; not known; refused; key frames asked of the publisher
