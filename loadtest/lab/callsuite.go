@@ -156,7 +156,14 @@ func pictureCalls() []Scenario {
 	out.Windows = []Window{{Name: "back", Spans: []Span{{33 * sec, 60 * sec}}}}
 	outage := callRow("call-outage-3s", "3 s outage", 60*sec, out,
 		each(both, during("back", most("voice_back_ms", 300), most("stale_voice_ms", 500), most("picture_back_ms", 1000))...)...)
-	return []Scenario{onEdge, stepRow, outage}
+	silent := two(same(link.Config{Capacity: link.Constant(1000 * k)}), func(f, t *Person) {
+		seeing(f, t)
+		f.Voice, t.Voice = nil, nil
+	})
+	silent.Windows = []Window{{Name: "begin", Spans: []Span{{2 * sec, 30 * sec}}}, {Name: "later", Spans: []Span{{10 * sec, 30 * sec}}}}
+	noVoice := callRow("call-no-voice", "video alone, 1 M: nobody has a microphone", 30*sec, silent,
+		each(both, most("picture_back_ms.begin", 3000), least("fps.later", 12), least("height.later", 180))...)
+	return []Scenario{onEdge, stepRow, outage, noVoice}
 }
 
 // groupCalls are rooms of six.

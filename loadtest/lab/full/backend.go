@@ -156,8 +156,17 @@ func targets(all []lab.Target, c Controller) []lab.Target {
 	if c != RivuletDown {
 		return all
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(t lab.Target) bool { return slices.Contains(unfilled, t.Metric) })
+	some := slices.DeleteFunc(slices.Clone(all), func(t lab.Target) bool { return slices.Contains(unfilled, t.Metric) })
+	if len(some) > 0 { // who sends nothing has no queue and no loss
+		least := leastSent
+		some = append(some, lab.Target{Metric: "rate_kbps", Least: &least})
+	}
+	return some
 }
+
+// leastSent is what a server that chooses among layers delivers at least, in
+// kbit/s: less than the smallest layer.
+const leastSent lab.Number = 10
 
 // notBuilt is the result of what did not run: it passes nothing.
 func notBuilt(s lab.Scenario, c Controller, seed uint64, why string) lab.Result {
