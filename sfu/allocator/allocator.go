@@ -64,6 +64,7 @@ const (
 	Still                           // only a picture now and then fits
 	Publisher                       // the publisher cannot send more now
 	DataBudget                      // the subscriber's data budget allows no more
+	Reasons                         // how many there are
 )
 
 var reasonNames = [...]string{

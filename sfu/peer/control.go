@@ -73,12 +73,14 @@ func (g *ingress) appendFeedback(now time.Time, dst []rtcp.Packet) []rtcp.Packet
 func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) []rtcp.Packet {
 	g.sequences = in.stream.AppendNACKs(now, g.sequences[:0])
 	if len(g.sequences) > 0 {
+		g.peer.media.counts.asked.Add(uint64(len(g.sequences)))
 		dst = append(dst, &rtcp.TransportLayerNack{
 			MediaSSRC: in.ssrc,
 			Nacks:     rtcp.NackPairsFromSequenceNumbers(g.sequences),
 		})
 	}
 	if in.stream.KeyframeDue(now) {
+		g.peer.media.counts.keyframes.Add(1)
 		dst = append(dst, &rtcp.PictureLossIndication{MediaSSRC: in.ssrc})
 	}
 	return dst

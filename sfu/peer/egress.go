@@ -49,6 +49,7 @@ type egress struct {
 	ratesAt   time.Time
 	statsAt   time.Time
 	ingressAt time.Time // when the peer's incoming side wants its tick
+	accounted accounted
 
 	// Reused for each packet.
 	out        downlink.Outgoing
@@ -105,6 +106,7 @@ func (e *egress) tick(now time.Time) {
 	if !e.statsAt.After(now) {
 		e.statsAt = now.Add(statsEvery)
 		stats := e.down.Stats()
+		e.account(&stats)
 		e.peer.stats.Store(&stats)
 	}
 }
@@ -258,6 +260,8 @@ func (e *egress) close() {
 	}
 	e.peer.worker.detach(e)
 	stats := e.down.Stats()
+	e.account(&stats)
+	e.account(nil)
 	e.peer.stats.Store(&stats)
 	e.down.Close()
 }

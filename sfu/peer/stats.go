@@ -14,6 +14,9 @@ type counters struct {
 
 	forwarded, forwardedBytes atomic.Uint64
 
+	asked, keyframes atomic.Uint64
+	tally            tally
+
 	mixes, mixOutputs atomic.Int64
 	mixed             atomic.Uint64
 }
@@ -35,6 +38,10 @@ type Stats struct {
 	Received, Forwarded, ForwardedBytes uint64
 	// Peers and BuffersInUse are current.
 	Peers, BuffersInUse int64
+	// Asked is how many packets publishers were asked to send again, Keyframes
+	// how many key frames.
+	Asked, Keyframes uint64
+	Downlinks        DownlinkStats
 	// Mixes is how many rooms are mixed for now, MixOutputs how many streams
 	// are encoded for them, Mixed how many packets these have made.
 	Mixes, MixOutputs int64
@@ -54,6 +61,9 @@ func (m *Media) Stats() Stats {
 		Forwarded:   m.counts.forwarded.Load(),
 
 		ForwardedBytes: m.counts.forwardedBytes.Load(),
+		Asked:          m.counts.asked.Load(),
+		Keyframes:      m.counts.keyframes.Load(),
+		Downlinks:      m.counts.tally.stats(),
 		Peers:          m.peers.Load(),
 		BuffersInUse:   m.pool.InUse(),
 		Mixes:          m.counts.mixes.Load(),

@@ -60,6 +60,7 @@ func reason(label string, v uint64) sample { return sample{label, float64(v)} }
 // and a test compares. None carries a room, a participant or an address.
 func metrics() []metric {
 	all := engineMetrics()
+	all = append(all, mediaMetrics()...)
 	all = append(all, socketMetrics()...)
 	return append(all, relayMetrics()...)
 }
