@@ -100,7 +100,6 @@ func radioRows() []Scenario {
 	voice := overProfile("gprs-voice", "GPRS 50 k, audio only at the client's default rate", "gprs",
 		most("queue_ms_p95", 150), most("added_loss", 0))
 	// A browser's default: 27 to 31 kbit/s of payload in packets of 20 ms.
-	// Nothing lowers it yet: voice modes are not built.
 	voice.Flows = []Flow{{Media: Media{Voice: 30 * units.Kbps}}}
 	edge := overProfile("edge", "EDGE 120-240 k", "edge", append(goals(94, 85, 1), most("recover_s", 4))...)
 	edge.Rises, edge.Limit = []time.Duration{60 * sec}, "1 RTT + report"

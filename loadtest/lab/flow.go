@@ -43,8 +43,8 @@ type flow struct {
 	sent       feedback.Sent
 	numbers    [padding + 1]uint16 // next RTP sequence number of each class
 	reports    []bwe.PacketReport
-	picture    source // nil without video
-	speech     source // nil without voice
+	picture    source   // nil without video
+	speech     *speaker // nil without voice
 	out        *route
 	sequence   int64
 	probe      uint16
@@ -145,7 +145,7 @@ func (f *flow) wish(now time.Duration) {
 		most = m.Held
 	}
 	base := m.wireVoice()
-	l := bwe.Ladder{Base: max(base, voiceFloor)}
+	l := bwe.Ladder{Base: max(f.speech.thinnest(), voiceFloor)}
 	switch {
 	case !f.spec.sends(now):
 		l = bwe.Ladder{}
@@ -179,7 +179,7 @@ func (f *flow) produce(now time.Duration) {
 		f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key, Value: now})
 	}
 	if f.speech != nil {
-		f.speech.poll(now, 0, out)
+		f.speech.poll(now, f.controller.Decision().Target, out)
 	}
 	if f.picture != nil {
 		f.picture.poll(now, f.videoRate(now), out)
@@ -189,7 +189,7 @@ func (f *flow) produce(now time.Duration) {
 // videoRate is what of the target is video's.
 func (f *flow) videoRate(now time.Duration) units.Rate {
 	m := f.spec.Media
-	rate := max(0, f.controller.Decision().Target-m.wireVoice(), m.Least)
+	rate := max(0, f.controller.Decision().Target-f.speech.wire(), m.Least)
 	if m.Most > 0 {
 		rate = min(rate, m.Most)
 	}

@@ -126,11 +126,18 @@ func TestSourcesKeepTheirRate(t *testing.T) {
 		}
 	}
 	m := Media{Voice: 20 * units.Kbps}
-	if got := sum(newSpeaker(m, 1, 0), 0); math.Abs(float64(got-m.wireVoice())) > 1500 {
+	if got := sum(newSpeaker(m, 1, 0), units.Mbps); math.Abs(float64(got-m.wireVoice())) > 1500 {
 		t.Errorf("a voice of 20 kbit/s sends %v, want %v", got, m.wireVoice())
 	}
+	for _, thin := range []units.Rate{10e3, 16e3, 25e3, 40e3} {
+		// A voice that does not fit gives way, as far as it goes.
+		floor := newSpeaker(m, 1, 0).thinnest()
+		if got := sum(newSpeaker(m, 1, 0), thin); got > max(thin, floor)+1500 || got < thin/2 {
+			t.Errorf("a voice of 20 kbit/s where %v fit sends %v", thin, got)
+		}
+	}
 	m.Spurts = true
-	if got := sum(newSpeaker(m, 1, 0), 0); got > m.wireVoice()*7/10 {
+	if got := sum(newSpeaker(m, 1, 0), units.Mbps); got > m.wireVoice()*7/10 {
 		t.Errorf("a voice that pauses sends %v of %v", got, m.wireVoice())
 	}
 }
