@@ -36,9 +36,9 @@
 // as none, as far as it was seen at the calmest.
 //
 // A queue that does not drain although clearly less is sent is not ours: it is
-// taken for the path's own until it goes away, and where that happens again,
-// or packets are lost in it, for another flow's: then loss is the signal, as
-// it is to the other, and short dips ask whether the other is gone (compete.go).
+// taken for the path's own until it goes away. Where a train of packets shows
+// that the path carries much more than we get of it, it is another flow's: then
+// a little less than half of the path is held, until the queue is gone (compete.go).
 //
 // The package is a pure state machine on the standard library: no clock,
 // goroutine, lock, timer or map, and no allocation but for a history that
@@ -124,7 +124,7 @@ type State uint8
 
 // States of the controller.
 const (
-	// Startup: nothing is known yet, the rate doubles by probes.
+	// Startup: nothing is known yet; a first train, then probes that triple the rate.
 	Startup State = iota
 	// Track: the rate follows the path.
 	Track

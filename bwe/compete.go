@@ -1,59 +1,155 @@
 package bwe
 
-import "time"
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
 
 const (
-	// Beside a flow that fills the queue whatever the delay, the rate rises by
-	// competeRise packets a round trip in each round trip and falls to
-	// competeFall at a loss (RFC 5681 §3.1: 1 and a half; with delayed
-	// acknowledgements its rise is half a packet, its fall deeper).
-	competeRise = 1.2
-	competeFall = 0.7
-	// competeCatch is the growth, per second, until the first loss: what was
-	// lost to the other flow while we took its queue for ours.
-	competeCatch = 0.6
-	competeSize  = 1200 * 8 // bits of the packet it is reckoned in
-	// Every aloneEvery the rate falls to aloneShare for a moment. Packets that
-	// come aloneRatio faster than they were sent are alone in the queue.
-	aloneEvery = 10 * time.Second
-	aloneShare = 0.6
-	aloneRatio = 1.45
+	// A queue that stays long, or grows, may be another flow's. Then one train
+	// is sent at contestRate: packets so close to each other that the spacing
+	// at which they come is the path's, whoever else fills its queue. Where that
+	// is contested times what we get, the path is shared.
+	contestRate  = 4 * units.Mbps
+	contested    = 1.8
+	contestFirst = 2 * time.Second // until the next one, doubling to contestLast
+	contestLast  = 8 * time.Second
+	contestSoon  = 500 * time.Millisecond // while it is shared, doubling to contestAgain
+	contestAgain = 4 * time.Second
+	// contestWeight is how much one train counts among those before it.
+	contestWeight = 0.25
+	contestMost   = 2400 // bytes
+	deepCut       = 0.6
+
+	// fairShare of the path is what is held beside the other: a little less than
+	// half, for trains that met in a slot make the path seem larger.
+	fairShare = 0.48
+	// A loss cuts the rate to competeFall; it is back after competeBack, as
+	// CUBIC is within some seconds whatever the round trip (RFC 9438).
+	competeFall = 0.8
+	competeBack = 4 * time.Second
+	// A queue that lost nothing for competeStill and hardly moved is no flow's:
+	// the path became longer.
+	competeStill = 5 * time.Second
+	stillness    = 15 * time.Millisecond
 )
 
 // compete holds a share of a path whose queue another flow keeps full: there
-// delay says nothing of us, only loss does, as it does to the other.
+// delay says nothing of us.
 type compete struct {
-	on     bool
-	since  int64
-	lost   bool  // a loss was met; before it the rate catches up
-	cut    int64 // time of the last cut
-	asked  int64 // when it was last asked whether the other is still there
-	asking int64 // until then it is; 0 when it is not
+	on   bool
+	size float64 // bytes of a train, smoothed
+	span float64 // nanoseconds in which it came: together what the path carries
+	in   float64 // bits a second at which it was sent
+	cut  int64   // time of the last cut
+
+	// Shortest and longest queue since then, to tell a flow from a longer path.
+	since         int64
+	least, most   int64
+	lostSomething bool
+
+	// The search for another flow.
+	asked     bool // the probe under way is to find it
+	found     int  // trains in a row that told of one
+	next      int64
+	pause     time.Duration
+	fullSince int64
+}
+
+// suspects says that the queue may be another flow's, and that it is time to
+// find out.
+func (c *Controller) suspects(now int64) bool {
+	p := &c.compete
+	if p.on {
+		return now >= p.next
+	}
+	// It must be worth what a train adds to it; it is where the rate was cut deeply.
+	worth := fullQueue
+	if c.capacity > c.proven.Scale(deepCut) {
+		worth = max(fullQueue, 2*trainSize.At(c.capacity))
+	}
+	switch {
+	case c.queue+c.delays.offset <= c.goal+int64(worth):
+		p.fullSince = 0
+		if c.quiet {
+			p.pause = 0
+		}
+		return false
+	case p.fullSince == 0:
+		p.fullSince = now
+	}
+	return now-p.fullSince > int64(max(200*time.Millisecond, c.response())) && now >= p.next
+}
+
+// contest begins the search.
+func (c *Controller) contest(now int64) {
+	p := &c.compete
+	p.asked = true
+	if p.on {
+		p.pause = min(2*p.pause, contestAgain)
+	} else {
+		p.pause = min(max(contestFirst, 2*p.pause), contestLast)
+	}
+	p.next = now + int64(p.pause)
+	size := c.capacity.In(c.cfg.ProbeQueue)
+	c.stats.Probes++
+	c.probe.start(now, min(contestRate, c.cfg.Max), max(trainSize, min(size, contestMost)))
+}
+
+// finishContest takes what the train found.
+func (c *Controller) finishContest(now int64, o outcome) {
+	p := &c.compete
+	p.asked = false
+	if !o.ok || o.in < c.arriving.rate().Scale(contested) {
+		return // nobody sent it, or not as a train
+	}
+	switch {
+	case p.on:
+		// Jitter lengthens one span and shortens another; their mean is right.
+		p.size += (float64(o.size) - p.size) * contestWeight
+		p.span += (float64(o.span) - p.span) * contestWeight
+		p.in += (float64(o.in) - p.in) * contestWeight
+	case c.full() && o.size.Over(o.span) > max(c.arriving.rate(), c.sending.rate(), c.capacity).Scale(contested):
+		// Jitter may have pushed one train together; two are seldom wrong.
+		p.size, p.span, p.in = p.size+float64(o.size)/2, p.span+float64(o.span)/2, p.in+float64(o.in)/2
+		if p.found++; p.found == 2 {
+			c.beginCompete(now)
+			return
+		}
+		p.next, p.pause = now, p.pause/2
+	default:
+		p.found, p.size, p.span, p.in = 0, 0, 0, 0
+		c.stats.ProbesFailed++
+	}
 }
 
 // beginCompete takes the queue for another flow's.
 func (c *Controller) beginCompete(now int64) {
-	c.compete = compete{on: true, since: now, asked: now, cut: now}
+	p := &c.compete
+	*p = compete{
+		on: true, size: p.size, span: p.span, in: p.in,
+		cut: now, since: now, least: never, next: now + int64(contestSoon), pause: contestSoon,
+	}
 	c.test = lossTest{}
-	c.draining = 0
-	c.probe.stop()
+	c.draining, c.stuckSince, c.pressing = 0, 0, false
+	c.learned = true
 	c.losses.skip(now)
 }
 
 // endCompete goes back to the delay as the signal.
 func (c *Controller) endCompete(now int64) {
-	c.compete = compete{}
-	c.delays.offset = 0
+	c.compete = compete{next: now + int64(contestFirst)}
 	c.quietSince, c.emptied, c.stuckSince, c.adopted = now, now, 0, 0
 	c.losses.skip(now)
 }
 
-// share is control while another flow fills the queue.
+// share is control while another flow fills the queue. What we hold does not
+// fill the path alone: when the other goes the queue drains, and that is its end.
 func (c *Controller) share(now, dt int64) {
 	p := &c.compete
 	c.delays.rotated = now // the base of before is the one to come back to
-	wait := c.queue + c.delays.offset
-	if wait < c.calm || c.alone(now) {
+	if c.queue+c.delays.offset < c.calm {
 		c.endCompete(now)
 		return
 	}
@@ -62,42 +158,51 @@ func (c *Controller) share(now, dt int64) {
 	if l.got+l.missed >= lossEpochPackets || lost {
 		l.skip(now)
 	}
+	if c.longer(now, lost) {
+		return
+	}
+	limit := c.bound(p.path(c.arriving.rate()).Scale(fairShare))
 	rtt := max(c.rtt, int64(20*time.Millisecond))
+	step := float64(dt) / float64(competeBack)
 	switch {
 	case lost && now-p.cut > rtt+rtt/4:
-		p.cut, p.lost = now, true
+		p.cut = now
 		c.capacity = c.capacity.Scale(competeFall)
-		c.learned = true
 		c.stats.Cuts++
-	case c.sending.rate() < c.capacity.Scale(used) || p.asking != 0:
-	case !p.lost:
-		c.capacity = c.capacity.Scale(1 + competeCatch*float64(dt)/float64(time.Second))
+	case c.capacity > limit:
+		c.capacity -= (c.capacity - limit).Scale(min(1, 4*step))
 	default:
-		r := float64(rtt) / float64(time.Second)
-		rise := competeRise * competeSize / (r * r) * float64(dt) / float64(time.Second)
-		c.capacity += c.bound(c.cfg.Min).Scale(rise / float64(c.cfg.Min))
+		c.capacity = min(limit, c.capacity+limit.Scale(step))
 	}
 }
 
-// alone asks now and then whether the other flow is gone, by sending less.
-func (c *Controller) alone(now int64) bool {
+// path is what the whole path carries, of which got is ours. While a train was
+// sent the other's packets came between: of those of its size/in seconds, as
+// many as the path serves beside ours. Hence rate = path / (1 + (path-got)/in).
+func (p *compete) path(got units.Rate) units.Rate {
+	if p.span <= 0 {
+		return 0
+	}
+	rate := p.size * 8 / p.span * float64(time.Second)
+	rate = min(rate, p.in*0.8)
+	return units.Rate(rate * max(0.5, 1-float64(got)/p.in) / (1 - rate/p.in))
+}
+
+// longer notices that no flow fills the queue but the path became longer.
+func (c *Controller) longer(now int64, lost bool) bool {
 	p := &c.compete
-	if p.asking == 0 {
-		if now-p.asked > int64(aloneEvery) {
-			p.asked = now
-			p.asking = now + max(int64(time.Second), 2*c.rtt)
-		}
+	p.least, p.most = min(p.least, c.queue), max(p.most, c.queue)
+	p.lostSomething = p.lostSomething || lost
+	if now-p.since < int64(competeStill) {
 		return false
 	}
-	if now > p.asking {
-		p.asking, p.asked = 0, now
-		return false
+	if !p.lostSomething && p.most-p.least < int64(stillness) {
+		c.delays.adopt(c.queue)
+		c.arrivals.reset()
+		c.queue, c.ahead = 0, 0
+		c.endCompete(now)
+		return true
 	}
-	// Judge packets that were sent meanwhile.
-	span := int64(400 * time.Millisecond)
-	d := c.arrivals.busy(c.slack()-c.delays.offset, span)
-	if !d.ok || c.arrivals.nth(0).sentAt-int64(d.fed) < p.asked {
-		return false
-	}
-	return float64(d.fed) > aloneRatio*float64(d.span)
+	p.since, p.least, p.most, p.lostSomething = now, never, 0, false
+	return false
 }

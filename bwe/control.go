@@ -40,8 +40,6 @@ const (
 	// emptyingShare of the target is what is sent meanwhile, and while it is
 	// found out whose queue it is that does not drain.
 	emptyingShare = 0.8
-	// adoptedLately is how long a queue that was not ours is remembered.
-	adoptedLately = 30 * time.Second
 	// measureDoubt times the noise is the span over which a delivery rate is
 	// worth half of what was believed before.
 	measureDoubt = 40
@@ -206,13 +204,8 @@ func (c *Controller) unstick(now int64) {
 	// one that stays although we send clearly less is not ours.
 	c.pressing = now-c.stuckSince > longest/3
 	if now-c.stuckSince > longest {
-		// A path that became longer does so once, and loses nothing for it.
-		again := c.adopted != 0 && now-c.adopted < int64(adoptedLately)
 		c.adopted = now
 		c.delays.adopt(c.queue)
-		if again && c.delays.offset > c.goal+int64(fullQueue) {
-			c.beginCompete(now)
-		}
 		c.stuckSince, c.pressing = 0, false
 		c.queue, c.ahead = 0, 0
 		c.arrivals.reset()
@@ -307,9 +300,6 @@ func (c *Controller) decide(reason string) {
 		d.Target = c.bound(c.capped(now, target))
 		d.Pacing = d.Target
 		if c.compete.on {
-			if c.compete.asking != 0 {
-				d.Target = c.bound(d.Target.Scale(aloneShare))
-			}
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		} else if c.emptying(now) || c.pressing {
 			// The target too, or what waits meanwhile comes at once after.

@@ -58,10 +58,6 @@ func (t *lossTest) near(r units.Rate) bool { return t.hold >= holdAgain && r < t
 func (c *Controller) judgeLoss(now int64) {
 	if c.full() {
 		c.losses.queued = true
-		if c.delays.offset > c.goal+int64(fullQueue) && c.losses.missed > 0 {
-			c.beginCompete(now)
-			return
-		}
 	}
 	if c.test.active {
 		c.runTest(now)
@@ -226,8 +222,15 @@ func (c *Controller) maybeProbe(now int64) {
 		c.maybeTrain(now)
 		return
 	}
+	if c.probe.active() || c.lastFeedback == 0 || c.blackout || c.coarse.on {
+		return
+	}
+	if c.suspects(now) {
+		c.contest(now)
+		return
+	}
 	want := c.wanted()
-	if want == 0 || c.probe.active() || now < c.probe.next || c.lastFeedback == 0 || c.blackout || c.coarse.on {
+	if want == 0 || now < c.probe.next {
 		return
 	}
 	if !c.quiet || c.learned && c.losses.suspect > 0 || c.test.holds(now) || c.compete.on ||
@@ -300,6 +303,10 @@ func (c *Controller) finishProbe(now int64) {
 	o := p.outcome(c.capacity, c.losses.link, time.Duration(c.delays.noise))
 	if c.cold {
 		c.finishTrain(now, o)
+		return
+	}
+	if c.compete.asked {
+		c.finishContest(now, o)
 		return
 	}
 	if !o.ok {

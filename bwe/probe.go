@@ -22,8 +22,8 @@ const (
 	// The first train measures a path of which nothing is known: as many bytes
 	// as 20 kbit/s carry in a third of a second, somewhat faster than a call
 	// would begin with.
-	trainSize = 800
-	trainRate = 1.2
+	trainSize units.Size = 800
+	trainRate            = 1.2
 )
 
 // probing runs one probe at a time: a cluster of packets faster than the
@@ -60,10 +60,12 @@ type probing struct {
 
 // outcome is what a finished probe found.
 type outcome struct {
-	rate    units.Rate // what the path was shown to carry
-	in      units.Rate // at which it was sent
-	through bool       // it was the probe's rate, not the path, that was the limit
-	ok      bool       // enough came to say anything
+	rate    units.Rate    // what the path was shown to carry
+	in      units.Rate    // at which it was sent
+	size    units.Size    // what came after the first, and what was lost of it by chance
+	span    time.Duration // in which it came, no shorter than it was sent
+	through bool          // it was the probe's rate, not the path, that was the limit
+	ok      bool          // enough came to say anything
 }
 
 func (p *probing) active() bool { return p.sending || p.waiting }
@@ -153,14 +155,17 @@ func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) ou
 		return outcome{}
 	}
 	share := float64(p.lost) / float64(p.lost+p.count)
+	o := outcome{ok: true, span: max(sentSpan, gotSpan)}
 	// As many may be missing by the link's own loss, by chance (two deviations).
 	own := min(share, link+2*math.Sqrt(link*(1-link)/float64(p.lost+p.count)))
 	b := units.Size(float64(p.gotBytes) / (1 - min(max(own, link), 0.9)))
 	in := min(b.Over(sentSpan), p.rate.Scale(1.1))
+	o.in, o.size = in, b
 	out := b.Over(max(gotSpan, time.Millisecond/4))
 	if share > link+0.25 {
 		// What is lost on the way through a full queue was not carried.
-		return outcome{rate: min(in, out).Scale(1 - share), in: in, ok: true}
+		o.rate = min(in, out).Scale(1 - share)
+		return o
 	}
 	// Jitter stretches a short cluster without being a bottleneck.
 	slack := min(2*noise, sentSpan/4)
@@ -168,12 +173,14 @@ func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) ou
 		if p.count < probeSure {
 			in = min(in, base.Scale(probePair))
 		}
-		return outcome{rate: in, in: in, through: true, ok: true}
+		o.rate, o.through = in, true
+		return o
 	}
 	if p.count < probeSure && noise > sentSpan/4 {
 		return outcome{} // one gap, and jitter as long
 	}
-	return outcome{rate: min(in, out), in: in, ok: true}
+	o.rate = min(in, out)
+	return o
 }
 
 // failedNow backs off after a probe that found nothing, or that told nothing:
