@@ -13,6 +13,7 @@ const (
 	// is contested times what we get, the path is shared.
 	contestRate  = 4 * units.Mbps
 	contested    = 1.8
+	nobody       = 1.25
 	contestFirst = 2 * time.Second // until the next one, doubling to contestLast
 	contestLast  = 8 * time.Second
 	contestSoon  = 500 * time.Millisecond // while it is shared, doubling to contestAgain
@@ -29,6 +30,8 @@ const (
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
 	competeBack = 4 * time.Second
+	// A queue that was not long for competeGone is nobody's any more.
+	competeGone = 5 * time.Second
 	// A queue that lost nothing for competeStill and hardly moved is no flow's:
 	// the path became longer.
 	competeStill = 5 * time.Second
@@ -38,11 +41,12 @@ const (
 // compete holds a share of a path whose queue another flow keeps full: there
 // delay says nothing of us.
 type compete struct {
-	on   bool
-	size float64 // bytes of a train, smoothed
-	span float64 // nanoseconds in which it came: together what the path carries
-	in   float64 // bits a second at which it was sent
-	cut  int64   // time of the last cut
+	on     bool
+	size   float64 // bytes of a train, smoothed
+	span   float64 // nanoseconds in which it came: together what the path carries
+	in     float64 // bits a second at which it was sent
+	cut    int64   // time of the last cut
+	filled int64   // the queue was last long
 
 	// Shortest and longest queue since then, to tell a flow from a longer path.
 	since         int64
@@ -51,7 +55,7 @@ type compete struct {
 
 	// The search for another flow.
 	asked     bool // the probe under way is to find it
-	found     int  // trains in a row that told of one
+	found     int  // trains in a row that told of one; then, that told of none
 	next      int64
 	pause     time.Duration
 	fullSince int64
@@ -110,6 +114,12 @@ func (c *Controller) finishContest(now int64, o outcome) {
 		p.size += (float64(o.size) - p.size) * contestWeight
 		p.span += (float64(o.span) - p.span) * contestWeight
 		p.in += (float64(o.in) - p.in) * contestWeight
+		if o.size.Over(o.span) > c.arriving.rate().Scale(nobody) {
+			p.found = 0
+		} else if p.found++; p.found == 2 {
+			c.capacity = min(c.capacity, c.arriving.rate())
+			c.endCompete(now) // all the path carries is ours
+		}
 	case c.full() && o.size.Over(o.span) > max(c.arriving.rate(), c.sending.rate(), c.capacity).Scale(contested):
 		// Jitter may have pushed one train together; two are seldom wrong.
 		p.size, p.span, p.in = p.size+float64(o.size)/2, p.span+float64(o.span)/2, p.in+float64(o.in)/2
@@ -129,7 +139,7 @@ func (c *Controller) beginCompete(now int64) {
 	p := &c.compete
 	*p = compete{
 		on: true, size: p.size, span: p.span, in: p.in,
-		cut: now, since: now, least: never, next: now + int64(contestSoon), pause: contestSoon,
+		cut: now, filled: now, since: now, least: never, next: now + int64(contestSoon), pause: contestSoon,
 	}
 	c.test = lossTest{}
 	c.draining, c.stuckSince, c.pressing = 0, 0, false
@@ -149,19 +159,24 @@ func (c *Controller) endCompete(now int64) {
 func (c *Controller) share(now, dt int64) {
 	p := &c.compete
 	c.delays.rotated = now // the base of before is the one to come back to
-	if c.queue+c.delays.offset < c.calm {
+	if c.full() {
+		p.filled = now
+	}
+	if c.queue+c.delays.offset < c.calm || now-p.filled > int64(competeGone) {
 		c.endCompete(now)
 		return
 	}
 	l := &c.losses
-	lost := l.missed > 0
-	if l.got+l.missed >= lossEpochPackets || lost {
+	lost := l.missed > 0 && p.filled == now // else it is the link's own
+	if l.got+l.missed >= lossEpochPackets || l.missed > 0 {
 		l.skip(now)
 	}
 	if c.longer(now, lost) {
 		return
 	}
-	limit := c.bound(p.path(c.arriving.rate()).Scale(fairShare))
+	got := c.arriving.rate()
+	// Whatever the trains say, no more than twice of what gets through.
+	limit := c.bound(min(p.path(got).Scale(fairShare), max(firstRate, got.Scale(2))))
 	rtt := max(c.rtt, int64(20*time.Millisecond))
 	step := float64(dt) / float64(competeBack)
 	switch {

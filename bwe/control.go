@@ -34,6 +34,8 @@ const (
 	firstWindow = 3000 // bytes
 	// firstWarm is the same where the capacity is known from before.
 	firstWarm = 200 * time.Millisecond
+	// coldLongest is how long a queue may hold the first train up.
+	coldLongest = 2 * time.Second
 	// firstRate is what may be offered beside the ladder's base until the path
 	// is measured: voice at its thinnest, or padding that asks for a report.
 	firstRate = 24 * units.Kbps
@@ -53,7 +55,10 @@ func (c *Controller) control(now int64) {
 	c.controlled = now
 	c.look(now)
 	switch {
-	case c.cold: // what is sent says nothing of the capacity
+	case c.cold: // what is sent says nothing of the capacity, as long as it fits
+		if now-c.firstReport > int64(coldLongest) && c.queue > c.goal {
+			c.warm(now, c.arriving.rate())
+		}
 	case c.compete.on:
 		c.share(now, dt)
 	default:
@@ -162,8 +167,17 @@ func (c *Controller) grow(now, dt int64) {
 		return
 	}
 	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
-		c.probe.active() || sent < c.capacity.Scale(used) {
+		c.probe.active() && !c.unpadded {
 		return
+	}
+	limit := c.proven
+	if sent < c.capacity.Scale(used) {
+		if !c.unpadded {
+			return // probes tell
+		}
+		// What is sent does not test the estimate, and there is no padding to
+		// test it with: it may rise to what unlocks the next step of the source.
+		limit = min(limit, min(c.arriving.rate(), sent)+c.history.largest.Over(time.Second))
 	}
 	response := max(c.response().Seconds(), 0.05)
 	var g float64
@@ -179,10 +193,7 @@ func (c *Controller) grow(now, dt int64) {
 		g = max(0.1, min(growthStartup, 0.3/response))
 	}
 	next := c.capacity.Scale(1 + g*float64(dt)/float64(time.Second))
-	if limit := c.proven.Scale(unprovenGrowth); next > limit {
-		next = max(c.capacity, limit)
-	}
-	c.capacity = next
+	c.capacity = max(c.capacity, min(next, limit.Scale(unprovenGrowth)))
 }
 
 // unstick notices a queue that our cut does not drain: it is another flow's,

@@ -44,6 +44,7 @@ type Controller struct {
 	learned  bool       // the path's limit was met once; startup is over
 	cold     bool       // nothing was measured: only the floor may be offered
 	trains   int        // first trains sent in vain
+	unpadded bool       // the last probe was not sent as it was asked for
 	peak     units.Rate // the most that arrived over a second, forgotten slowly
 	usual    units.Rate // what arrives, smoothed over some twenty reports
 	proven   units.Rate // the most that was seen to arrive or a probe showed
@@ -56,6 +57,7 @@ type Controller struct {
 	feedbacks    uint64
 	controlled   int64
 	firstSent    int64
+	firstReport  int64 // 0 before it
 
 	queue       int64 // least wait in the bottleneck, lately
 	ahead       int64 // what it will be for a packet sent now
@@ -153,7 +155,9 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 		}
 	}
 	c.lastFeedback = t
-	c.feedbacks++
+	if c.feedbacks++; c.firstReport == 0 {
+		c.firstReport = t
+	}
 	c.coarse.leave()
 	if c.blackout && came {
 		c.leaveBlackout(t)
@@ -205,7 +209,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t
-	c.lastFeedback, c.firstSent = 0, 0
+	c.lastFeedback, c.firstSent, c.firstReport = 0, 0, 0
 	c.history.abandon()
 	c.decide("route changed")
 }

@@ -26,6 +26,8 @@ const (
 	holdOnce    = 2 * time.Second
 	holdAgain   = 10 * time.Second
 	holdLongest = 2 * time.Minute
+	// longestPatience bounds it: no path is used whose round trip is longer.
+	longestPatience = 5 * time.Second
 	// testLeast and testMost bound the reports a test waits for, testLongest
 	// its time.
 	testLeast   = 30
@@ -157,15 +159,12 @@ func (c *Controller) silentAt() int64 {
 // patience is how long a report is waited for: then the path is silent, and
 // in a blackout what was sent counts as lost.
 func (c *Controller) patience() int64 {
+	p := max(int64(c.cfg.Silence), c.minRTT*3/2+int64(300*time.Millisecond), int64(2.5*c.usualGap))
 	if c.cold {
 		// How often reports come at so low a rate is not known either.
-		return max(3*int64(c.cfg.Silence), c.minRTT*3/2+int64(300*time.Millisecond))
+		p = max(p, 3*int64(c.cfg.Silence))
 	}
-	return max(
-		int64(c.cfg.Silence),
-		c.minRTT*3/2+int64(300*time.Millisecond),
-		int64(2.5*c.usualGap),
-	)
+	return min(p, int64(longestPatience)) // a forged report may tell of any round trip
 }
 
 func (c *Controller) silent(now int64) bool {
@@ -270,6 +269,9 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 	case !o.ok:
 		// Nobody can pad here: there is voice and no more. Better its best mode
 		// for a moment on a path too thin for it than its worst for good.
+		if c.queue > c.goal {
+			c.capacity = c.arriving.rate()
+		}
 	default:
 		// One that got through met no limit, and one that was not sent as a
 		// train (voice alone was in it) tells none.
@@ -278,7 +280,14 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 		}
 		c.proven = max(c.proven, min(o.rate, c.capacity))
 	}
+	c.warm(now, c.capacity)
+}
+
+// warm ends the time in which nothing was known.
+func (c *Controller) warm(now int64, capacity units.Rate) {
 	c.cold = false
+	c.capacity = c.bound(capacity)
+	c.probe.stop()
 	c.quietSince = now
 	c.probe.next = now
 }
@@ -301,6 +310,7 @@ func (c *Controller) finishProbe(now int64) {
 	}
 	p.stop()
 	o := p.outcome(c.capacity, c.losses.link, time.Duration(c.delays.noise))
+	c.unpadded = !o.ok || o.in < p.rate.Scale(0.7)
 	if c.cold {
 		c.finishTrain(now, o)
 		return

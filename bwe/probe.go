@@ -22,8 +22,8 @@ const (
 	// The first train measures a path of which nothing is known: as many bytes
 	// as 20 kbit/s carry in a third of a second, somewhat faster than a call
 	// would begin with.
-	trainSize units.Size = 800
-	trainRate            = 1.2
+	trainSize = units.Size(800)
+	trainRate = 1.2
 )
 
 // probing runs one probe at a time: a cluster of packets faster than the

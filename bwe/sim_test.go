@@ -183,6 +183,7 @@ type path struct {
 	source   source
 	noVoice  bool
 	noPads   bool // nothing can be padded
+	tamper   func(now time.Duration, reports []bwe.PacketReport) [][]bwe.PacketReport
 	recorder *feedback.Recorder
 	decoder  feedback.Decoder
 
@@ -286,7 +287,13 @@ func (p *path) step() bwe.Decision {
 			p.t.Fatal(err)
 		}
 		p.reports = p.reports[1:]
-		p.bwe.OnFeedback(p.clock(p.now), p.buffer)
+		if p.tamper == nil {
+			p.bwe.OnFeedback(p.clock(p.now), p.buffer)
+			continue
+		}
+		for _, reports := range p.tamper(p.now, p.buffer) {
+			p.bwe.OnFeedback(p.clock(p.now), reports)
+		}
 	}
 	if n := p.bwe.Next(); !n.IsZero() && !n.After(p.clock(p.now)) {
 		p.bwe.OnTick(p.clock(p.now))
