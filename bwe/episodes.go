@@ -35,6 +35,9 @@ const (
 	testLongest = 5 * time.Second
 	// testMeasure is over how long what arrives is measured for it.
 	testMeasure = 400 * time.Millisecond
+	// startupLoss in one epoch of the startup is tested at once: the rate may
+	// have risen by much.
+	startupLoss = 0.2
 	// testCut is how far below what arrives a test sends: a policer passes
 	// that without loss.
 	testCut = 0.95
@@ -81,7 +84,7 @@ func (c *Controller) judgeLoss(now int64) {
 		c.learned = true
 		c.stats.Cuts++
 	case epochSuspect:
-		if c.losses.suspect >= 2 && !c.test.holds(now) {
+		if (c.losses.suspect >= 2 || !c.learned && share > startupLoss) && !c.test.holds(now) {
 			c.beginTest(now, share)
 		}
 	}
