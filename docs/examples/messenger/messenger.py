@@ -15,7 +15,9 @@ comes back by webhook and goes into the inboxes of the devices it is for.
     POST /call/ID/VERB {...}                  ringing, accept, decline, busy, cancel,
                                               hold, resume, take, leave, ring {"users"}
     GET  /inbox?after=N                       -> {"events", "last"}     waits
+    POST /call/ID/room                        -> {"url", "token"}       once the device is in the call
     POST /hook                                Rivulet's webhooks
+    GET  /                                    a page that rings and is rung
 
 Everything that was acknowledged is in one SQLite file, so it may be killed at
 any time. Standard library only. Environment: RIVULET_URL, RIVULET_KEY (id of
@@ -29,6 +31,7 @@ import sqlite3
 import sys
 import threading
 import urllib.parse
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import rivulet
@@ -83,6 +86,16 @@ class Messenger:
             command["targets"] = self.targets(body["users"])
         self.server.post(f"/v1/calls/{call}/{verb}", command, key=body.get("key") or secrets.token_hex(8))
         return {}
+
+    def room(self, who, call):
+        """What a page needs to join a call's room: only the device that is in it gets it."""
+        state = self.server.get(f"/v1/calls/{call}")
+        if not any(u["user"] == who["user"] and u.get("device") == who["device"] and u["state"] in ("joined", "held")
+                   for u in state["users"]):
+            raise PermissionError("this device is not in the call")
+        video = {"room": call, "roomJoin": True}
+        token = rivulet.token(self.server.key_id, self.server.secret, 300, sub=who["user"], name=who["user"], video=video)
+        return {"url": self.server.url.replace("http", "ws", 1) + "/v1/ws", "token": token}
 
     def hook(self, headers, raw):
         events = rivulet.webhook(self.webhook_secret, headers, raw)
@@ -143,6 +156,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(200, m.hook(self.headers, raw))
             if url.path in ("/", "/page.js") and self.command == "GET":
                 return self.file("page.html" if url.path == "/" else "page.js")
+            if url.path == "/sdk/rivulet.js":
+                with urllib.request.urlopen(m.server.url + url.path, timeout=10) as sdk:
+                    return self.bytes("text/javascript", sdk.read())
             body = json.loads(raw or b"{}")
             if url.path == "/login":
                 return self.answer(200, m.login(body["user"], body["device"]))
@@ -153,6 +169,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(200, m.inbox(who, int(after)))
             if url.path == "/call":
                 return self.answer(200, m.call(who, body))
+            if len(parts) == 3 and parts[0] == "call" and parts[2] == "room":
+                return self.answer(200, m.room(who, urllib.parse.quote(parts[1])))
             if len(parts) == 3 and parts[0] == "call" and parts[2] in VERBS:
                 return self.answer(200, m.act(who, urllib.parse.quote(parts[1]), parts[2], body))
             self.answer(404, {"detail": "there is nothing here"})
@@ -168,8 +186,11 @@ class Handler(BaseHTTPRequestHandler):
     def file(self, name):
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), "rb") as f:
             data = f.read()
+        self.bytes("text/html; charset=utf-8" if name.endswith("html") else "text/javascript", data)
+
+    def bytes(self, kind, data):
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8" if name.endswith("html") else "text/javascript")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -74,18 +74,27 @@ class Bus:
             time.sleep(0.1)
 
     def follow(self, stream):
-        """Has the stream sent from its beginning on; a backend would say from where."""
-        config = {"deliver_subject": self.inbox + ".events", "deliver_policy": "all", "ack_policy": "none", "inactive_threshold": 60_000_000_000}
+        """A consumer that begins at the stream's beginning; a backend's would be
+        durable, and go on where it was."""
+        config = {"deliver_policy": "all", "ack_policy": "none", "inactive_threshold": 60_000_000_000}
         answer = self.request(f"$JS.API.CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
         if "error" in answer:
             raise RuntimeError(answer["error"]["description"])
+        self.pull = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{answer['name']}"
+        self.ask_for_more()
+
+    def ask_for_more(self):
+        data = json.dumps({"batch": 100, "expires": 10_000_000_000}).encode()
+        self.write(f"PUB {self.pull} {self.inbox}.events {len(data)}\r\n".encode() + data + b"\r\n")
 
     def next(self):
         """The next event of the stream."""
         while True:
             head, data = self.events.pop(0) if self.events else self.read()[1:]
-            if data:  # otherwise a heartbeat
+            if data:
                 return json.loads(data)
+            if b" 40" in head.split(b"\r\n")[0]:  # this request has come to its end
+                self.ask_for_more()
 
 
 def main():
