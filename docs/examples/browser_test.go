@@ -140,8 +140,13 @@ func TestPagesRingEachOther(t *testing.T) {
 	bob.presses("accept")
 	tablet.reads("Answered elsewhere: accepted")
 	ann.reads("In the call")
-	ann.hears(1)
-	bob.hears(1)
+	for _, p := range []*tab{ann, bob} {
+		p.hears(1)
+		if early := value[bool](p, `window.media.counters.rejoins === 0 && window.line.open`); !early {
+			t.Errorf("%s has joined more than once, or its line is closed", p.name)
+		}
+	}
+	bob.evaluate(`window.line.interrupt()`) // the network breaks the line: the call goes on
 	bob.evaluate(`window.prompt = () => "eve"`)
 	bob.presses("invite")
 	eve.presses("accept")

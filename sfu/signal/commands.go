@@ -178,8 +178,11 @@ type Acknowledge struct {
 // Ping measures the round trip of the signalling; the reply is Pong.
 type Ping struct{}
 
-// Leave ends the session.
-type Leave struct{}
+// Leave ends the session. In a session of the call plane it leaves the room, if
+// the device is in one, and ends the session only with All.
+type Leave struct {
+	All bool `json:"all,omitempty"`
+}
 
 // Type answers the name on the wire.
 func (*Join) Type() string        { return "join" }

@@ -90,9 +90,12 @@ func (b *Board) doInSession(ctx context.Context, c signal.Command) (signal.Reply
 			return b.join(ctx, s, c, body)
 		}
 	case *signal.Leave:
-		if b.staying(s) == "" {
+		if body.All || s.backend {
 			b.call(func(now time.Time) { s.quit(now) })
 			return &signal.Done{}, nil
+		}
+		if b.staying(s) == "" {
+			return &signal.Done{}, nil // the room was over before
 		}
 	}
 	room := b.staying(s)

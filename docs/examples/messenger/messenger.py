@@ -10,12 +10,12 @@ comes back by webhook and goes into the inboxes of the devices it is for.
        ^                 |                     |
        +---- inbox ------+ <---- webhooks -----+
 
-    POST /login   {"user", "device"}          -> {"session", "token"}   (no password: an example)
-    POST /call    {"users": [...]}            -> {"call"}               ring
+    POST /login   {"user", "device"}          -> {"session", "url"}     (no password: an example)
+    POST /call    {"users": [...], "call"}    -> {"call"}               ring; the id may be the device's
     POST /call/ID/VERB {...}                  ringing, accept, decline, busy, cancel,
                                               hold, resume, take, leave, ring {"users"}
     GET  /inbox?after=N                       -> {"events", "last"}     waits
-    POST /call/ID/room                        -> {"url", "token"}       once the device is in the call
+    POST /token                               -> {"token"}              for Rivulet, as this device
     POST /hook                                Rivulet's webhooks
     GET  /                                    a page that rings and is rung
 
@@ -55,11 +55,12 @@ class Messenger:
         session = secrets.token_urlsafe(16)
         with self.changed, self.db:
             self.db.execute("INSERT OR REPLACE INTO devices VALUES (?, ?, ?)", (user, device, session))
-        # With this token the device speaks with Rivulet itself: media, and the
-        # call plane too if it likes.
-        token = rivulet.token(self.server.key_id, self.server.secret, 3600, sub=user, name=user,
-                              rivulet={"calls": True, "device": device})
-        return {"session": session, "token": token, "url": self.server.url}
+        return {"session": session, "url": self.server.url}
+
+    def token(self, who):
+        """With it the device speaks with Rivulet itself: its calls, and their media."""
+        return {"token": rivulet.token(self.server.key_id, self.server.secret, 300, sub=who["user"], name=who["user"],
+                                       rivulet={"calls": True, "device": who["device"]})}
 
     def who(self, session):
         with self.changed:
@@ -75,7 +76,7 @@ class Messenger:
                 "SELECT device FROM devices WHERE user = ? LIMIT 8", (u,))]} for u in users]
 
     def call(self, who, body):
-        call = secrets.token_hex(8)
+        call = str(body.get("call") or secrets.token_hex(8))
         self.server.post("/v1/calls", {"call": call, "from": who, "targets": self.targets(body["users"]), "early": True,
                                        "lifetimeMs": body.get("lifetimeMs", 0)}, key="create-" + call)
         return {"call": call}
@@ -86,16 +87,6 @@ class Messenger:
             command["targets"] = self.targets(body["users"])
         self.server.post(f"/v1/calls/{call}/{verb}", command, key=body.get("key") or secrets.token_hex(8))
         return {}
-
-    def room(self, who, call):
-        """What a page needs to join a call's room: only the device that is in it gets it."""
-        state = self.server.get(f"/v1/calls/{call}")
-        if not any(u["user"] == who["user"] and u.get("device") == who["device"] and u["state"] in ("joined", "held")
-                   for u in state["users"]):
-            raise PermissionError("this device is not in the call")
-        video = {"room": call, "roomJoin": True}
-        token = rivulet.token(self.server.key_id, self.server.secret, 300, sub=who["user"], name=who["user"], video=video)
-        return {"url": self.server.url.replace("http", "ws", 1) + "/v1/ws", "token": token}
 
     def hook(self, headers, raw):
         events = rivulet.webhook(self.webhook_secret, headers, raw)
@@ -169,8 +160,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(200, m.inbox(who, int(after)))
             if url.path == "/call":
                 return self.answer(200, m.call(who, body))
-            if len(parts) == 3 and parts[0] == "call" and parts[2] == "room":
-                return self.answer(200, m.room(who, urllib.parse.quote(parts[1])))
+            if url.path == "/token":
+                return self.answer(200, m.token(who))
             if len(parts) == 3 and parts[0] == "call" and parts[2] in VERBS:
                 return self.answer(200, m.act(who, urllib.parse.quote(parts[1]), parts[2], body))
             self.answer(404, {"detail": "there is nothing here"})

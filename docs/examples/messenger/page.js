@@ -1,18 +1,16 @@
-// A page that rings and is rung: the ringing goes through the messenger's backend,
-// the media through Rivulet's SDK.
-import { captureMicrophone, connect } from "/sdk/rivulet.js";
+// A page that rings and is rung. It logs in at the messenger's backend, which has
+// Rivulet ring; everything else goes over one line to Rivulet: answers, what
+// happens to calls, and media, which is built while it rings.
+import { captureMicrophone, dial } from "/sdk/rivulet.js";
 
 const $ = (id) => document.getElementById(id);
 let session = "";
 let me = {};
-let current = null; // { id, media } of the call that this device is in or rung by
+let line;
+let current = null; // { id, media, group } of the call that this device is in or rung by
 
 async function ask(path, body) {
-  const answer = await fetch(path, {
-    method: body === undefined ? "GET" : "POST",
-    headers: { Authorization: `Bearer ${session}` },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
+  const answer = await fetch(path, { method: "POST", headers: { Authorization: `Bearer ${session}` }, body: JSON.stringify(body) });
   const value = await answer.json();
   if (!answer.ok) throw Object.assign(new Error(value.detail), { code: value.code });
   return value;
@@ -33,22 +31,39 @@ function show(state, actions = {}) {
   $("dial").hidden = session === "" || Object.keys(actions).length > 0;
 }
 
-const say = (verb, fields = {}) => ask(`/call/${current.id}/${verb}`, fields);
-
-async function talk() {
-  const { url, token } = await ask(`/call/${current.id}/room`, {});
-  const track = await captureMicrophone();
-  current.media = await connect({ url, room: current.id, token, publish: { microphone: track } });
-  window.media = current.media; // for tests and the curious
-  inCall();
+// build joins the call's room: while it rings nothing flows, and the answer opens
+// it. The microphone is opened when somebody has pressed a button.
+async function build() {
+  const call = current;
+  try {
+    const media = await line.join(call.id);
+    if (current !== call) return void media.leave();
+    call.media = media;
+    window.media = media; // for tests and the curious
+  } catch (error) {
+    if (!late(error)) throw error;
+  }
 }
+
+async function speak() {
+  const call = current;
+  const track = await captureMicrophone();
+  await (call.built ??= build()); // after the answer, where the ring did not allow it before
+  await call.media?.publish("microphone", track).catch((error) => {
+    if (!late(error)) throw error;
+  });
+}
+
+// late says that something was refused because the call was over already: an
+// event says so too.
+const late = (error) => ["not_invited", "unknown_call", "call_over", "session_ended", "closed", "not_joined", "unknown_session"].includes(error.code);
 
 function inCall() {
   show(current.group ? "In a group" : "In the call", {
-    "Hang up": () => say("leave"),
+    "Hang up": () => line.leave(current.id),
     Invite: async () => {
       const user = window.prompt("Whom to invite?");
-      if (user) await say("ring", { users: [user] });
+      if (user) await ask(`/call/${current.id}/ring`, { users: [user] });
     },
   });
 }
@@ -66,20 +81,21 @@ const reasons = {
 
 async function heard(event) {
   if (event.type === "call.ring") {
-    if (current !== null) return ask(`/call/${event.call}/busy`, {});
+    if (current?.id === event.call) return; // told again, after the line was dialled anew
+    if (current !== null) return line.busy(event.call);
     current = { id: event.call };
-    await say("ringing");
-    return show(`${event.from?.user ?? "Somebody"} calls`, {
-      Accept: async () => { await say("accept"); await talk(); },
-      Decline: () => say("decline"),
+    show(`${event.from?.user ?? "Somebody"} calls`, {
+      Accept: async () => { await line.accept(event.call); inCall(); await speak(); },
+      Decline: () => line.decline(event.call),
     });
+    await line.ringing(event.call);
+    if (event.early) current.built = build(); // gated until the answer
+    return;
   }
   if (event.call !== current?.id) return;
   switch (event.type) {
-    case "call.ringing": return show("It rings", { Cancel: () => say("cancel") });
-    case "call.accepted":
-      if (event.from.user === me.user) return;
-      return current.media === undefined ? talk() : undefined;
+    case "call.ringing": return show("It rings", { Cancel: () => line.cancel(current.id) });
+    case "call.accepted": return event.from.user === me.user ? undefined : inCall();
     case "call.upgraded": current.group = true; return inCall();
     case "call.elsewhere": return over(`Answered elsewhere: ${event.reason}`);
     case "call.cancelled": return event.user === me.user ? over("They hung up") : undefined;
@@ -90,33 +106,33 @@ async function heard(event) {
   }
 }
 
-async function listen() {
-  for (let after = 0; ; ) {
-    try {
-      const { events, last } = await ask(`/inbox?after=${after}`);
-      after = last;
-      for (const event of events) await heard(event).catch((error) => show(error.message));
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 1000)); // the backend restarts
-    }
-  }
-}
-
 $("login").onsubmit = async (event) => {
   event.preventDefault();
   me = { user: $("user").value, device: $("device").value };
-  ({ session } = await ask("/login", me));
+  const login = await ask("/login", me);
+  session = login.session;
+  line = await dial({ url: login.url.replace("http", "ws") + "/v1/ws", device: me.device, token: async () => (await ask("/token", {})).token });
+  line.on("call", ({ detail }) => heard(detail).catch((error) => current?.id === detail.call && show(error.message)));
+  line.on("closed", ({ detail }) => show(`The line is closed: ${detail.message}`));
+  window.line = line;
   $("login").hidden = true;
   show(`You are ${me.user}`);
-  listen();
 };
 
 $("dial").onsubmit = async (event) => {
   event.preventDefault();
+  // The id is ours, so that an answer that is quicker than our own is known.
+  const call = { id: crypto.randomUUID() };
+  current = call;
   try {
-    current = { id: (await ask("/call", { users: [$("whom").value], lifetimeMs: Number(window.ringFor ?? 0) })).call };
-    show("Calling", { Cancel: () => say("cancel") });
+    await ask("/call", { call: call.id, users: [$("whom").value], lifetimeMs: Number(window.ringFor ?? 0) });
+    if (current !== call) return;
+    show("Calling", { Cancel: () => line.cancel(call.id) });
+    call.built = build();
+    await speak();
   } catch (error) {
+    if (current !== call) return;
+    current = null;
     show(error.message);
   }
 };

@@ -417,3 +417,109 @@ export declare class Call extends TypedTarget<CallEvents> {
 }
 
 export {};
+
+/** One device of one user. */
+export interface DeviceInfo {
+  user: string;
+  device: string;
+}
+
+/** Whom to ring; without devices those that the server knows. */
+export interface TargetInfo {
+  user: string;
+  devices?: string[];
+}
+
+/** How a call stands. */
+export interface CallStateInfo {
+  call: string;
+  state: "created" | "ringing" | "active" | "ended";
+  creator: DeviceInfo;
+  group?: boolean;
+  reason?: string;
+  number: number;
+  users: { user: string; state: string; device?: string; expiresMs?: number }[];
+}
+
+/** Something that happened to a call; see docs/protocol.md. */
+export interface CallEventInfo {
+  type: `call.${string}`;
+  call: string;
+  number: number;
+  at: number;
+  from?: DeviceInfo;
+  user?: string;
+  reason?: string;
+  lifetimeMs?: number;
+  early?: boolean;
+  into?: string;
+  /** In base64. */
+  payload?: string;
+  summary?: { durationMs: number; ringMs: number; group?: boolean; sent: number; received: number; mos?: number; worst?: number };
+}
+
+export interface LineOptions {
+  /** Where the server listens; by default /v1/ws on the page's own host. */
+  url?: string;
+  /** A token with rivulet.calls, or a function that fetches a fresh one. */
+  token?: string | (() => string | Promise<string>);
+  /** Who one is, to a server that needs no tokens. */
+  user?: string;
+  /** The device's id, the same each time. */
+  device: string;
+  client?: string;
+}
+
+export interface RingOptions {
+  /** The call's id; the server chooses if it is missing. */
+  call?: string;
+  /** Let the rung devices build their media while it rings. */
+  early?: boolean;
+  /** How long to ring, in milliseconds. */
+  lifetimeMs?: number;
+  /** Bytes for the other side, in base64. */
+  payload?: string;
+}
+
+export interface LineEvents {
+  /** Something happened to a call that concerns this device. */
+  call: CallEventInfo;
+  /** The line was dialled again; these are the user's calls. */
+  calls: CallStateInfo[];
+  /** The line has ended and does not come back. */
+  closed: { code: string; message: string };
+}
+
+/** Opens a line. Errors: CallError with a code of docs/protocol.md or of the SDK. */
+export declare function dial(options: LineOptions): Promise<Line>;
+
+/** A device's connection to the call plane, on which it rings and is rung. */
+export declare class Line extends TypedTarget<LineEvents> {
+  private constructor();
+  readonly user: string;
+  readonly device: string;
+  /** What the user was in or rung by when the line was last dialled. */
+  readonly calls: CallStateInfo[];
+  get open(): boolean;
+  /** Makes a call and rings users; answers its id. */
+  create(targets: TargetInfo[], options?: RingOptions): Promise<string>;
+  /** Rings further users; with the third one in it the call is a group. */
+  ring(call: string, targets: TargetInfo[], options?: RingOptions): Promise<unknown>;
+  ringing(call: string): Promise<unknown>;
+  /** Answers. Error code answered_elsewhere when another device was first. */
+  accept(call: string, payload?: string): Promise<unknown>;
+  decline(call: string): Promise<unknown>;
+  busy(call: string): Promise<unknown>;
+  cancel(call: string, targets?: TargetInfo[]): Promise<unknown>;
+  hold(call: string): Promise<unknown>;
+  resume(call: string): Promise<unknown>;
+  /** Takes a call over from another device of the user. */
+  take(call: string): Promise<unknown>;
+  leave(call: string): Promise<unknown>;
+  end(call: string): Promise<unknown>;
+  /** Joins a call's room over this line; while it rings nothing flows. */
+  join(call: string, options?: Omit<ConnectOptions, "room" | "url" | "token" | "identity">): Promise<Call>;
+  /** Leaves all calls and closes the line. */
+  close(): Promise<void>;
+  interrupt(): void;
+}

@@ -1150,7 +1150,11 @@ var Signalling = class {
     });
   }
   /** Joins on the open socket. Errors: a refusal's code, or network. */
-  async join(command) {
+  join(command) {
+    return this.start(command);
+  }
+  /** Begins the session with its first command: join, or connect. */
+  async start(command) {
     const reply = await this.send(command);
     this.joined = reply;
     this.ready = true;
@@ -1178,9 +1182,9 @@ var Signalling = class {
     return this.send(command);
   }
   /** Leaves and closes. Ends within half a second whatever the network does. */
-  async leave() {
+  async leave(all) {
     if (this.open) {
-      const reply = this.send({ type: "leave" }).catch(() => void 0);
+      const reply = this.send({ type: "leave", ...all ? { all } : {} }).catch(() => void 0);
       this.ended = true;
       await Promise.race([reply, new Promise((resolve) => setTimeout(resolve, LEAVE_TIMEOUT))]);
     }
@@ -1214,7 +1218,7 @@ var Signalling = class {
     const message = { type, id, ...fields };
     return new Promise((resolve, reject) => {
       this.pending.set(id, { message, resolve, reject });
-      const opening = type === "join" || type === "resume";
+      const opening = type === "connect" || type === "resume" || type === "join" && !this.joined;
       if (opening || this.open) this.write(message);
     });
   }
@@ -1333,7 +1337,7 @@ var Signalling = class {
       this.send({
         type: "resume",
         version: PROTOCOL_VERSION,
-        token: this.joined.resume,
+        token: this.joined.resume ?? "",
         after: this.lastEvent
       }).then(
         (reply) => settle(() => {
@@ -1384,7 +1388,7 @@ var Session = class {
     this.handlers = handlers;
     const { counters } = settings;
     this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
-    this.signalling = new Signalling(settings.url, {
+    const told = {
       event: (event) => handlers.event(event),
       lost: () => handlers.changed(),
       resumed: () => {
@@ -1398,7 +1402,8 @@ var Session = class {
         else counters.messagesReceived++;
         if (compact) counters.messagesCompact++;
       }
-    });
+    };
+    this.signalling = settings.line ? settings.line.share(told) : new Signalling(settings.url, told);
   }
   settings;
   handlers;
@@ -1848,7 +1853,8 @@ var Call = class extends TypedTarget {
         rtc: this.options.rtc ?? {},
         audioSlots: this.options.slots?.audio ?? 3,
         videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
-        counters: this.counters
+        counters: this.counters,
+        line: this.options.line
       },
       {
         event: (event) => this.session === session && this.receive(event),
@@ -2005,9 +2011,235 @@ var Call = class extends TypedTarget {
     this.emit("closed", { code, message });
   }
 };
+
+// src/ring.ts
+async function dial(options) {
+  const line = new Line(options);
+  await line.start();
+  return line;
+}
+var Line = class extends TypedTarget {
+  /** @internal Use dial. */
+  constructor(options) {
+    super();
+    this.options = options;
+  }
+  options;
+  /** Who one is, as the server says. */
+  user = "";
+  device = "";
+  /** What the user was in or rung by when the line was last dialled. */
+  calls = [];
+  signalling;
+  ended = false;
+  abort = new AbortController();
+  channel;
+  /** Says whether commands go out at once. */
+  get open() {
+    return this.signalling.open;
+  }
+  /** @internal */
+  async start() {
+    const signalling = new Signalling(this.options.url ?? defaultURL(), {
+      event: (event) => this.receive(event),
+      lost: () => this.channel?.handlers.lost(),
+      resumed: (reply2) => this.channel?.handlers.resumed(reply2),
+      gone: (error) => void this.redial(error),
+      message: (direction, compact) => this.channel?.handlers.message(direction, compact)
+    });
+    this.signalling = signalling;
+    await signalling.connect();
+    const token = typeof this.options.token === "function" ? await this.options.token() : this.options.token;
+    let reply;
+    try {
+      reply = await signalling.start({
+        type: "connect",
+        version: PROTOCOL_VERSION,
+        ...token ? { token } : {},
+        user: this.options.user,
+        device: this.options.device,
+        client: this.options.client ?? "web"
+      });
+    } catch (error) {
+      signalling.end();
+      throw error;
+    }
+    this.user = reply.user ?? "";
+    this.device = reply.device ?? "";
+    this.calls = reply.calls ?? [];
+    setTimeout(() => signalling.begin(), 0);
+  }
+  /** Makes a call and rings users; answers its id. */
+  async create(targets, options = {}) {
+    const reply = await this.signalling.request({ type: "call.create", targets, ...options });
+    return reply.call;
+  }
+  /** Rings further users; with the third one in it the call is a group. */
+  ring(call, targets, options = {}) {
+    return this.tell({ type: "call.ring", ...options, call, targets });
+  }
+  /** Says that this device shows the ring. */
+  ringing(call) {
+    return this.tell({ type: "call.ringing", call });
+  }
+  /** Answers. Error code answered_elsewhere when another device was first. */
+  accept(call, payload) {
+    return this.tell({ type: "call.accept", call, payload });
+  }
+  decline(call) {
+    return this.tell({ type: "call.decline", call });
+  }
+  busy(call) {
+    return this.tell({ type: "call.busy", call });
+  }
+  /** Ends the ring of some users, or of all. */
+  cancel(call, targets) {
+    return this.tell({ type: "call.cancel", call, targets });
+  }
+  hold(call) {
+    return this.tell({ type: "call.hold", call });
+  }
+  resume(call) {
+    return this.tell({ type: "call.resume", call });
+  }
+  /** Takes a call over from another device of the user. */
+  take(call) {
+    return this.tell({ type: "call.take", call });
+  }
+  leave(call) {
+    return this.tell({ type: "call.leave", call });
+  }
+  /** Ends the call for everybody; its creator may. */
+  end(call) {
+    return this.tell({ type: "call.end", call });
+  }
+  /**
+   * Joins a call's room, over this line. While it rings nothing flows, and the
+   * answer lets it flow at once. One room at a time.
+   */
+  async join(call, options = {}) {
+    const joined = new Call({ ...options, room: call, line: this });
+    await joined.start();
+    return joined;
+  }
+  /** Leaves all calls and closes the line. */
+  async close() {
+    if (this.ended) return;
+    this.finish("left", "the line was closed");
+    await this.signalling.leave(true);
+  }
+  /** Breaks the connection as the network might; for tests. */
+  interrupt() {
+    this.signalling.interrupt();
+  }
+  /** @internal A room's share of the line. */
+  share(handlers) {
+    this.channel = new LineChannel(() => this.signalling, handlers, (c) => {
+      if (this.channel === c) this.channel = void 0;
+    });
+    return this.channel;
+  }
+  tell(command) {
+    return this.signalling.request(command);
+  }
+  receive(event) {
+    if (event.type.startsWith("call.")) return this.emit("call", event);
+    if (event.type === "closed") {
+      this.channel?.receive(event);
+      if (event.rejoin) void this.redial(new CallError(event.code, event.message));
+      else this.finish(event.code, event.message);
+      return;
+    }
+    this.channel?.receive(event);
+  }
+  async redial(error) {
+    const backoff = new Backoff();
+    const channel = this.channel;
+    while (!this.ended) {
+      await pause(backoff.next(), this.abort.signal);
+      if (this.ended) return;
+      try {
+        await this.start();
+        this.emit("calls", this.calls);
+        channel?.handlers.gone(error);
+        return;
+      } catch (refusal) {
+        const code = refusal instanceof CallError ? refusal.code : "network";
+        if (code === "network" || code === "rate_limited" || code === "internal" || code === "draining" || code === "server_full") continue;
+        return this.finish(code, String(refusal));
+      }
+    }
+  }
+  finish(code, message) {
+    if (this.ended) return;
+    this.ended = true;
+    this.abort.abort();
+    this.emit("closed", { code, message });
+  }
+};
+var LineChannel = class {
+  constructor(signalling, handlers, forget) {
+    this.signalling = signalling;
+    this.handlers = handlers;
+    this.forget = forget;
+  }
+  signalling;
+  handlers;
+  forget;
+  early = [];
+  ended = false;
+  get roundTrip() {
+    return this.signalling().roundTrip;
+  }
+  get open() {
+    return !this.ended && this.signalling().open;
+  }
+  connect() {
+    return Promise.resolve();
+  }
+  join(command) {
+    return this.signalling().request(command);
+  }
+  begin() {
+    const early = this.early ?? [];
+    this.early = void 0;
+    for (const event of early) this.receive(event);
+  }
+  request(command) {
+    if (this.ended) return Promise.reject(new CallError("session_ended", "the room was left"));
+    return this.signalling().request(command);
+  }
+  async leave() {
+    const open2 = this.open;
+    this.end();
+    if (open2) await this.signalling().request({ type: "leave" }).catch(() => void 0);
+  }
+  end() {
+    this.ended = true;
+    this.forget(this);
+  }
+  interrupt() {
+    this.signalling().interrupt();
+  }
+  receive(event) {
+    if (this.ended) return;
+    if (this.early) {
+      this.early.push(event);
+      return;
+    }
+    if (event.type === "left") {
+      this.end();
+      this.handlers.event({ type: "closed", code: event.code, message: event.message, rejoin: event.rejoin });
+      return;
+    }
+    if (event.type === "closed") this.end();
+    this.handlers.event(event);
+  }
+};
 export {
   Call,
   CallError,
+  Line,
   LocalTrack,
   PROTOCOL_VERSION,
   Participant,
@@ -2018,5 +2250,6 @@ export {
   captureError,
   captureMicrophone,
   captureScreen,
-  connect
+  connect,
+  dial
 };

@@ -242,6 +242,7 @@ export class Call extends TypedTarget<CallEvents> {
         audioSlots: this.options.slots?.audio ?? 3,
         videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
         counters: this.counters,
+        line: this.options.line,
       },
       {
         event: (event) => this.session === session && this.receive(event),

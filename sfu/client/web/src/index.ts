@@ -20,6 +20,8 @@ export type { RTCOptions, Slot } from "./media";
 export type { ConnectOptions } from "./options";
 export { Participant, RemoteTrack } from "./participants";
 export { PROTOCOL_VERSION } from "./protocol";
+export { dial, Line } from "./ring";
+export type { CallEventInfo, CallStateInfo, DeviceInfo, LineEvents, LineOptions, RingOptions, TargetInfo } from "./ring";
 export type { DataBudgetInfo, DataMode, EncodeLayerInfo, LayerInfo, Quality, SlotStateInfo, Source, TrackViewInfo } from "./protocol";
 export type { RosterEvents } from "./reduce";
 export type { Counters } from "./session";

@@ -2,6 +2,7 @@
  * What may be told to connect, and what is assumed otherwise.
  */
 import type { RTCOptions } from "./media";
+import type { Line } from "./ring";
 import type { DataBudgetInfo, DataMode, Source } from "./protocol";
 
 export interface ConnectOptions {
@@ -34,6 +35,8 @@ export interface ConnectOptions {
   /** Milliseconds between statistics events; 1000 by default, 0 for none. */
   statisticsInterval?: number;
   rtc?: RTCOptions;
+  /** @internal Joins over a line; see Line.join. */
+  line?: Line;
   /** Aborts joining. */
   signal?: AbortSignal;
 }

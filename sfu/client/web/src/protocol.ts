@@ -139,8 +139,72 @@ export interface ResumeCommand {
   token: string;
   after: number;
 }
+export interface ConnectCommand {
+  type: "connect";
+  version: number;
+  token?: string;
+  user?: string;
+  device: string;
+  client?: string;
+}
+
+/** One device of one user. */
+export interface DeviceInfo {
+  user: string;
+  device: string;
+}
+
+/** Whom to ring; without devices those that the server knows. */
+export interface TargetInfo {
+  user: string;
+  devices?: string[];
+}
+
+/** A command of the call plane. */
+export interface CallCommand {
+  type:
+    | "call.ring" | "call.ringing" | "call.accept" | "call.decline" | "call.busy" | "call.cancel"
+    | "call.hold" | "call.resume" | "call.take" | "call.leave" | "call.end";
+  call: string;
+  targets?: TargetInfo[];
+  lifetimeMs?: number;
+  early?: boolean;
+  reason?: string;
+  payload?: string;
+}
+
+/** How a call stands. */
+export interface CallStateInfo {
+  call: string;
+  state: "created" | "ringing" | "active" | "ended";
+  creator: DeviceInfo;
+  group?: boolean;
+  reason?: string;
+  number: number;
+  users: { user: string; state: string; device?: string; expiresMs?: number }[];
+}
+
+/** Something that happened to a call; see docs/protocol.md. */
+export interface CallEventInfo {
+  type: `call.${string}`;
+  call: string;
+  number: number;
+  at: number;
+  from?: DeviceInfo;
+  user?: string;
+  reason?: string;
+  lifetimeMs?: number;
+  early?: boolean;
+  into?: string;
+  payload?: string;
+  summary?: { durationMs: number; ringMs: number; group?: boolean; sent: number; received: number; mos?: number; worst?: number };
+}
+
 export type Command =
   | JoinCommand
+  | ConnectCommand
+  | CallCommand
+  | { type: "call.create"; call?: string; targets?: TargetInfo[]; lifetimeMs?: number; early?: boolean; payload?: string }
   | ResumeCommand
   | ({ type: "publish" } & PublishInfo)
   | { type: "unpublish"; source: Source }
@@ -151,7 +215,7 @@ export type Command =
   | { type: "data_mode"; mode: DataMode; budget?: DataBudgetInfo }
   | { type: "ack"; slot: number; source: number }
   | { type: "ping" }
-  | { type: "leave" };
+  | { type: "leave"; all?: true };
 
 /** Replies: each carries the command's id in `re`. */
 export interface JoinedReply {
@@ -181,8 +245,21 @@ export interface RestartedReply {
   answer: string;
   iceServers?: ICEServerInfo[];
 }
+export interface ConnectedReply {
+  type: "connected";
+  user?: string;
+  device?: string;
+  resume?: string;
+  resumeSeconds?: number;
+  calls?: CallStateInfo[];
+  sequence: number;
+  pingSeconds: number;
+}
+
 export type Reply =
   | JoinedReply
+  | ConnectedReply
+  | { type: "call.created"; call: string }
   | ResumedReply
   | RestartedReply
   | { type: "published"; track: TrackInfo }
@@ -192,6 +269,10 @@ export type Reply =
 /** The reply that answers a command type. */
 export type ReplyOf<T extends Command["type"]> = T extends "join"
   ? JoinedReply
+  : T extends "connect"
+  ? ConnectedReply
+  : T extends "call.create"
+  ? Extract<Reply, { type: "call.created" }>
   : T extends "resume"
     ? ResumedReply
     : T extends "restart"
@@ -221,4 +302,5 @@ export type ServerEvent =
   | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
   | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
   | ({ type: "encode" } & EncodeInfo)
+  | { type: "left"; room: string; code: string; message: string; rejoin: boolean }
   | { type: "closed"; code: string; message: string; rejoin: boolean };

@@ -7,7 +7,8 @@
 import { asCallError, CallError } from "./errors";
 import { Media, type RTCOptions, type Sending } from "./media";
 import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
-import { Signalling } from "./signalling";
+import type { Line } from "./ring";
+import { type Channel, Signalling, type SignallingHandlers } from "./signalling";
 
 /** A disconnected path often comes back by itself; so long it may try. */
 const DISCONNECTED_PATIENCE = 2_000; // milliseconds
@@ -37,6 +38,8 @@ export interface SessionSettings {
   audioSlots: number;
   videoSlots: number;
   counters: Counters;
+  /** Joins over a line instead of a connection of its own. */
+  line?: Line;
 }
 
 export interface SessionHandlers {
@@ -48,7 +51,7 @@ export interface SessionHandlers {
 }
 
 export class Session {
-  readonly signalling: Signalling;
+  readonly signalling: Channel;
   readonly media: Media;
   joined?: JoinedReply;
 
@@ -65,7 +68,7 @@ export class Session {
   ) {
     const { counters } = settings;
     this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
-    this.signalling = new Signalling(settings.url, {
+    const told: SignallingHandlers = {
       event: (event) => handlers.event(event),
       lost: () => handlers.changed(),
       resumed: () => {
@@ -79,7 +82,8 @@ export class Session {
         else counters.messagesReceived++;
         if (compact) counters.messagesCompact++;
       },
-    });
+    };
+    this.signalling = settings.line ? settings.line.share(told) : new Signalling(settings.url, told);
   }
 
   /** Says whether commands and packets both flow. */

@@ -10,7 +10,7 @@
 import { Backoff, pause } from "./backoff";
 import { CallError } from "./errors";
 import { compactForm, type Form, PLAIN } from "./form";
-import type { Command, ErrorReply, JoinCommand, JoinedReply, Reply, ReplyOf, ResumedReply, ServerEvent } from "./protocol";
+import type { Command, ConnectCommand, ConnectedReply, ErrorReply, JoinCommand, JoinedReply, Reply, ReplyOf, ResumedReply, ServerEvent } from "./protocol";
 import { PROTOCOL_VERSION } from "./protocol";
 
 /** Opening a socket may take several round trips of two seconds on a thin link. */
@@ -41,14 +41,27 @@ interface Pending {
   reject(error: CallError): void;
 }
 
-export class Signalling {
+/** What a stay in a room needs of a connection; also a share of a line. */
+export interface Channel {
+  readonly roundTrip: number;
+  readonly open: boolean;
+  connect(): Promise<void>;
+  join(command: JoinCommand): Promise<JoinedReply>;
+  begin(): void;
+  request<C extends Command>(command: C): Promise<ReplyOf<C["type"]>>;
+  leave(): Promise<void>;
+  end(): void;
+  interrupt(): void;
+}
+
+export class Signalling implements Channel {
   /** Round trip of the last ping in milliseconds, 0 before the first. */
   roundTrip = 0;
 
   private socket?: WebSocket;
   /** In which messages travel on the socket; undefined for text. */
   private form?: Form;
-  private joined?: JoinedReply;
+  private joined?: JoinedReply | ConnectedReply;
   private ready = false;
   private ended = false;
   private lastEvent = 0;
@@ -104,13 +117,18 @@ export class Signalling {
   }
 
   /** Joins on the open socket. Errors: a refusal's code, or network. */
-  async join(command: JoinCommand): Promise<JoinedReply> {
-    const reply = (await this.send(command)) as JoinedReply;
+  join(command: JoinCommand): Promise<JoinedReply> {
+    return this.start(command);
+  }
+
+  /** Begins the session with its first command: join, or connect. */
+  async start<C extends JoinCommand | ConnectCommand>(command: C): Promise<ReplyOf<C["type"]>> {
+    const reply = (await this.send(command)) as JoinedReply | ConnectedReply;
     this.joined = reply;
     this.ready = true;
     this.lastEvent = reply.sequence;
     this.startPing(reply.pingSeconds);
-    return reply;
+    return reply as ReplyOf<C["type"]>;
   }
 
   /**
@@ -135,9 +153,9 @@ export class Signalling {
   }
 
   /** Leaves and closes. Ends within half a second whatever the network does. */
-  async leave(): Promise<void> {
+  async leave(all?: true): Promise<void> {
     if (this.open) {
-      const reply = this.send({ type: "leave" }).catch(() => undefined);
+      const reply = this.send({ type: "leave", ...(all ? { all } : {}) }).catch(() => undefined);
       this.ended = true;
       await Promise.race([reply, new Promise((resolve) => setTimeout(resolve, LEAVE_TIMEOUT))]);
     }
@@ -174,7 +192,7 @@ export class Signalling {
     const message: Message = { type, id, ...fields };
     return new Promise((resolve, reject) => {
       this.pending.set(id, { message, resolve, reject });
-      const opening = type === "join" || type === "resume";
+      const opening = type === "connect" || type === "resume" || (type === "join" && !this.joined);
       if (opening || this.open) this.write(message);
     });
   }
@@ -300,7 +318,7 @@ export class Signalling {
       this.send({
         type: "resume",
         version: PROTOCOL_VERSION,
-        token: this.joined!.resume,
+        token: this.joined!.resume ?? "",
         after: this.lastEvent,
       }).then(
         (reply) =>
