@@ -43,7 +43,9 @@ type Board struct {
 	sessions map[string]*session // by id
 	resumes  map[string]*session // by resume token
 	owners   map[string]*session // by the media plane's session
-	ending   bool
+	// away are the sessions that nobody listens to: few, and looked at often.
+	away   map[*session]struct{}
+	ending bool
 	// recalling is set while the journal is read back: nobody is told then.
 	recalling bool
 	journal   *journal
@@ -78,7 +80,7 @@ func prepare(cfg Config) *Board {
 		waking: make(chan struct{}, maxWaking),
 		ctx:    ctx, cancel: cancel, started: time.Now(),
 		tenants:  make(map[string]*tenant),
-		sessions: make(map[string]*session), resumes: make(map[string]*session), owners: make(map[string]*session),
+		sessions: make(map[string]*session), resumes: make(map[string]*session), owners: make(map[string]*session), away: make(map[*session]struct{}),
 		marks: make(map[string]uint64),
 	}
 }
@@ -146,7 +148,7 @@ func (b *Board) tick(now time.Time) {
 			t.forget(now)
 		}
 	}
-	for _, s := range b.sessions {
+	for s := range b.away {
 		if due := s.dies(); !due.IsZero() && !due.After(now) {
 			s.die(now)
 		}
@@ -164,7 +166,7 @@ func (b *Board) next() time.Time {
 	for _, t := range b.tenants {
 		sooner(t.calls.Next())
 	}
-	for _, s := range b.sessions {
+	for s := range b.away {
 		sooner(s.dies())
 	}
 	return first

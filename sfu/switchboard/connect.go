@@ -97,6 +97,7 @@ func (b *Board) connectDevice(now time.Time, g token.Grants) (*signal.Connected,
 		old.close(&signal.Closed{Code: signal.Replaced, Message: "the same device connected again from elsewhere"})
 	}
 	b.sessions[s.id], b.resumes[s.resume], t.devices[d] = s, s, s
+	b.away[s] = struct{}{}
 	t.noteDevice(d)
 	reply := &signal.Connected{
 		Session: s.id, User: d.User, Device: d.Device, Resume: s.resume,
@@ -118,6 +119,7 @@ func (b *Board) connectBackend(now time.Time, g token.Grants, c *signal.Connect)
 	s := b.newSession(now, t)
 	s.backend, s.events = true, t.feed
 	b.sessions[s.id], b.resumes[s.resume] = s, s
+	b.away[s] = struct{}{}
 	return &signal.Connected{
 		Session: s.id, Backend: true, Resume: s.resume, ResumeSeconds: int(b.cfg.DeadAfter / time.Second),
 		Sequence: after, PingSeconds: pingSeconds,

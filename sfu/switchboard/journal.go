@@ -159,6 +159,7 @@ func (b *Board) expectBack(now time.Time) {
 					s := b.newSession(now, t)
 					s.device, s.events = d, newDeviceLog()
 					b.sessions[s.id], t.devices[d], s.resume = s, s, ""
+					b.away[s] = struct{}{}
 				}
 			}
 		}

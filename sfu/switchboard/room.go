@@ -151,7 +151,9 @@ func (s *session) passOn(ctx context.Context, st *stay) {
 			st.seen.Store(e.Sequence)
 		}
 		if closed, last := e.Body.(*signal.Closed); last {
-			s.left(st, closed)
+			if closed.Code != signal.Replaced { // the device itself has joined anew
+				s.left(st, closed)
+			}
 			return
 		}
 		s.send(e.Body)

@@ -93,6 +93,7 @@ func (s *session) close(last *signal.Closed) {
 		s.takeOver()
 	}
 	delete(s.board.sessions, s.id)
+	delete(s.board.away, s)
 	delete(s.board.resumes, s.resume)
 	if s.tenant.devices[s.device] == s {
 		delete(s.tenant.devices, s.device)
@@ -128,6 +129,7 @@ func (b *Board) subscribe(ctx context.Context, f signal.Filter) (<-chan signal.E
 		}
 		s.takeOver()
 		s.attached, taken, attachment, err = true, s.taken, s.attachment, nil
+		delete(b.away, s)
 		if s.room != nil {
 			s.follow(s.room)
 		}
@@ -150,6 +152,9 @@ func (s *session) detach(now time.Time, attachment uint64) {
 		return
 	}
 	s.attached, s.awayAt = false, now
+	if s.board.sessions[s.id] == s {
+		s.board.away[s] = struct{}{}
+	}
 	if s.room != nil {
 		s.room.unfollow()
 	}

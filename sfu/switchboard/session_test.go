@@ -58,6 +58,39 @@ func TestLeaveWithoutARoom(t *testing.T) {
 	})
 }
 
+// TestJoiningAnew: a device whose media has to be built anew joins the same room
+// again, and is not told that it was put out.
+func TestJoiningAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t)
+		reply, err := n.Do(t.Context(), signal.Command{Body: &signal.Connect{Version: 1, User: "ann", Device: "phone"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := reply.(*signal.Connected).Session
+		events, err := n.Subscribe(t.Context(), signal.Filter{Session: session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.ring("c", "ann")
+		for range 3 {
+			if _, err := n.Do(t.Context(), signal.Command{Session: session, Body: &signal.Join{Version: 1, Room: "c"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.do(says(signal.CallAccept, "c", "bob", "1"))
+		n.do(says(signal.CallEnd, "c", "ann", "phone"))
+		for e := range events {
+			if left, ok := e.Body.(*signal.RoomLeft); ok {
+				if left.Code != signal.CallOver {
+					t.Errorf("told %+v, want nothing before the end of the call", left)
+				}
+				return
+			}
+		}
+	})
+}
+
 // TestSomebodyElsesCall: a device can neither act on nor learn of a call that is
 // not its user's, and a ring that began before it connected is told to it.
 func TestSomebodyElsesCall(t *testing.T) {
