@@ -18,6 +18,9 @@
 //	           what ends was a policer's (loss.go, episodes.go)
 //	        -> target = capacity, less what drains the queue above a goal
 //
+// A call begins with the ladder's base; the first report starts a train that
+// measures the path, so that a thin one is not buried before it is known.
+//
 // What the source does not fill is found out by probes (probe.go): clusters
 // sized so that they cause at most Config.ProbeQueue of queue were there
 // nothing to find, sent only while the Ladder wants more.
@@ -26,8 +29,9 @@
 //	Startup ---------------------> Track <-------------------------> AppLimited
 //	   |                           ^  | queue above the goal
 //	   | probes                    |  v
-//	Probing <---- Ladder wants     Drain ---- our cut does not drain it ---> Compete
+//	Probing <---- Ladder wants     Drain ---- trains tell of another flow --> Compete
 //
+//	any --- another path ---> Startup
 //	any --- no report in time ---> Blackout --- a packet arrived ---> as before
 //	any --- receiver reports, but never a packet report ---> Coarse --- one comes ---> Track
 //

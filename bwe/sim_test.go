@@ -199,6 +199,7 @@ type path struct {
 	every    func(p *path, d bwe.Decision) // once a millisecond
 	targets  []units.Rate                  // each 10 ms
 	states   map[bwe.State]int
+	visited  []bwe.State // in order
 	padding  units.Size
 	probed   units.Size
 	probeID  uint16
@@ -252,6 +253,9 @@ func (p *path) run(until time.Duration) {
 			p.targets = append(p.targets, d.Target)
 		}
 		p.states[d.State]++
+		if n := len(p.visited); n == 0 || p.visited[n-1] != d.State {
+			p.visited = append(p.visited, d.State)
+		}
 		if p.every != nil {
 			p.every(p, d)
 		}
