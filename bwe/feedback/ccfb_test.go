@@ -138,6 +138,13 @@ func TestStreamStampsWrap(t *testing.T) {
 
 func TestSentForgets(t *testing.T) {
 	var s Sent
+	for i := range int64(100) {
+		s.Note(9, uint16(i), i)
+	}
+	if n := len(s.streams[0].ring); n != leastSent {
+		t.Errorf("100 packets take %d places", n)
+	}
+	s = Sent{}
 	for i := range int64(200_000) {
 		s.Note(uint32(i%3), uint16(i/3), i)
 	}
@@ -162,6 +169,27 @@ func TestSentForgets(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+}
+
+// Sound is sent again under its own number where there is no stream for that.
+func TestSentAgainTellsNothing(t *testing.T) {
+	var s Sent
+	s.Note(1, 7, 0)
+	s.Note(1, 8, 1)
+	s.Note(1, 7, 2)
+	if _, ok := s.Path(1, 7); ok {
+		t.Error("which of the two came is not known")
+	}
+	if p, ok := s.Path(1, 8); !ok || p != 1 {
+		t.Error("the packet between them is not known")
+	}
+	for i := range int64(Window) {
+		s.Note(2, uint16(i), 3+i)
+	}
+	s.Note(1, 7, 3+Window) // a turn of the counter later
+	if p, ok := s.Path(1, 7); !ok || p != 3+Window {
+		t.Error("the same number much later is another packet")
 	}
 }
 

@@ -21,10 +21,13 @@ type sentStream struct {
 	ring []sentPacket // by RTP sequence number; a power of two
 }
 
-// sentPacket is one packet; path is its number on the path from 1, 0 = none.
+// sentPacket is one packet; path is its number on the path from 1, 0 = none. A
+// packet that was sent again under its own number cannot be told from itself, so
+// that nothing is learnt of it (Karn's rule).
 type sentPacket struct {
 	path     int64
 	sequence uint16
+	again    bool
 }
 
 // Note remembers a packet: its stream, its RTP sequence number, and its number
@@ -40,11 +43,12 @@ func (s *Sent) Note(ssrc uint32, sequence uint16, path int64) {
 		st = &s.streams[len(s.streams)-1]
 	}
 	p := st.at(sequence)
-	for p.path > s.newest-Window && len(st.ring) < mostSent && p.sequence != sequence {
+	for p.path > max(0, s.newest-Window) && len(st.ring) < mostSent && p.sequence != sequence {
 		st.grow() // it may be reported yet
 		p = st.at(sequence)
 	}
-	*p = sentPacket{path: path + 1, sequence: sequence}
+	again := p.path > max(0, s.newest-Window) && p.sequence == sequence
+	*p = sentPacket{path: path + 1, sequence: sequence, again: again}
 }
 
 // Path answers the number on the path of a packet; false when it is not known.
@@ -54,7 +58,7 @@ func (s *Sent) Path(ssrc uint32, sequence uint16) (int64, bool) {
 		return 0, false
 	}
 	p := st.at(sequence)
-	if p.path == 0 || p.sequence != sequence || p.path <= s.newest-Window {
+	if p.path == 0 || p.again || p.sequence != sequence || p.path <= s.newest-Window {
 		return 0, false
 	}
 	return p.path - 1, true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
@@ -64,4 +65,37 @@ func TestReports(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestIdleCallCostsLittle lets two people be silent, with discontinuous
+// transmission, and holds what is not media: reports, consent, clocks.
+func TestIdleCallCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.close()
+		options := client.Options{Publish: publications(signal.Microphone)}
+		a, b := w.join(options), w.join(options)
+		a.waitConnected(t)
+		b.waitConnected(t)
+		silence := media.VoiceConfig{Seed: 1, DTX: true, Silent: true, Pause: time.Hour}
+		a.speak(t, silence)
+		b.speak(t, silence)
+		time.Sleep(20 * time.Second)
+		l := w.watch(a)
+		const d = time.Minute
+		time.Sleep(d)
+		l.mu.Lock()
+		up, down := kbps(l.sent, d), kbps(l.heard, d)
+		t.Logf("sent %.2f kbit/s: %s", up, itemise(l.sent, d))
+		t.Logf("came %.2f kbit/s: %s", down, itemise(l.heard, d))
+		if up > 1.5 || down > 1.5 {
+			t.Errorf("what is not media costs %.2f kbit/s up and %.2f down, at most 1.5 are allowed", up, down)
+		}
+		if l.sent["rtp"].packets < 100 || l.heard["rtp"].packets < 100 || l.sent["rtcp ccfb"].packets < 20 {
+			t.Errorf("the call is not alive: %v", l.sent)
+		}
+		l.mu.Unlock()
+		w.leave(a)
+		w.leave(b)
+	})
 }

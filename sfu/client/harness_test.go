@@ -179,11 +179,14 @@ func (w *world) leave(u *user) {
 }
 
 // talk sends voice without pauses until the user leaves.
-func (u *user) talk(t *testing.T) {
+func (u *user) talk(t *testing.T) { u.speak(t, media.VoiceConfig{Seed: 1, Talk: -1}) }
+
+// speak sends a voice until the user leaves.
+func (u *user) speak(t *testing.T, cfg media.VoiceConfig) {
 	sender := u.Sender(signal.Microphone)
 	u.media.Go(func() {
 		start := time.Now()
-		voice := media.NewVoice(start, media.VoiceConfig{Seed: 1, Talk: -1})
+		voice := media.NewVoice(start, cfg)
 		buf := make([]byte, media.MaxVoicePayload)
 		for {
 			if !u.waitFor(voice.Next()) {

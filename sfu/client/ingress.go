@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	// reportEvery is the interval of receiver reports; RFC 3550 §6.2 allows
-	// less than 5 s for a session of known size.
-	reportEvery = time.Second
+	// idleLook is how often it is looked round when nothing is due.
+	idleLook = time.Second
 	// restartLeap is by how much a stream's numbers leap only when its source
 	// began anew; see uplink.Stream.Receive.
 	restartLeap = 3000
@@ -95,7 +94,7 @@ type ingress struct {
 	heard     bool // media has come
 
 	nextTick  time.Time
-	reportAt  time.Time
+	clock     feedback.ReceiverClock
 	players   []*player // by audio slot; nil before the first packet
 	sequences []uint16  // scratch
 	reports   []byte    // scratch
@@ -308,13 +307,13 @@ func (g *ingress) schedule(now time.Time) {
 
 // next is when tick has something to do.
 func (g *ingress) next(now time.Time) time.Time {
-	next := now.Add(reportEvery)
+	next := now.Add(idleLook)
 	consider := func(t time.Time) {
 		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
 	}
-	consider(g.reportAt)
+	consider(g.clock.Next(g.recorder))
 	consider(g.recorder.Next())
 	for _, in := range g.list {
 		if in.stream != nil {
@@ -332,7 +331,8 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		return dst, time.Time{}
 	}
 	dst = g.appendFeedback(now, dst)
-	report := !g.reportAt.After(now)
+	report := g.clock.Due(now, g.recorder, len(dst) > 0)
+	lossy := false
 	var blocks []rtcp.ReceptionReport
 	for _, in := range g.list {
 		if in.stream == nil {
@@ -342,12 +342,13 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		dst = g.appendRequests(now, in, dst)
 		if report {
 			if block, ok := in.stream.ReceptionReport(now); ok {
+				lossy = lossy || block.FractionLost > 0
 				blocks = append(blocks, block)
 			}
 		}
 	}
 	if report {
-		g.reportAt = now.Add(reportEvery)
+		g.clock.Sent(now, lossy)
 		const perPacket = 31 // RFC 3550 §6.4.2
 		for n := 0; len(blocks) > 0; blocks = blocks[n:] {
 			n = min(len(blocks), perPacket)

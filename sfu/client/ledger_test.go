@@ -79,6 +79,17 @@ func (l *ledger) begin() {
 	l.sent, l.heard, l.numbers = make(map[string]tally), make(map[string]tally), 0
 }
 
+// kbps is what one direction cost but for media and signalling, in kbit/s.
+func kbps(book map[string]tally, d time.Duration) float64 {
+	sum := 0
+	for kind, t := range book {
+		if kind != "rtp" && kind != "signalling" {
+			sum += t.bytes
+		}
+	}
+	return float64(sum) * 8 / 1000 / d.Seconds()
+}
+
 // itemise says what each kind cost.
 func itemise(book map[string]tally, d time.Duration) string {
 	var all []string

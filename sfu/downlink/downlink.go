@@ -85,6 +85,7 @@ type Downlink struct {
 
 	meterAt   time.Time // when rates are measured next; zero = idle
 	meteredAt time.Time // when they were measured last
+	clocks    clocks
 	reportAt  time.Time // when sender reports are due; zero = nothing to report
 
 	dropped bool // the queue has dropped something since settleDrops
@@ -186,6 +187,10 @@ func (d *Downlink) SetOverhead(overhead units.Size) {
 func (d *Downlink) RouteChanged(now time.Time) {
 	d.bwe.OnRouteChange(now)
 	d.rtt = 0
+	d.clocks = clocks{} // the round trip is to be measured soon
+	if !d.reportAt.IsZero() {
+		d.reportAt = earlier(d.reportAt, now.Add(reportInterval))
+	}
 	d.loss.Reset()
 	d.heard = false
 	d.apply(now, d.bwe.Decision())

@@ -4,10 +4,17 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
 const (
 	reportInterval = time.Second
+	// A path that carries less is told its clocks seldom, after the first times:
+	// 76 bytes a second are much of a thin call, and clocks do not drift so fast.
+	thinReports   = 100 * units.Kbps
+	thinInterval  = 5 * time.Second
+	promptReports = 3
 	// firstReport is how soon after a source's first packet its clock is told,
 	// so that lips and voice do not wait a second for each other.
 	firstReport = 50 * time.Millisecond
@@ -31,7 +38,7 @@ func (d *Downlink) countForReport(now time.Time, s *slot, out *Outgoing) {
 		r.prompt = false
 		d.reportAt = earlier(d.reportAt, now.Add(firstReport))
 	case d.reportAt.IsZero():
-		d.reportAt = now.Add(reportInterval)
+		d.reportAt = now.Add(reportInterval) // the first after a silence
 	}
 }
 
@@ -43,6 +50,7 @@ func (d *Downlink) ReportDue(now time.Time) bool { return due(now, d.reportAt) }
 // a second later, or sooner when a new source begins.
 func (d *Downlink) AppendSenderReports(now time.Time, dst []rtcp.SenderReport) []rtcp.SenderReport {
 	d.reportAt = time.Time{}
+	next := now.Add(d.reportPause(now))
 	for i := range d.slots {
 		s := &d.slots[i]
 		if !s.report.pending {
@@ -57,9 +65,27 @@ func (d *Downlink) AppendSenderReports(now time.Time, dst []rtcp.SenderReport) [
 			SSRC: s.cfg.SSRC, NTPTime: ntp(now), RTPTime: timestamp,
 			PacketCount: s.report.packets, OctetCount: s.report.octets,
 		})
-		d.reportAt = now.Add(reportInterval)
+		d.reportAt = next
 	}
 	return dst
+}
+
+// reportPause is how long until sender reports are due again.
+func (d *Downlink) reportPause(now time.Time) time.Duration {
+	c := &d.clocks
+	sent := units.Size(d.bytes - c.bytes).Over(now.Sub(c.at))
+	c.at, c.bytes, c.times = now, d.bytes, min(c.times+1, promptReports)
+	if c.times < promptReports || sent >= thinReports {
+		return reportInterval
+	}
+	return thinInterval
+}
+
+// clocks is when sender reports were sent last, and how much until then.
+type clocks struct {
+	at    time.Time
+	bytes uint64
+	times int
 }
 
 // ntpEpoch is 1900 in Unix time (RFC 5905 §6).

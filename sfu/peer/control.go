@@ -18,7 +18,8 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		return dst, time.Time{}
 	}
 	dst = g.appendFeedback(now, dst)
-	report := !g.reportAt.After(now)
+	report := g.clock.Due(now, g.recorder, len(dst) > 0)
+	lossy := false
 	var reports []rtcp.ReceptionReport
 	for _, in := range g.list {
 		if in.stream == nil || in.repair {
@@ -28,13 +29,17 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		dst = g.appendRequests(now, in, dst)
 		if report {
 			if block, ok := in.stream.ReceptionReport(now); ok {
+				lossy = lossy || block.FractionLost > 0
 				reports = append(reports, block)
 			}
 		}
 	}
 	if report {
-		g.reportAt = now.Add(reportEvery)
+		g.clock.Sent(now, lossy)
 		dst = appendReceiverReports(dst, reports)
+	}
+	if !g.limitAt.After(now) {
+		g.limitAt = now.Add(limitEvery)
 		dst = g.appendLimit(dst)
 	}
 	if !g.measureAt.After(now) {

@@ -204,8 +204,8 @@ func (g *ingress) takeOrders() (all []order) {
 	return all
 }
 
-// appendLimit adds a REMB for a publisher that obeys no orders, once a report
-// interval while there is a limit, and a few times when it ends.
+// appendLimit adds a REMB for a publisher that obeys no orders, once each
+// limitEvery while there is a limit, and a few times when it ends.
 func (g *ingress) appendLimit(dst []rtcp.Packet) []rtcp.Packet {
 	limit, limited := voiceShare, false
 	var streams []uint32

@@ -24,9 +24,10 @@ const (
 	// maxUnresolved bounds the packets of one unknown stream that are looked
 	// at for the ids that name it, before it is ignored for good.
 	maxUnresolved = 512
-	// reportEvery is the interval of receiver reports (RFC 3550 §6.2 allows
-	// less than the 5 s minimum for a session of known size).
-	reportEvery = time.Second
+	// idleLook is how often it is looked round when nothing is due.
+	idleLook = time.Second
+	// limitEvery is how often a limit is told to a publisher that takes no orders.
+	limitEvery = time.Second
 	// measureEvery is how often rates of layers are measured.
 	measureEvery = 500 * time.Millisecond
 )
@@ -78,7 +79,8 @@ type ingress struct {
 	lifting int       // how often the end of a limit is still to be told
 
 	nextTick  time.Time // what the worker was told
-	reportAt  time.Time
+	clock     feedback.ReceiverClock
+	limitAt   time.Time
 	measureAt time.Time
 
 	sequences []uint16 // scratch
@@ -278,13 +280,14 @@ func (g *ingress) schedule(now time.Time) {
 
 // next is when tick has something to do.
 func (g *ingress) next(now time.Time) time.Time {
-	next := now.Add(reportEvery)
+	next := now.Add(idleLook)
 	consider := func(t time.Time) {
 		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
 	}
-	consider(g.reportAt)
+	consider(g.clock.Next(g.recorder))
+	consider(g.limitAt)
 	consider(g.measureAt)
 	consider(g.recorder.Next())
 	consider(g.ordersDue())

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
@@ -166,7 +167,13 @@ func (c *tool) post(endpoint, offer string) {
 	c.etag, c.answer, c.links = response.Header.Get("ETag"), answer, response.Header.Values("Link")
 	must(c.t, c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}))
 	if c.sender != nil {
-		c.running.Go(c.readRTCP)
+		for _, layer := range c.video {
+			read := c.sender.ReadRTCP
+			if rid := layer.RID(); rid != "" {
+				read = func() ([]rtcp.Packet, interceptor.Attributes, error) { return c.sender.ReadSimulcastRTCP(rid) }
+			}
+			c.running.Go(func() { c.readRTCP(read) })
+		}
 	}
 }
 
@@ -233,10 +240,11 @@ func (c *tool) close() {
 	c.running.Wait()
 }
 
-// readRTCP waits for key-frame requests.
-func (c *tool) readRTCP() {
+// readRTCP waits for key-frame requests of one layer: pion hands a request only
+// to the layer that it names.
+func (c *tool) readRTCP(read func() ([]rtcp.Packet, interceptor.Attributes, error)) {
 	for {
-		packets, _, err := c.sender.ReadRTCP()
+		packets, _, err := read()
 		if err != nil {
 			return
 		}
