@@ -170,6 +170,9 @@ func (s State) String() string {
 	return "unknown"
 }
 
+// MarshalText writes the state's name, for snapshots that operators read.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Probe asks the sender to send Size bytes, media or padding, spaced at Rate
 // and marked with ID, in at least five packets where that can be had: it is
 // their spacing that is measured. The zero Probe asks for nothing. The same

@@ -31,6 +31,7 @@ func (e *egress) lookAtPath() {
 		return
 	}
 	e.down.SetOverhead(overheadOf(pair.Local))
+	e.down.SetReliable(isReliable(pair.Local, e.media.call.opts.RelayTransport))
 	rtt := e.down.RTT()
 	if rtt == 0 {
 		if stats, ok := transport.GetSelectedCandidatePairStats(); ok {
@@ -41,6 +42,12 @@ func (e *egress) lookAtPath() {
 		e.media.rtt.Store(int64(rtt))
 		e.media.ingress.setRTT(rtt)
 	}
+}
+
+// isReliable says whether the path from our own candidate repairs loss itself:
+// ICE-TCP, or a relay that is reached by TCP.
+func isReliable(c *webrtc.ICECandidate, relay string) bool {
+	return c.Protocol == webrtc.ICEProtocolTCP || c.Typ == webrtc.ICECandidateTypeRelay && relay == "tcp"
 }
 
 // overheadOf is what the wire adds on the path from our own candidate.

@@ -56,6 +56,7 @@ type Downlink struct {
 	queue    *pacing.Queue[queued]
 	sequence int64         // next transport-wide sequence number
 	rtt      time.Duration // from receiver reports; 0 = not known yet
+	reliable bool          // the path repairs loss itself
 	full     bool          // as much is under way as the controller allows
 	probe    probe
 	padding  padding
@@ -182,6 +183,10 @@ func (d *Downlink) Next() time.Time {
 func (d *Downlink) SetOverhead(overhead units.Size) {
 	d.overhead = min(max(overhead, 0), 1000)
 }
+
+// SetReliable says whether the path itself repairs what is lost (TCP): then
+// delay is the only sign of congestion, and nothing is sent again above it.
+func (d *Downlink) SetReliable(reliable bool) { d.reliable = reliable }
 
 // RouteChanged says that packets take another path from now on.
 func (d *Downlink) RouteChanged(now time.Time) {

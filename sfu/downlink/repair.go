@@ -45,7 +45,7 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 	if s == nil || s.cfg.SSRC != mediaSSRC || !s.cfg.NACK {
 		return
 	}
-	if s.cfg.Kind == Audio && !d.repairsVoice(s) {
+	if d.reliable || s.cfg.Kind == Audio && !d.repairsVoice(s) {
 		s.stats.NACKRefused += uint64(len(pairs))
 		return
 	}

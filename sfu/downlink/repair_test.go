@@ -355,3 +355,20 @@ func TestLateDropIsFilled(t *testing.T) {
 		}
 	}
 }
+
+// Over TCP nothing is lost, only late: what is asked for again is on its way.
+func TestReliablePathRepeatsNothing(t *testing.T) {
+	for _, reliable := range []bool{false, true} {
+		c := newCall(t, config(1), units.Mbps)
+		c.show(1, 7)
+		c.d.SetReliable(reliable)
+		c.run(2 * time.Second)
+		got := c.media(1)
+		c.d.HandleNACK(c.now, got[len(got)-1].SSRC, []rtcp.NackPair{{PacketID: got[len(got)-1].Sequence}})
+		c.run(200 * time.Millisecond)
+		s := c.d.Stats().Slots[1]
+		if sent := s.Retransmissions > 0; sent == reliable || (s.NACKRefused > 0) != reliable {
+			t.Errorf("reliable %v: %d packets sent again, %d refused", reliable, s.Retransmissions, s.NACKRefused)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
@@ -46,6 +47,7 @@ type egress struct {
 	wishes     []encoding.Wish // by slot, as told to publishers
 	wishesTold uint64          // downlink.Wishes then
 
+	coarse    bool // the receiver sends no packet reports
 	ratesAt   time.Time
 	statsAt   time.Time
 	ingressAt time.Time // when the peer's incoming side wants its tick
@@ -108,7 +110,21 @@ func (e *egress) tick(now time.Time) {
 		stats := e.down.Stats()
 		e.account(&stats)
 		e.peer.stats.Store(&stats)
+		e.countCoarse(stats.Path.State == bwe.Coarse)
 	}
+}
+
+// countCoarse keeps count of the peers without packet reports.
+func (e *egress) countCoarse(coarse bool) {
+	if coarse == e.coarse {
+		return
+	}
+	e.coarse = coarse
+	n := int64(1)
+	if !coarse {
+		n = -1
+	}
+	e.peer.media.counts.coarse.Add(n)
 }
 
 // describe tells a slot what is known of its track by what arrives.
@@ -263,5 +279,6 @@ func (e *egress) close() {
 	e.account(&stats)
 	e.account(nil)
 	e.peer.stats.Store(&stats)
+	e.countCoarse(false)
 	e.down.Close()
 }

@@ -21,14 +21,15 @@ const (
 	overhead units.Size = ipv4Header + udpHeader + srtpTag
 )
 
-// overhead is what the wire adds on the path that was selected. A relay on the
-// client's side is not seen from here.
-func (p *Peer) overhead() units.Size {
+// path is what the wire adds on the path that was selected, and whether it is
+// TCP and so repairs loss itself. A relay on the client's side is not seen from
+// here.
+func (p *Peer) path() (size units.Size, reliable bool) {
 	pair, err := p.selectedPair()
 	if err != nil || pair == nil || pair.Remote == nil {
-		return overhead
+		return overhead, false
 	}
-	return overheadOf(pair.Remote)
+	return overheadOf(pair.Remote), pair.Remote.Protocol == webrtc.ICEProtocolTCP
 }
 
 func (p *Peer) selectedPair() (*webrtc.ICECandidatePair, error) {

@@ -255,10 +255,11 @@ func (p *Peer) stateChanged() {
 
 // routeChanged tells the downlink that its packets take another path.
 func (p *Peer) routeChanged() {
-	cost := p.overhead()
+	cost, reliable := p.path()
 	p.ingress.routeChanged()
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
 		d.SetOverhead(cost)
+		d.SetReliable(reliable)
 		d.RouteChanged(now)
 	})
 }

@@ -17,6 +17,7 @@ type counters struct {
 	asked, keyframes atomic.Uint64
 	tally            tally
 
+	coarse            atomic.Int64
 	mixes, mixOutputs atomic.Int64
 	mixed             atomic.Uint64
 }
@@ -42,6 +43,9 @@ type Stats struct {
 	// how many key frames.
 	Asked, Keyframes uint64
 	Downlinks        DownlinkStats
+	// Coarse is how many peers send no packet reports now, so that what they
+	// are sent is judged by receiver reports alone.
+	Coarse int64
 	// Mixes is how many rooms are mixed for now, MixOutputs how many streams
 	// are encoded for them, Mixed how many packets these have made.
 	Mixes, MixOutputs int64
@@ -66,6 +70,7 @@ func (m *Media) Stats() Stats {
 		Downlinks:      m.counts.tally.stats(),
 		Peers:          m.peers.Load(),
 		BuffersInUse:   m.pool.InUse(),
+		Coarse:         m.counts.coarse.Load(),
 		Mixes:          m.counts.mixes.Load(),
 		MixOutputs:     m.counts.mixOutputs.Load(),
 		Mixed:          m.counts.mixed.Load(),

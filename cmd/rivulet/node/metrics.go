@@ -79,6 +79,8 @@ func engineMetrics() []metric {
 			func(s *snapshot) []sample { return number(s.engine.Sessions) }},
 		{"rivulet_peers", "Media connections now.", gauge, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.Peers) }},
+		{"rivulet_coarse_peers", "Media connections whose client sends neither transport-wide nor RFC 8888 reports: what it receives follows receiver reports alone.", gauge, "", false,
+			func(s *snapshot) []sample { return number(s.engine.Media.Coarse) }},
 		{"rivulet_packet_buffers", "Packet buffers in use now; 0 when there is no room.", gauge, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.BuffersInUse) }},
 		{"rivulet_joins_total", "Joins that were let in.", counter, "", false,

@@ -1,6 +1,7 @@
 package whip_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/sfu"
@@ -130,6 +132,53 @@ func TestPublishAndWatch(t *testing.T) {
 		}
 		if status := publisher.end(); status != http.StatusNotFound {
 			t.Errorf("a second DELETE: %d", status)
+		}
+	})
+}
+
+// TestViewerWithReceiverReportsOnly shows a tool that knows neither transport-
+// wide reports nor RFC 8888: it gets sound and a picture, its path is judged by
+// receiver reports, and says so, for as long as it is there.
+func TestViewerWithReceiverReportsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		here, _ := w.site("10.0.1.1")
+		there, _ := w.site("10.0.1.2")
+		publisher := w.with(newPublisher(t, here))
+		publisher.begin("/whip/stage")
+		<-publisher.connected
+		publisher.send()
+		viewer := w.with(newPlainViewer(t, there))
+		viewer.begin("/whep/stage")
+		<-viewer.connected
+		time.Sleep(20 * time.Second)
+		if heard, seen := viewer.heard.Load(), viewer.seen.Load(); heard < 900 || seen < 50 {
+			t.Errorf("%d packets of voice and %d of video in 20 s", heard, seen)
+		}
+		coarse := 0
+		for _, r := range w.engine.Rooms() {
+			for _, p := range r.Participants {
+				if p.Path == nil || len(p.Slots) == 0 {
+					continue
+				}
+				s := p.Path.Path
+				if s.State != bwe.Coarse || s.Reports != 0 || !strings.HasPrefix(p.Path.Decision.Reason, "receiver reports only") {
+					t.Errorf("state %v after %d packet reports: %s", s.State, s.Reports, p.Path.Decision.Reason)
+				}
+				if text, err := json.Marshal(s); err != nil || !strings.Contains(string(text), `"coarse"`) {
+					t.Errorf("operators read %s, %v", text, err)
+				}
+				coarse++
+			}
+		}
+		if n := w.engine.Stats().Media.Coarse; coarse != 1 || n != 1 {
+			t.Errorf("%d coarse paths, %d counted; want 1", coarse, n)
+		}
+		viewer.end()
+		time.Sleep(2 * time.Second)
+		if n := w.engine.Stats().Media.Coarse; n != 0 {
+			t.Errorf("%d coarse paths are counted after the viewer has left", n)
 		}
 	})
 }

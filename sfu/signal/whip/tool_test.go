@@ -66,7 +66,10 @@ type tool struct {
 	longest           time.Duration // without voice, after the first packet
 }
 
-func newTool(t *testing.T, s site) *tool {
+func newTool(t *testing.T, s site) *tool { return newToolWith(t, s, webrtc.NewAPI) }
+
+// newToolWith makes its connection with an API of its own.
+func newToolWith(t *testing.T, s site, newAPI func(...func(*webrtc.API)) *webrtc.API) *tool {
 	t.Helper()
 	var settings webrtc.SettingEngine
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -76,7 +79,7 @@ func newTool(t *testing.T, s site) *tool {
 		settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	}
 	// NewAPI registers pion's default codecs and interceptors.
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	pc, err := newAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
 	must(t, err)
 	c := &tool{t: t, site: s, pc: pc, connected: make(chan struct{}), stop: make(chan struct{})}
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
@@ -121,9 +124,21 @@ func newPublisher(t *testing.T, s site, rids ...string) *tool {
 }
 
 // newViewer receives one voice and one picture.
-func newViewer(t *testing.T, s site) *tool {
+func newViewer(t *testing.T, s site) *tool { return newViewerWith(t, s, webrtc.NewAPI) }
+
+// newPlainViewer reports what RFC 3550 alone has: receiver reports.
+func newPlainViewer(t *testing.T, s site) *tool {
+	return newViewerWith(t, s, func(options ...func(*webrtc.API)) *webrtc.API {
+		codecs, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
+		must(t, codecs.RegisterDefaultCodecs())
+		must(t, webrtc.ConfigureRTCPReports(registry))
+		return webrtc.NewAPI(append(options, webrtc.WithMediaEngine(codecs), webrtc.WithInterceptorRegistry(registry))...)
+	})
+}
+
+func newViewerWith(t *testing.T, s site, newAPI func(...func(*webrtc.API)) *webrtc.API) *tool {
 	t.Helper()
-	c := newTool(t, s)
+	c := newToolWith(t, s, newAPI)
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
 		_, err := c.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 		must(t, err)
