@@ -132,6 +132,11 @@ type Options struct {
 	// TransportFeedback wants transport-wide feedback, as browsers speak it, in
 	// place of RFC 8888, which saves a header extension on every packet.
 	TransportFeedback bool
+	// Memory, if it is not nil, is what networks carried in calls before, and
+	// Network names the one in use: whatever tells networks apart on this device,
+	// such as an interface with its gateway. A call begins with what is known.
+	Memory  *Memory
+	Network string
 	// BWE sets the congestion controller of what is sent; zero for its default.
 	BWE    *bwe.Config
 	Logger *slog.Logger

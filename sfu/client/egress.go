@@ -41,8 +41,9 @@ type egress struct {
 	streams []*stream // by slot
 	closed  bool
 
-	pathAt    time.Time
-	ingressAt time.Time // when the incoming side wants its tick
+	pathAt     time.Time
+	rememberAt time.Time
+	ingressAt  time.Time // when the incoming side wants its tick
 
 	// Reused for each packet.
 	out        downlink.Outgoing
@@ -76,6 +77,10 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 		BWE:            *e.media.call.opts.BWE,
 		Seed:           binary.LittleEndian.Uint64(seed[:]),
 		Recorder:       e,
+	}
+	o := &e.media.call.opts
+	if known := o.Memory.recall(now, o.Network); known > 0 && cfg.BWE.Known == 0 {
+		cfg.BWE.Known = min(max(known, cfg.BWE.Min), cfg.BWE.Max)
 	}
 	for _, s := range e.media.call.order {
 		for _, st := range s.streams {
@@ -193,6 +198,11 @@ func (e *egress) tick(now time.Time) time.Time {
 	if up && !e.pathAt.After(now) {
 		e.pathAt = now.Add(pathEvery)
 		e.lookAtPath()
+	}
+	if up && !e.rememberAt.After(now) {
+		e.rememberAt = now.Add(rememberEvery)
+		o := &e.media.call.opts
+		o.Memory.keep(now, o.Network, e.down.Stats().Path.Capacity)
 	}
 	if e.down.ReportDue(now) {
 		e.reports = e.down.AppendSenderReports(now, e.reports[:0])
