@@ -16,6 +16,7 @@ import (
 type snapshot struct {
 	engine  sfu.Stats
 	relay   turn.Stats
+	calls   calls
 	sockets udp.Stats
 	buffer  int // bytes the kernel grants for receiving, the smallest
 	dev     bool
@@ -62,6 +63,7 @@ func metrics() []metric {
 	all := engineMetrics()
 	all = append(all, mediaMetrics()...)
 	all = append(all, socketMetrics()...)
+	all = append(all, callMetrics()...)
 	return append(all, relayMetrics()...)
 }
 
@@ -183,7 +185,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 }
 
 func (n *Node) snapshot() *snapshot {
-	s := &snapshot{engine: n.engine.Stats(), dev: n.cfg.Dev, version: n.cfg.Version}
+	s := &snapshot{engine: n.engine.Stats(), dev: n.cfg.Dev, version: n.cfg.Version, calls: n.callStats()}
 	if n.relay != nil {
 		s.relay = n.relay.Stats()
 	}
