@@ -40,6 +40,7 @@ func (m *member) encode(media *peer.Track, encodings []encoding.Encoding) {
 		}
 		event.Layers = append(event.Layers, l)
 	}
+	t.asked = event.Layers
 	m.session.send(event)
 }
 

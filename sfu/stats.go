@@ -92,6 +92,9 @@ type TrackSnapshot struct {
 	Source signal.Source `json:"source"`
 	Codec  string        `json:"codec"`
 	Muted  bool          `json:"muted,omitempty"`
+	// Encode is how the publisher of a picture was asked to send it last; none
+	// for one that obeys nothing.
+	Encode []signal.EncodeLayer `json:"encode,omitempty"`
 }
 
 // SlotSnapshot is what one slot receives and why.
@@ -132,7 +135,7 @@ func (r *room) snapshot(now time.Time) RoomSnapshot {
 func (m *member) snapshot(now time.Time) ParticipantSnapshot {
 	p := ParticipantSnapshot{ID: m.id, Client: m.client, State: m.state.String(), Quality: m.quality, DataMode: m.dataMode}
 	for _, t := range m.tracks {
-		p.Tracks = append(p.Tracks, TrackSnapshot{ID: t.id, Short: t.short, Source: t.source, Codec: t.media.Kind().String(), Muted: t.info.Muted})
+		p.Tracks = append(p.Tracks, TrackSnapshot{ID: t.id, Short: t.short, Source: t.source, Codec: t.media.Kind().String(), Muted: t.info.Muted, Encode: t.asked})
 	}
 	if m.voice != nil {
 		p.Voice = &VoiceSnapshot{*encodeAudio(m.voice.Ask()), m.voice.Reason().String()}

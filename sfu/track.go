@@ -18,6 +18,7 @@ type track struct {
 	source signal.Source
 	info   signal.Publish
 	media  *peer.Track
+	asked  []signal.EncodeLayer // how it is to be sent, as told last
 }
 
 func (t *track) describe() signal.Track {

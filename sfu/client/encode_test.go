@@ -258,3 +258,55 @@ func TestLimitByREMB(t *testing.T) {
 		w.leave(ann)
 	})
 }
+
+// A data budget bounds what is received, is told as the reason, and is kept
+// over a resume.
+func TestDataBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.close()
+		ann := w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
+		ann.waitConnected(t)
+		ann.show(t, media.VP8Config{Width: 1280, Height: 720})
+		budget := &signal.DataBudget{Hour: 30_000_000} // 56 kbit/s, and 5 MB to begin with
+		bob := w.join(client.Options{Identity: "bob", ReceiveOnly: true, DataBudget: budget})
+		bob.waitConnected(t)
+		must(t, bob.View(short(t), []signal.TrackView{{Track: ann.Joined().Tracks[0].ID, Width: 1280, Height: 720}}))
+		received := func() uint64 { return w.network.Path(serverAddr, bob.addr).Bytes }
+		told := func(reason string) bool {
+			for {
+				select {
+				case e := <-bob.Events():
+					if s, ok := e.(*signal.SlotStates); ok && s.States[0].Reason == reason {
+						return true
+					}
+				default:
+					return false
+				}
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		if n := received(); n > 4_000_000 || n < 1_000_000 {
+			t.Errorf("%d bytes in two minutes", n)
+		}
+		if !told("data_budget") {
+			t.Error("bob was not told why he gets no more")
+		}
+		bob.DropSignalling()
+		time.Sleep(10 * time.Second)
+		before := received()
+		time.Sleep(time.Minute)
+		if n := received() - before; n > 1_300_000 {
+			t.Errorf("%d bytes in a minute after the resume", n)
+		}
+		must(t, bob.SetDataBudget(short(t), signal.DataAuto, signal.DataBudget{}))
+		time.Sleep(20 * time.Second)
+		before = received()
+		time.Sleep(10 * time.Second)
+		if n := received() - before; n < 1_000_000 {
+			t.Errorf("%d bytes in ten seconds without a budget", n)
+		}
+		w.leave(bob)
+		w.leave(ann)
+	})
+}
