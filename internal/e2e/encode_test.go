@@ -113,3 +113,43 @@ func TestHiddenTileStopsThePublisher(t *testing.T) {
 	bob.run(`rivulet.call.view([{ track: camera.id, width: 320, height: 180, priority: 5 }])`)
 	ann.sends(10*time.Second, "the smallest layer alone is on", func(l []sentLayer) bool { return on(l) == "q" })
 }
+
+// A viewer with room for 50 kbit/s of picture gets one made for it by a real
+// encoder: 180p that moves.
+func TestThinPictureIsUsable(t *testing.T) {
+	s := startServer(t, nil)
+	ann, bob := openTab(t, "ann"), openTab(t, "bob")
+	s.call(ann, "thin", "video=1280x720")
+	s.call(bob, "thin", "video=0")
+	me := ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" }).Me
+	bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
+	// A data budget thins what is sent to bob as a path would: 94 kbit/s now.
+	bob.run(`rivulet.call.setDataBudget({ hour: 15e6 })`)
+	thin := func(l []sentLayer) bool {
+		return on(l) == "q" && l[0].Rate > 0 && l[0].Rate <= 80_000 && l[0].Frames >= 5 && l[0].Frames <= 12
+	}
+	took := ann.sends(15*time.Second, "ann is asked for a thin picture", thin)
+	time.Sleep(2 * time.Second)
+	before := bob.state().from(me)
+	layers, err := evaluate[[]sentLayer](ann, encodingsScript)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const seconds = 6
+	time.Sleep(seconds * time.Second) // of watching
+	after := bob.state().from(me)
+	later, err := evaluate[[]sentLayer](ann, encodingsScript)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := float64(after.Decoded-before.Decoded) / seconds
+	rate := (later[0].Bytes - layers[0].Bytes) * 8 / seconds
+	t.Logf("after %v asked for %.0f bit/s at %.0f frames/s; %.0f bit/s sent, %.1f frames/s decoded at %dx%d, %d freezes",
+		took, layers[0].Rate, layers[0].Frames, rate, frames, after.Width, after.Height, after.Freezes-before.Freezes)
+	if after.Width != 320 || frames < 4 {
+		t.Errorf("%.1f frames/s at a width of %d, want 4 at 320", frames, after.Width)
+	}
+	if rate > 120_000 {
+		t.Errorf("%.0f bit/s are sent", rate)
+	}
+}

@@ -62,7 +62,8 @@ function row(name: string, what: string, why: string): HTMLElement {
 
 function amounts(width: number, height: number, frames: number, bits: number): string {
   const size = width && height ? [text.size(width, height)] : [];
-  return [...size, text.perSecond(Math.round(frames)), rate(bits)].join(" · ");
+  // A number stays with its unit.
+  return [...size, text.perSecond(Math.round(frames)), rate(bits).replace(" ", "\u00a0")].join(" · ");
 }
 
 function sourceName(one: SentVideo): string {
