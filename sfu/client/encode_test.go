@@ -125,7 +125,7 @@ func TestPictureMadeForAThinSubscriber(t *testing.T) {
 		frameRate [2]int     // 0 = not held down
 		packets   int        // in ten seconds, at least
 	}{
-		{70 * units.Kbps, [2]int{5, 9}, 40},
+		{70 * units.Kbps, [2]int{5, 12}, 40},
 		{120 * units.Kbps, [2]int{8, 20}, 80},
 	} {
 		t.Run(c.rate.String(), func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestPictureMadeForAThinSubscriber(t *testing.T) {
 				if len(e) != 3 || !e[0].Active || e[1].Active || e[2].Active {
 					t.Fatalf("the server wants %+v", e)
 				}
-				// An estimate wavers by a few per cent: it is a measurement.
-				if e[0].MaxRate <= 0 || units.Rate(e[0].MaxRate) > c.rate.Scale(1.05) || e[0].MaxFrameRate < c.frameRate[0] || e[0].MaxFrameRate > c.frameRate[1] {
+				// An estimate may exceed what was never filled, by a fifth at the most.
+				if e[0].MaxRate <= 0 || units.Rate(e[0].MaxRate) > c.rate.Scale(1.2) || e[0].MaxFrameRate < c.frameRate[0] || e[0].MaxFrameRate > c.frameRate[1] {
 					t.Errorf("the server wants %+v", e[0])
 				}
 				before, losses := bob.heard(3), bob.Stats().Lost
