@@ -12,6 +12,7 @@ import (
 // the wanted keeps its slot, so that nothing changes that need not.
 func (r *room) assignAll() {
 	ranked := r.rank()
+	r.thinOut(ranked)
 	for _, m := range r.members {
 		r.assign(m, ranked)
 	}
@@ -24,7 +25,8 @@ func (r *room) assign(m *member, by ranking) {
 	if !m.receives() {
 		by = ranking{}
 	}
-	changed := m.fill(downlink.Audio, without(m, by.audio))
+	changed := m.fill(downlink.Audio, m.heard(without(m, by.audio)))
+	changed = append(changed, r.blendSlots(m)...)
 	if m.viewed && m.receives() {
 		changed = append(changed, m.fill(downlink.Video, r.viewedTracks(m))...)
 	} else {
@@ -151,12 +153,14 @@ func (m *member) fill(kind downlink.SlotKind, wanted []*track) (changed []signal
 
 // put puts a track (nil for none) into a slot.
 func (m *member) put(slot int, t *track) signal.Assignment {
-	m.slots[slot].track = t
+	s := &m.slots[slot]
+	s.track, s.media, s.mixed = t, nil, false
 	a := signal.Assignment{Slot: slot}
 	if t == nil {
 		m.peer.Assign(slot, nil, downlink.Source{})
 		return a
 	}
+	s.media = t.media
 	m.peer.Assign(slot, t.media, t.downlinkSource())
 	if t.source.Video() {
 		m.peer.SetView(slot, m.downlinkView(t))

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/codec/opus"
 	"github.com/rivulet-rtc/rivulet/sfu/peer"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/icemux"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -23,6 +24,7 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	media  *peer.Media
+	mixes  bool // this program has a codec
 	joins  *joinLimiter
 	counts engineCounters
 
@@ -52,7 +54,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		cfg: cfg, log: cfg.Logger, media: media,
+		cfg: cfg, log: cfg.Logger, media: media, mixes: opus.Available(),
 		joins:    newJoinLimiter(cfg.JoinRate, cfg.JoinBurst),
 		rooms:    make(map[roomKey]*room),
 		sessions: make(map[string]*session),

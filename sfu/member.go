@@ -49,6 +49,7 @@ type member struct {
 	stateAt    time.Time
 	quality    signal.Quality
 
+	blend blending
 	voice *voice.Publisher          // nil when the client obeys no encode events
 	asked atomic.Pointer[voice.Ask] // what voice asks last, for answers
 }
@@ -58,6 +59,9 @@ type slotState struct {
 	mid   string
 	kind  downlink.SlotKind
 	track *track
+	// media is what it is sent of the track, or a mix where it has none.
+	media *peer.Track
+	mixed bool
 }
 
 func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) *member {
@@ -105,7 +109,10 @@ func (m *member) describe() signal.Participant {
 func (m *member) assignments() []signal.Assignment {
 	var all []signal.Assignment
 	for i, s := range m.slots {
-		if s.track != nil {
+		switch {
+		case s.mixed:
+			all = append(all, signal.Assignment{Slot: i, Mixed: true, Source: m.home.Load().mixShort})
+		case s.track != nil:
 			all = append(all, signal.Assignment{Slot: i, Track: s.track.id, Participant: s.track.owner.id, Source: s.track.short})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/codec/mix"
 	"github.com/rivulet-rtc/rivulet/internal/mailbox"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer"
@@ -40,6 +41,10 @@ type room struct {
 	speakers  *speaker.Detector
 	speaking  []signal.Speaker // as last told
 	qualityAt time.Time
+	mix       *peer.Mix // nil until somebody needs it
+	noMix     bool      // it could not be made
+	thin      map[mix.OutputConfig]*peer.Track
+	mixShort  uint32    // under which mixes travel
 	voicesAt  time.Time // when publishers' voices are looked at next
 	ended     bool
 	entered   bool // somebody was here, so an empty room ends
@@ -92,6 +97,7 @@ func (r *room) run() {
 	}
 	r.engine.forget(r)
 	r.inbox.Close()
+	r.endMix()
 	now := time.Now()
 	if r.entered {
 		r.observe(now, "", signal.RoomEvent{Kind: signal.RoomClosed})
@@ -104,7 +110,9 @@ func (r *room) run() {
 // tick is the room's slow work.
 func (r *room) tick(now time.Time) {
 	r.listen(now)
-	r.askVoices(now)
+	if r.askVoices(now) {
+		r.blendVoices(now)
+	}
 	for _, m := range slices.Clone(r.members) {
 		if m.gone(now, r.engine.cfg.ResumeFor) {
 			r.remove(now, m, signal.ConnectionLost, "the connection did not come back in time", true)
@@ -283,7 +291,7 @@ func (r *room) shortID() uint32 {
 		if r.nextShort > maxShortID {
 			r.nextShort = 1
 		}
-		if r.byShort[r.nextShort] == nil {
+		if r.byShort[r.nextShort] == nil && r.nextShort != r.mixShort {
 			return r.nextShort
 		}
 	}

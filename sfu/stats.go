@@ -77,6 +77,17 @@ type ParticipantSnapshot struct {
 	// Voice is how the microphone is to be encoded; nil for a client that
 	// obeys nothing.
 	Voice *VoiceSnapshot `json:"voice,omitempty"`
+	// Voices is how the voices of the others reach the participant.
+	Voices *VoicesSnapshot `json:"voices,omitempty"`
+}
+
+// VoicesSnapshot is whether voices come separately, thinned or mixed, and why.
+// Rate and PacketTime are those of what is made for it.
+type VoicesSnapshot struct {
+	Kind       string `json:"kind"`
+	Rate       int    `json:"rateBitsPerSecond,omitempty"`
+	PacketTime int    `json:"packetTimeMilliseconds,omitempty"`
+	Reason     string `json:"reason"`
 }
 
 // VoiceSnapshot is what a publisher's voice is asked to be, and why not more.
@@ -144,6 +155,9 @@ func (m *member) snapshot(now time.Time) ParticipantSnapshot {
 		return p
 	}
 	p.Uplinks = m.peer.Uplinks()
+	if plan := m.blend.plan; plan.Reason != "" {
+		p.Voices = &VoicesSnapshot{plan.Kind.String(), int(plan.Rate), int(plan.PacketTime / time.Millisecond), plan.Reason}
+	}
 	path, known := m.peer.Stats()
 	if known {
 		p.Path = &path

@@ -43,7 +43,7 @@ func (t *track) layerSize(layer int) (width, height int) {
 func (t *track) downlinkSource() downlink.Source {
 	return downlink.Source{
 		ID: t.short, Kind: t.media.Kind(), Screen: t.source == signal.Screen,
-		Muted: t.info.Muted, Layers: t.media.Layers,
+		Muted: t.info.Muted, Opaque: t.info.Encrypted, Layers: t.media.Layers,
 	}
 }
 
@@ -126,7 +126,7 @@ func (r *room) mute(m *member, t *track, muted bool) {
 	for _, other := range r.members {
 		for i, s := range other.slots {
 			if s.track == t {
-				other.peer.Assign(i, t.media, t.downlinkSource())
+				other.peer.Assign(i, r.mediaOf(other, t), t.downlinkSource())
 			}
 		}
 	}

@@ -31,9 +31,10 @@ func (m *member) askFirst(answer string) string {
 
 // askVoices tells publishers how to encode their voices: by what is seen of
 // their way to us, and by what their receivers have room for.
-func (r *room) askVoices(now time.Time) {
+// It answers whether it was time to.
+func (r *room) askVoices(now time.Time) bool {
 	if now.Before(r.voicesAt) {
-		return
+		return false
 	}
 	r.voicesAt = now.Add(voicesEvery)
 	var rooms map[*track]voiceRoom
@@ -55,6 +56,7 @@ func (r *room) askVoices(now time.Time) {
 			m.session.send(&signal.Encode{Source: signal.Microphone, Audio: encodeAudio(ask)})
 		}
 	}
+	return true
 }
 
 // encodeAudio is an ask as it goes over the wire.

@@ -59,7 +59,7 @@ func (c *Call) Assignments() []signal.Assignment {
 	defer c.mu.Unlock()
 	var all []signal.Assignment
 	for _, a := range c.assigned {
-		if a.Track != "" {
+		if a.Track != "" || a.Mixed {
 			all = append(all, a)
 		}
 	}

@@ -69,6 +69,8 @@ type Publication struct {
 	// MaxRate is the most that is worth sending, on the wire; 0: 64 kbit/s for
 	// sound, 2.5 Mbit/s for video.
 	MaxRate units.Rate
+	// Encrypted says that payloads are encrypted end to end.
+	Encrypted bool
 }
 
 // Options say how to join. URL and Room are needed.

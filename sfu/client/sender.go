@@ -41,7 +41,7 @@ func (p Publication) withDefaults() Publication {
 }
 
 func (p Publication) command() signal.Publish {
-	return signal.Publish{Source: p.Source, Muted: p.Muted, Width: p.Width, Height: p.Height, Layers: p.Layers}
+	return signal.Publish{Source: p.Source, Encrypted: p.Encrypted, Muted: p.Muted, Width: p.Width, Height: p.Height, Layers: p.Layers}
 }
 
 // Frame is one RTP packet's worth of media.

@@ -125,6 +125,14 @@ func (d *Downlink) allocate(now time.Time) {
 	d.grants = allocator.Allocate(d.budget, d.demands, previous, d.spare)
 	d.spare = previous
 	needs := allocator.Wants(d.demands, d.grants)
+	if d.voiceWish > 0 {
+		// Thinner voices stand in for what would be sent if the path carried it.
+		more := needs.Spent - needs.Voice + d.voiceWish
+		needs.Full = max(needs.Full, more)
+		if needs.Next <= needs.Spent {
+			needs.Next = max(more, needs.Spent)
+		}
+	}
 	d.bridge(needs.Spent - max(d.decision.Target-reserve, 0))
 	for i := range d.grants {
 		d.grants[i].Reason = d.reason(&d.slots[i], d.grants[i])

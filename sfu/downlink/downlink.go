@@ -80,6 +80,7 @@ type Downlink struct {
 	wishes        uint64    // counts changes of what Wish answers
 	allocateAt    time.Time // zero = nothing to do
 	budget        units.Rate
+	voiceWish     units.Rate // see SetVoiceWish
 	granted       units.Rate
 	demands       []allocator.Demand
 	grants, spare []allocator.Grant

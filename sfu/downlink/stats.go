@@ -13,20 +13,22 @@ func (d *Downlink) RTT() time.Duration { return d.rtt }
 // the packet path.
 func (d *Downlink) Stats() Stats {
 	st := Stats{
-		Slots:        make([]SlotStats, len(d.slots)),
-		Path:         d.bwe.Stats(),
-		Decision:     d.decision,
-		RTT:          d.roundTrip(),
-		Queued:       d.queue.Backlog(),
-		QueuedDelay:  d.queue.Delay(),
-		Budget:       d.budget,
-		Packets:      d.packets,
-		Bytes:        d.bytes,
-		PaddingBytes: d.paddingBytes,
-		Failed:       d.failed,
-		DataMode:     d.mode,
-		VoiceLoss:    d.loss.Share(),
-		Demands:      slices.Clone(d.demands),
+		Slots:         make([]SlotStats, len(d.slots)),
+		Path:          d.bwe.Stats(),
+		Decision:      d.decision,
+		RTT:           d.roundTrip(),
+		Queued:        d.queue.Backlog(),
+		QueuedDelay:   d.queue.Delay(),
+		Budget:        d.budget,
+		Heard:         d.heard,
+		VoiceOverhead: d.wireSize(0, false, d.audioLevel, nil),
+		Packets:       d.packets,
+		Bytes:         d.bytes,
+		PaddingBytes:  d.paddingBytes,
+		Failed:        d.failed,
+		DataMode:      d.mode,
+		VoiceLoss:     d.loss.Share(),
+		Demands:       slices.Clone(d.demands),
 	}
 	for i := range st.Demands { // the downlink goes on using its own
 		st.Demands[i].Layers = slices.Clone(st.Demands[i].Layers)

@@ -227,16 +227,20 @@ type Stats struct {
 	// RTT is the round-trip time that retransmission reckons with.
 	RTT time.Duration
 	// Queued is what waits in the pacer.
-	Queued       units.Size
-	QueuedDelay  time.Duration
-	Voice        units.Rate // measured wire rate of voice
-	VoiceLoss    float64    // loss that redundancy is decided by, 0 to 1
-	Budget       units.Rate // what the last allocation had to spend
-	Packets      uint64     // everything that left
-	Bytes        uint64     // on the wire
-	PaddingBytes uint64
-	Failed       uint64 // writes that sent nothing
-	History      int    // packets held for retransmission
+	Queued      units.Size
+	QueuedDelay time.Duration
+	Voice       units.Rate // measured wire rate of voice
+	VoiceLoss   float64    // loss that redundancy is decided by, 0 to 1
+	Budget      units.Rate // what the last allocation had to spend
+	// Heard says whether the subscriber has reported anything yet.
+	Heard bool
+	// VoiceOverhead is what a packet of voice weighs beside its payload.
+	VoiceOverhead units.Size
+	Packets       uint64 // everything that left
+	Bytes         uint64 // on the wire
+	PaddingBytes  uint64
+	Failed        uint64 // writes that sent nothing
+	History       int    // packets held for retransmission
 	// Demands are what the last allocation had to choose from: with another
 	// budget one can tell what would have been granted.
 	Demands  []allocator.Demand `json:"-"`

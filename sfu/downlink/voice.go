@@ -301,6 +301,15 @@ func (d *Downlink) noteReport(now time.Time, s *slot, fraction float64) {
 // reportWeight is how many packets the second of a receiver report counts as.
 const reportWeight = 25
 
+// SetVoiceWish says what voices would cost on the wire if the path carried them
+// as they are, while they are sent thinner or mixed; 0 when they are not.
+func (d *Downlink) SetVoiceWish(now time.Time, wish units.Rate) {
+	if wish != d.voiceWish {
+		d.voiceWish = wish
+		d.allocateSoon(now, 0)
+	}
+}
+
 // VoiceRoom is the payload rate at which the voice of a slot would fit the path
 // well; 0 = any, or no voice.
 func (d *Downlink) VoiceRoom(index int) units.Rate {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
@@ -335,6 +336,12 @@ func (p *Peer) Acknowledge(slot int, source uint32) {
 // SetView says how a slot is looked at.
 func (p *Peer) SetView(slot int, v downlink.View) {
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetView(now, slot, v) })
+}
+
+// SetVoiceWish says what voices would cost if the path carried them as they are;
+// see downlink.Downlink.SetVoiceWish.
+func (p *Peer) SetVoiceWish(wish units.Rate) {
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SetVoiceWish(now, wish) })
 }
 
 // SetDataBudget bounds what the client is sent.

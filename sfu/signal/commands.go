@@ -110,6 +110,9 @@ type Publish struct {
 	Width  int     `json:"width,omitempty"`
 	Height int     `json:"height,omitempty"`
 	Layers []Layer `json:"layers,omitempty"`
+	// Encrypted says that payloads are encrypted end to end: the server passes
+	// them as they are, and neither mixes nor repacks them.
+	Encrypted bool `json:"encrypted,omitempty"`
 }
 
 // Unpublish ends the track of a source.

@@ -43,6 +43,9 @@ type Assignment struct {
 	// Source is the track's short id in this room, 1 to 65535: packets carry
 	// it as CSRC until it is acknowledged.
 	Source uint32 `json:"source,omitempty"`
+	// Mixed says that the slot carries everybody else's voices in one stream,
+	// because the way to this participant carries no more. Track is empty then.
+	Mixed bool `json:"mixed,omitempty"`
 }
 
 // SlotState tells what of a slot's track is received, and why not more.

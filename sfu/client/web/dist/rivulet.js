@@ -1034,7 +1034,7 @@ function reduce(context, event, effects) {
       const changes = event.slots ?? [];
       const tracks = [...roster.assign(changes)];
       for (const track of tracks) effects.touched(track);
-      for (const { slot, track, source } of changes) if (track && source) effects.acknowledge(slot, source);
+      for (const { slot, track, source, mixed } of changes) if ((track || mixed) && source) effects.acknowledge(slot, source);
       if (tracks.length > 0) effects.emit("slotschanged", { tracks });
       return;
     }

@@ -59,6 +59,8 @@ export interface Assignment {
   track?: string;
   participant?: string;
   source?: number;
+  /** Everybody else's voices in one stream. */
+  mixed?: boolean;
 }
 
 export interface SlotStateInfo {

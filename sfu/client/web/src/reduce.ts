@@ -76,7 +76,7 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
       const changes = event.slots ?? [];
       const tracks = [...roster.assign(changes)];
       for (const track of tracks) effects.touched(track);
-      for (const { slot, track, source } of changes) if (track && source) effects.acknowledge(slot, source);
+      for (const { slot, track, source, mixed } of changes) if ((track || mixed) && source) effects.acknowledge(slot, source);
       if (tracks.length > 0) effects.emit("slotschanged", { tracks });
       return;
     }
