@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec/mix"
 	"github.com/rivulet-rtc/rivulet/sfu/blend"
@@ -34,6 +35,7 @@ func (r *room) blendVoices(now time.Time) {
 	for _, m := range r.members {
 		need, ok := r.blendNeed(m)
 		if !ok {
+			m.blend.planner.Hold()
 			continue
 		}
 		plan := m.blend.planner.Update(now, need)
@@ -68,8 +70,8 @@ func (r *room) blendNeed(m *member) (blend.Need, bool) {
 		return blend.Need{}, false
 	}
 	stats, ok := m.peer.Stats()
-	if !ok || !stats.Heard {
-		return blend.Need{}, false // a path that was never measured is not thin
+	if !ok || !stats.Heard || stats.Decision.State == bwe.Blackout {
+		return blend.Need{}, false // a path that was never measured, or is gone, is not thin
 	}
 	need := blend.Need{Budget: stats.Budget, Overhead: stats.VoiceOverhead}
 	for _, t := range r.voices(m) {

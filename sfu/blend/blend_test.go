@@ -87,6 +87,17 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// What came before a time in which nothing is known does not count.
+func TestHold(t *testing.T) {
+	thin := Need{Budget: 30 * units.Kbps, Voices: 2, Overhead: overhead}
+	var p Planner
+	after(&p, start, Patience-200*time.Millisecond, thin)
+	p.Hold()
+	if got := after(&p, start.Add(time.Minute), Patience-200*time.Millisecond, thin); got.Kind != Separate {
+		t.Errorf("after a hold: %+v", got)
+	}
+}
+
 // Within noise of 10 % of the budget nothing goes to and fro.
 func TestNoOscillation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
