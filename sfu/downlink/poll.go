@@ -158,6 +158,15 @@ func (d *Downlink) stamp(now time.Time, out *Outgoing) {
 	out.appLimited = out.probe == 0 && d.queue.Len() == 0
 }
 
+// repeats says whether a packet goes out a second time under its own number, as
+// sound does, which has no stream for retransmissions. A report by stream (RFC
+// 8888 §3.1) cannot tell the two apart: what it says of the first would be taken
+// for a path on which packets arrive sooner than they were sent. So the
+// controller is told of the first alone.
+func (d *Downlink) repeats(out *Outgoing) bool {
+	return d.streams != nil && out.Kind == bwe.Retransmission && out.Slot < len(d.slots) && out.SSRC == d.slots[out.Slot].cfg.SSRC
+}
+
 // Sent tells what became of the packet that Poll answered last: ok is false
 // when the write took nothing, as on a full socket. Then its transport-wide
 // number is used again for the next packet.
@@ -169,13 +178,20 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		d.failed++
 		return
 	}
-	if d.streams != nil {
-		d.streams.sent.Note(out.SSRC, out.Sequence, out.transport)
+	switch {
+	case d.repeats(out):
+		if out.transport == d.sequence-1 {
+			d.sequence--
+		}
+	default:
+		if d.streams != nil {
+			d.streams.sent.Note(out.SSRC, out.Sequence, out.transport)
+		}
+		d.bwe.OnSent(now, bwe.SentPacket{
+			Sequence: out.transport, Size: out.Size, Kind: out.Kind,
+			Probe: out.probe, AppLimited: out.appLimited,
+		})
 	}
-	d.bwe.OnSent(now, bwe.SentPacket{
-		Sequence: out.transport, Size: out.Size, Kind: out.Kind,
-		Probe: out.probe, AppLimited: out.appLimited,
-	})
 	d.gate()
 	d.packets++
 	d.bytes += uint64(out.Size)

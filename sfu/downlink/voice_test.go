@@ -245,3 +245,31 @@ func TestRepairedByCopiesIsNotSentAgain(t *testing.T) {
 		t.Errorf("of two packets in a row %d went again, want the first", n)
 	}
 }
+
+// Sound goes again under its own number, and a report by stream does not say
+// which of the two came: what it says is of the first. Otherwise the second
+// would have arrived before it was sent.
+func TestRepeatedSoundIsNotReportedTwice(t *testing.T) {
+	cfg := voiceConfig()
+	cfg.StreamFeedback = true
+	c := newCall(t, cfg, units.Mbps)
+	c.speak(0, 7)
+	c.run(600 * time.Millisecond)
+	asked := c.got[0][len(c.got[0])-2].Sequence
+	first, ok := c.d.streams.sent.Path(audioSSRC, asked)
+	if !ok {
+		t.Fatal("a packet that was sent is not known")
+	}
+	before, number := c.d.Stats().Slots[0].Retransmissions, c.d.sequence
+	c.d.HandleNACK(c.now, audioSSRC, []rtcp.NackPair{{PacketID: asked}})
+	c.run(10 * time.Millisecond)
+	if n := c.d.Stats().Slots[0].Retransmissions - before; n != 1 {
+		t.Fatalf("the packet went again %d times", n)
+	}
+	if again, _ := c.d.streams.sent.Path(audioSSRC, asked); again != first {
+		t.Errorf("packet %d of the path is number %d now", first, again)
+	}
+	if n := c.d.sequence - number; n > 1 {
+		t.Errorf("%d numbers of the path were used in 10 ms, of which one packet of sound needs one", n)
+	}
+}
