@@ -2,7 +2,7 @@
 import { Backoff } from "../src/backoff";
 import { decode, encode, expand, shorten } from "../src/compact";
 import { asCallError, CallError, mayRetry } from "../src/errors";
-import { cameraLayers, obey, rateFor } from "../src/layers";
+import { cameraLayers, obey, rateFor, scalableRate } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
@@ -61,6 +61,16 @@ test("orders only take away, and are found by rid", () => {
   equal(single, [{ active: true, maxBitrate: 2_500_000, maxFramerate: 5 }]);
   obey(single, []);
   equal(single[0]!.active, true, "without orders");
+});
+
+test("a scalable stream may use what its layers would", () => {
+  const sum = rateFor(320, 180) + rateFor(640, 360) + rateFor(1280, 720);
+  equal(scalableRate("L3T3_KEY", 1280, 720, "auto"), sum);
+  equal(scalableRate("S3T1", 1280, 720, "auto"), sum);
+  equal(scalableRate("L1T3", 640, 360, "auto"), rateFor(640, 360));
+  equal(scalableRate("L2T1h", 960, 540, "auto"), rateFor(640, 360) + rateFor(960, 540));
+  equal(scalableRate("L3T3", 1280, 720, "low"), rateFor(320, 180), "low data mode: the smallest alone");
+  equal(scalableRate("something", 640, 360, "auto"), rateFor(640, 360), "an unknown mode is one layer");
 });
 
 test("video is muted by hand or by the voice mode, sound by hand only", () => {
