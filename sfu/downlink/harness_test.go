@@ -61,7 +61,8 @@ type wire struct {
 	delay   time.Duration
 	free    time.Time
 	flight  []received
-	sent    []received // all that was given to it
+	keeps   bool
+	sent    []received // all that was given to it, if it keeps that
 	lost    int
 	maxWait time.Duration
 	loses   func() bool // beyond the queue; nil = nothing
@@ -72,8 +73,10 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 		w.free = now
 	}
 	wait := w.free.Sub(now)
-	w.sent = append(w.sent, received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: now})
-	w.sent[len(w.sent)-1].Descriptor = append([]byte(nil), out.Descriptor...)
+	if w.keeps {
+		w.sent = append(w.sent, received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: now})
+		w.sent[len(w.sent)-1].Descriptor = append([]byte(nil), out.Descriptor...)
+	}
 	if wait > 500*time.Millisecond {
 		w.lost++
 		return

@@ -63,6 +63,7 @@ func TestProtectionWhereItPays(t *testing.T) {
 // A receiver gets most of what was lost of base frames back, as it was.
 func TestProtectionRecovers(t *testing.T) {
 	c := protectedCall(t, 600*time.Millisecond, 0.05)
+	c.wire.keeps = true
 	c.run(80 * time.Second)
 	measured := epoch.Add(30 * time.Second) // the link's loss is known by then
 	sent := map[uint16]received{}

@@ -188,6 +188,7 @@ func TestScalableOnThinLink(t *testing.T) {
 	for _, mode := range []svctest.Mode{{Spatials: 3, Temporals: 3}, {Spatials: 3, Temporals: 3, Key: true}, {Spatials: 2, Temporals: 2}} {
 		t.Run(mode.String(), func(t *testing.T) {
 			c := newScalableCall(t, mode, units.Mbps)
+			c.wire.keeps = true
 			c.play(10 * time.Second)
 			c.wire.rate = 150 * units.Kbps
 			c.play(10 * time.Second)
