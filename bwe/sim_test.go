@@ -222,11 +222,7 @@ func newPath(t testing.TB, l *link, s source, edit func(*bwe.Config)) *path {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The controller is tried with reports at the interval that these scenarios
-	// were written for; what they cost is the lab's concern.
-	reporting := feedback.DefaultRecorderConfig()
-	reporting.Share = 0.04
-	r, err := feedback.NewRecorder(reporting)
+	r, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
