@@ -8,6 +8,9 @@ import (
 )
 
 const (
+	// markedCut answers marks: less than RFC 8511 has for TCP, which cuts after
+	// it has filled the queue; here marks come at a few milliseconds of it.
+	markedCut = 0.9
 	// queueGoal is the queue that a saturated path is held at: enough to see
 	// that it is busy, too little to be heard.
 	queueGoal = 10 * time.Millisecond
@@ -224,13 +227,13 @@ func (c *Controller) unstick(now int64) {
 }
 
 // heedMarks cuts once a response for congestion that routers marked
-// (RFC 3168; by half of the marked share at least an eighth).
+// (RFC 3168 §6).
 func (c *Controller) heedMarks(now int64) {
 	if c.marks == 0 || now-c.marked < int64(c.response()) {
 		return
 	}
 	c.marked, c.marks = now, 0
-	c.capacity = c.capacity.Scale(0.85)
+	c.capacity = c.capacity.Scale(markedCut)
 	c.learned = true
 	c.quietSince = now
 	c.stats.Cuts++

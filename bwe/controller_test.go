@@ -145,7 +145,12 @@ func TestRouteChangeForgets(t *testing.T) {
 }
 
 func TestCongestionMarksCut(t *testing.T) {
-	c := newController(t)
+	cfg := bwe.DefaultConfig()
+	cfg.Known = 300 * units.Kbps
+	c, err := bwe.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var d bwe.Decision
 	for i := range int64(100) {
 		now := at(time.Duration(i) * 20 * time.Millisecond)
