@@ -350,6 +350,7 @@ func (s *Sender) active(grants []allocator.Grant) bool {
 // connected begins on a path; again when it is another than before.
 func (e *egress) connected(now time.Time, again bool) {
 	e.lookAtPath()
+	e.down.SuggestRTT(time.Duration(e.media.rtt.Load()))
 	if again {
 		e.media.ingress.routeChanged()
 		e.down.RouteChanged(now)

@@ -118,7 +118,7 @@ func (d *Downlink) allocate(now time.Time) {
 	d.budget = max(min(target, limit)-reserve, 0)
 	d.thrifty = limit < target
 	for i := range d.slots {
-		d.demands[i] = d.demand(&d.slots[i])
+		d.demands[i] = d.demand(now, &d.slots[i])
 	}
 	previous := d.grants
 	d.keepModes(previous)
@@ -215,7 +215,7 @@ func (d *Downlink) reserve() units.Rate {
 }
 
 // demand is what a slot could use.
-func (d *Downlink) demand(s *slot) allocator.Demand {
+func (d *Downlink) demand(now time.Time, s *slot) allocator.Demand {
 	a := allocator.Demand{
 		Slot: s.index, Kind: allocator.Voice, Priority: s.view.Priority,
 		Width: s.view.Width, Height: s.view.Height, Muted: s.source.Muted,
@@ -228,7 +228,7 @@ func (d *Downlink) demand(s *slot) allocator.Demand {
 		return a
 	}
 	if s.cfg.Kind == Audio {
-		d.voiceLayers(s)
+		d.voiceLayers(now, s)
 		a.Layers = s.layers
 		return a
 	}

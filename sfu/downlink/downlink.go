@@ -65,7 +65,8 @@ type Downlink struct {
 	// Voice.
 	workshop voice.Workshop
 	loss     voice.Loss
-	heard    bool // the receiver has reported
+	heard    bool      // the receiver has reported
+	silent   time.Time // since when the path is silent; zero while it is not
 
 	// What Poll has handed out.
 	held       *packet.Packet // kept alive until the next Poll

@@ -9,6 +9,14 @@ import (
 // is not known.
 func (d *Downlink) RTT() time.Duration { return d.rtt }
 
+// SuggestRTT tells a round-trip time that somebody else has measured, as that of
+// ICE checks; what receiver reports tell goes before it.
+func (d *Downlink) SuggestRTT(rtt time.Duration) {
+	if d.rtt == 0 && rtt > 0 && rtt <= maxRTT {
+		d.rtt = rtt
+	}
+}
+
 // Stats is everything an operator may want to see. It allocates and is not for
 // the packet path.
 func (d *Downlink) Stats() Stats {

@@ -21,8 +21,20 @@ const (
 	// receiver has reported anything: a thin path must not be drowned by what
 	// nobody knows that it carries.
 	unheard = 60 * time.Millisecond
+	// farVoice is the round trip from which on packets of less than unheard are
+	// sent only where the path is known to carry twice as much: thin networks
+	// are far.
+	farVoice = 400 * time.Millisecond
+	// farShare is the share of such a path that a voice has room for: what was
+	// too much is heard of late.
+	farShare = 0.8
+	// holdVoice is for how long voice keeps its mode on a path that is silent.
+	holdVoice = 2 * time.Second
 	// unheardPayload is the payload rate that there is room for until then.
 	unheardPayload = 12 * units.Kbps
+	// farPayload is the same where the round trip is known to be that of a thin
+	// network.
+	farPayload = 6 * units.Kbps
 	// besidePictures is the share of the path that a voice may use well where
 	// pictures are wanted.
 	besidePictures = 0.35
@@ -162,7 +174,7 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 // A mode costs what it costs while somebody speaks, times the share of time in
 // which that is so. But one that would not fit the whole budget while somebody
 // speaks is not taken in a silence either: the first word would drown the path.
-func (d *Downlink) voiceLayers(s *slot) {
+func (d *Downlink) voiceLayers(now time.Time, s *slot) {
 	a := s.sound
 	a.overhead = d.wireSize(0, false, d.audioLevel, nil)
 	c := d.conditions(s)
@@ -171,6 +183,10 @@ func (d *Downlink) voiceLayers(s *slot) {
 		a.steps = a.steps[:n]
 	}
 	a.step = place(a.steps, a.stream.Mode(), c.Shape)
+	if d.holdsVoice(now) {
+		a.steps = append(a.steps[:0], a.steps[a.step])
+		a.step = 0
+	}
 	duty := a.duty()
 	for i, step := range a.steps {
 		needs := step.Rate
@@ -205,6 +221,7 @@ func (d *Downlink) measureRooms() {
 			pictures = pictures || len(d.demands[i].Layers) > 0 && !d.demands[i].Muted
 		}
 	}
+	far, path := d.roundTrip() >= farVoice, d.bwe.Stats()
 	for i := range d.slots {
 		s := &d.slots[i]
 		if s.sound == nil || len(s.sound.steps) == 0 {
@@ -217,8 +234,15 @@ func (d *Downlink) measureRooms() {
 		if pictures {
 			share = min(share, d.budget.Scale(besidePictures))
 		}
-		if s.sound.room = d.conditions(s).Room(max(share, 0)); !d.heard && d.transportWide {
+		if far {
+			share = share.Scale(farShare)
+		}
+		s.sound.room = d.conditions(s).Room(max(share, 0))
+		if d.transportWide && (!d.heard || far && path.Capacity == 0) && (s.sound.room == 0 || s.sound.room > unheardPayload) {
 			s.sound.room = unheardPayload
+			if far && !d.heard {
+				s.sound.room = farPayload
+			}
 		}
 	}
 }
@@ -228,7 +252,25 @@ func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
 	if !d.heard && d.transportWide && max(to.Mode.Packet, published) < unheard {
 		return true
 	}
+	if path := d.bwe.Stats(); d.roundTrip() >= farVoice && max(to.Mode.Packet, published) < unheard &&
+		(path.Capacity == 0 || path.Capacity < 2*to.Rate) {
+		return true
+	}
 	return d.mode == Low && from.Impairment-to.Impairment < worthData
+}
+
+// holdsVoice says whether voice keeps its mode although the path is silent:
+// reports are lost, too, and where packets are lost the thinnest mode is the
+// worst. A path that stays silent carries the floor only.
+func (d *Downlink) holdsVoice(now time.Time) bool {
+	if d.decision.State != bwe.Blackout {
+		d.silent = time.Time{}
+		return false
+	}
+	if d.silent.IsZero() {
+		d.silent = now
+	}
+	return now.Sub(d.silent) < holdVoice
 }
 
 // place is where a mode stands on a ladder: if it is not on it, the best step

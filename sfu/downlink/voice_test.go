@@ -37,7 +37,7 @@ func TestVoiceFollowsThePath(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			call := newCall(t, config(1), c.rates[0])
 			call.voiceSize = c.size
-			call.wire.delay = 300 * time.Millisecond
+			call.wire.delay = 150 * time.Millisecond
 			call.speak(0, 7)
 			for i, rate := range c.rates {
 				call.wire.rate = rate

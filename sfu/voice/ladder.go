@@ -121,9 +121,8 @@ func (c *Conditions) impairment(m Mode) float64 {
 func (c *Conditions) residual(m Mode) float64 {
 	lost := min(max(c.Loss, 0), 1)
 	again := min(1, lost+together)
-	if c.Repair { // asked for twice in time; the asking can be lost as well
-		exchange := 1 - (1-lost)*(1-lost)
-		lost *= exchange * exchange
+	if c.Repair { // asked for once in time; the asking can be lost as well
+		lost *= 1 - (1-lost)*(1-lost)
 	}
 	for range m.Redundancy {
 		lost *= again
@@ -137,6 +136,9 @@ const richest = 32 * units.Kbps
 // roomPacket is the packet time that a room is reckoned with: the longest that
 // costs nothing worth speaking of.
 const roomPacket = 60 * time.Millisecond
+
+// heavy is the loss from which on two copies are worth a lower rate.
+const heavy = 0.12
 
 // Room is the payload rate at which a source would fit well into a share of the
 // path, copies included where there is loss; 0 = any. It does not depend on
@@ -153,6 +155,9 @@ func (c Conditions) Room(share units.Rate) units.Rate {
 	}
 	if lossy {
 		m.Redundancy = 1
+		if c.Loss >= heavy {
+			m.Redundancy = 2
+		}
 		share = min(share, dearest)
 	}
 	shape = Shape{Published: packet, Overhead: c.Overhead}
