@@ -69,7 +69,7 @@ func newMedia(cfg Config) (*peer.Media, error) {
 		return nil, fmt.Errorf("media sockets: %w", err)
 	}
 	mediaConfig := peer.Config{
-		UDP: mux, Advertise: cfg.Advertise, Workers: cfg.Workers, Net: cfg.Net, BWE: cfg.BWE,
+		UDP: mux, Advertise: cfg.Advertise, Workers: cfg.Workers, Net: cfg.Net, BWE: cfg.BWE, PlainVoice: cfg.PlainVoice,
 		DisconnectedAfter: cfg.DisconnectedAfter, FailedAfter: cfg.FailedAfter, Logger: cfg.Logger,
 	}
 	if cfg.TCP != nil {

@@ -75,7 +75,7 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) 
 	for _, section := range j.Send {
 		m.sections[section.Source] = section.MID
 	}
-	if j.Encodes {
+	if j.Encodes && !e.cfg.PlainVoice {
 		m.voice = voice.NewPublisher(s.detachedAt)
 		ask := m.voice.Ask()
 		m.asked.Store(&ask)

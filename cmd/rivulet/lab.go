@@ -41,6 +41,7 @@ type labRun struct {
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
 	CSV      string        `name:"csv" placeholder:"FILE" help:"Write rates, queue and loss of each 200 ms as CSV."`
 	Markdown string        `placeholder:"FILE" help:"Write the scoreboard as Markdown."`
+	Plain    bool          `name:"plain-voice" help:"Send sound as microphones make it, whatever the links carry: calls only."`
 	NoFail   bool          `help:"Exit with 0 although targets were missed."`
 }
 
@@ -66,6 +67,16 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 		}
 	}
 	show := newProgress(c.err)
+	if cmd.Plain {
+		for i := range plans {
+			if plans[i].Call == nil {
+				return fmt.Errorf("--plain-voice is for calls; %s is none", plans[i].Name)
+			}
+			own := plans[i].Call.Clone()
+			own.PlainVoice = true
+			plans[i].Call = &own
+		}
+	}
 	outcomes, err := cmd.runAll(ctx, plans, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})
 	show.end()
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 // they send and when. Only the full back end runs it.
 type Call struct {
 	People []Person
+	// PlainVoice has sound sent as microphones make it, whatever the links
+	// carry: to see what adapting it is good for.
+	PlainVoice bool
 	// Windows are times that metrics are measured in for themselves, beside the
 	// whole call.
 	Windows []Window

@@ -84,6 +84,9 @@ type Options struct {
 	// Connect, if it is not nil, begins a session of the call plane first, over
 	// which Room is joined: the id of a call that the device is in or rung by.
 	Connect *signal.Connect
+	// PlainVoice sends sound as it is written, whatever the path carries, to
+	// compare with.
+	PlainVoice bool
 	// Software is told to the server for its statistics; default "go".
 	Software string
 	// HTTPClient dials the signalling connection; nil for one of its own. Its

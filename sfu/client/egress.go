@@ -77,6 +77,7 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 		BWE:            *e.media.call.opts.BWE,
 		Seed:           binary.LittleEndian.Uint64(seed[:]),
 		Recorder:       e,
+		PlainVoice:     e.media.call.opts.PlainVoice,
 	}
 	o := &e.media.call.opts
 	if known := o.Memory.recall(now, o.Network); known > 0 && cfg.BWE.Known == 0 {
@@ -350,7 +351,7 @@ func (s *Sender) active(grants []allocator.Grant) bool {
 // connected begins on a path; again when it is another than before.
 func (e *egress) connected(now time.Time, again bool) {
 	e.lookAtPath()
-	e.down.SuggestRTT(time.Duration(e.media.rtt.Load()))
+	e.down.SuggestRTT(now, time.Duration(e.media.rtt.Load()))
 	if again {
 		e.media.ingress.routeChanged()
 		e.down.RouteChanged(now)

@@ -35,6 +35,9 @@ func firstAsk(now time.Time) *signal.EncodeAudio {
 // asks, and no more than our own path carries. It begins thin, and an encoder
 // should look at it a few times a second.
 func (s *Sender) Voice() VoiceEncoding {
+	if s.call.opts.PlainVoice {
+		return VoiceEncoding{MaxRate: voiceRate}
+	}
 	asked := s.asked.Load()
 	if asked == nil {
 		asked = firstAsk(time.Time{})

@@ -76,6 +76,8 @@ type Config struct {
 	StreamFeedback bool
 	// AudioLevel says that each packet of sound carries its level (RFC 6464).
 	AudioLevel bool
+	// PlainVoice passes sound on as it was published, to compare with.
+	PlainVoice bool
 	// BWE sets the congestion controller up; bwe.DefaultConfig is a good one.
 	BWE bwe.Config
 	// Stills says that a picture that the path is too thin for may stand still,

@@ -42,6 +42,7 @@ type Downlink struct {
 	overhead      units.Size
 	transportWide bool
 	audioLevel    bool
+	plainVoice    bool
 	stills        bool
 	recorder      Recorder
 	epoch         time.Time // history counts from here
@@ -108,6 +109,7 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 		overhead:      cfg.Overhead,
 		transportWide: cfg.TransportWide,
 		audioLevel:    cfg.AudioLevel,
+		plainVoice:    cfg.PlainVoice,
 		stills:        cfg.Stills,
 		recorder:      cfg.Recorder,
 		epoch:         now,

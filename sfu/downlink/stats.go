@@ -11,9 +11,10 @@ func (d *Downlink) RTT() time.Duration { return d.rtt }
 
 // SuggestRTT tells a round-trip time that somebody else has measured, as that of
 // ICE checks; what receiver reports tell goes before it.
-func (d *Downlink) SuggestRTT(rtt time.Duration) {
+func (d *Downlink) SuggestRTT(now time.Time, rtt time.Duration) {
 	if d.rtt == 0 && rtt > 0 && rtt <= maxRTT {
 		d.rtt = rtt
+		d.allocateSoon(now, 0)
 	}
 }
 

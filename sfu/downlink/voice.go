@@ -205,7 +205,7 @@ func (d *Downlink) voiceLayers(now time.Time, s *slot) {
 func (d *Downlink) conditions(s *slot) voice.Conditions {
 	return voice.Conditions{
 		Shape: s.sound.shape(s.sound.overhead), Loss: d.loss.Share(), Repair: d.repairsVoice(s),
-		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque,
+		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque || d.plainVoice,
 	}
 }
 
@@ -238,11 +238,16 @@ func (d *Downlink) measureRooms() {
 			share = share.Scale(farShare)
 		}
 		s.sound.room = d.conditions(s).Room(max(share, 0))
-		if d.transportWide && (!d.heard || far && path.Capacity == 0) && (s.sound.room == 0 || s.sound.room > unheardPayload) {
-			s.sound.room = unheardPayload
-			if far && !d.heard {
-				s.sound.room = farPayload
-			}
+		most := units.Rate(0)
+		switch {
+		case !d.transportWide:
+		case far && !d.heard:
+			most = farPayload
+		case !d.heard || far && path.Capacity == 0:
+			most = unheardPayload
+		}
+		if most > 0 && (s.sound.room == 0 || s.sound.room > most) {
+			s.sound.room = most
 		}
 	}
 }
@@ -309,7 +314,9 @@ func (a *sound) obey(g allocator.Grant, scarce bool) {
 }
 
 // repairsVoice says whether lost packets of the slot's voice are sent again.
-func (d *Downlink) repairsVoice(s *slot) bool { return s.cfg.NACK && d.roundTrip() < repairWithin }
+func (d *Downlink) repairsVoice(s *slot) bool {
+	return s.cfg.NACK && !d.plainVoice && d.roundTrip() < repairWithin
+}
 
 // noteLoss takes what a report says of loss.
 func (d *Downlink) noteLoss(now time.Time, reports []bwe.PacketReport) {

@@ -103,10 +103,11 @@ func (m *boundMux) Close() error { return nil }
 const (
 	opusPayloadType        = 111
 	opusPayloadTypeFirefox = 109
+	redPayloadType         = 63 // RFC 2198 around Opus, of Chromium and of ours
 )
 
 // IsVoice tells voice by payload type, for queues that see only the clear part
 // of a packet.
 func IsVoice(payloadType uint8) bool {
-	return payloadType == opusPayloadType || payloadType == opusPayloadTypeFirefox
+	return payloadType == opusPayloadType || payloadType == opusPayloadTypeFirefox || payloadType == redPayloadType
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Workers int
 	// Net is pion's view of the network; nil for the operating system's.
 	Net transport.Net
+	// PlainVoice passes sound on as it was published, to compare with.
+	PlainVoice bool
 	// BWE sets the congestion controller of each downlink.
 	BWE bwe.Config
 	// DisconnectedAfter is how long a silent path is waited for; 0 for 5 s.

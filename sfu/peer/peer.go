@@ -193,6 +193,7 @@ func (p *Peer) startEgress(settled profile.Description) error {
 		Stills:         true,
 		BWE:            p.media.cfg.BWE,
 		Seed:           binary.LittleEndian.Uint64(seed[:]),
+		PlainVoice:     p.media.cfg.PlainVoice,
 	}
 	for _, s := range p.slots {
 		if s.writer == nil {

@@ -68,7 +68,7 @@ type callWorld struct {
 
 func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
 	var err error
-	if w.server, err = newServer(w.network, adapter, bwe.DefaultConfig().Initial); err != nil {
+	if w.server, err = newServer(w.network, adapter, bwe.DefaultConfig().Initial, w.plan.Call.PlainVoice); err != nil {
 		return err
 	}
 	w.network.SetFilter(w.pass)

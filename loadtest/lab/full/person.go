@@ -151,7 +151,7 @@ func (p *person) join(ctx context.Context) error {
 		URL: "ws://" + serverAddress.String() + "/v1/ws", Room: roomName, Identity: p.spec.Name,
 		HTTPClient: &http.Client{Transport: p.web}, Net: speaking{p.host, p.ways},
 		VideoSlots: p.spec.Slots, OnPlay: p.ear.play, OnPacket: p.screen.receive,
-		LocalAddress: func(a netip.Addr) bool { return a == p.current() },
+		PlainVoice: p.world.plan.Call.PlainVoice, LocalAddress: func(a netip.Addr) bool { return a == p.current() },
 	}
 	if p.spec.Slots == 0 {
 		o.VideoSlots = -1

@@ -40,7 +40,7 @@ type server struct {
 }
 
 // newServer starts a server whose estimates begin at a rate.
-func newServer(n *memnet.Network, adapter Adapter, initial units.Rate) (*server, error) {
+func newServer(n *memnet.Network, adapter Adapter, initial units.Rate, plainVoice bool) (*server, error) {
 	if adapter == nil {
 		return nil, errors.New("full: a server without an adapter")
 	}
@@ -52,7 +52,7 @@ func newServer(n *memnet.Network, adapter Adapter, initial units.Rate) (*server,
 	}
 	cfg := sfu.DefaultConfig()
 	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host.Host, 1
-	cfg.BWE.Initial = initial
+	cfg.BWE.Initial, cfg.PlainVoice = initial, plainVoice
 	if s.engine, err = sfu.New(cfg); err != nil {
 		return nil, fmt.Errorf("full: start the engine: %w", err)
 	}

@@ -110,7 +110,7 @@ func address(side, number int) netip.Addr {
 func (w *world) run(ctx context.Context) error {
 	if w.plan.Controller != PionGCC {
 		var err error
-		if w.server, err = newServer(w.network, w.adapter, w.plan.Flows[0].Initial); err != nil {
+		if w.server, err = newServer(w.network, w.adapter, w.plan.Flows[0].Initial, false); err != nil {
 			return err
 		}
 	}
