@@ -240,7 +240,7 @@ func (d *Downlink) measureRooms() {
 		s.sound.room = d.conditions(s).Room(max(share, 0))
 		most := units.Rate(0)
 		switch {
-		case !d.transportWide:
+		case !d.reported():
 		case far && !d.heard:
 			most = farPayload
 		case !d.heard || far && path.Capacity == 0:
@@ -254,7 +254,7 @@ func (d *Downlink) measureRooms() {
 
 // declines says whether a step up the ladder is not wanted even where it fits.
 func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
-	if !d.heard && d.transportWide && max(to.Mode.Packet, published) < unheard {
+	if !d.heard && d.reported() && max(to.Mode.Packet, published) < unheard {
 		return true
 	}
 	if path := d.bwe.Stats(); d.roundTrip() >= farVoice && max(to.Mode.Packet, published) < unheard &&
@@ -263,6 +263,9 @@ func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
 	}
 	return d.mode == Low && from.Impairment-to.Impairment < worthData
 }
+
+// reported says whether the receiver reports packets one by one.
+func (d *Downlink) reported() bool { return d.transportWide || d.streams != nil }
 
 // holdsVoice says whether voice keeps its mode although the path is silent:
 // reports are lost, too, and where packets are lost the thinnest mode is the
