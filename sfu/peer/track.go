@@ -9,6 +9,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
@@ -192,7 +193,8 @@ type Level struct {
 	HasLevel bool
 	// Active says that the sender itself heard a voice (RFC 6464 §3).
 	Active bool
-	// PayloadSize is the mean size of a payload in bytes.
+	// PayloadSize is the mean size of 20 ms of sound in bytes, however many of
+	// them a packet holds or repeats.
 	PayloadSize int
 }
 
@@ -209,12 +211,22 @@ func (l *levelSum) add(p *packet.Packet) {
 		l.loudest = math.MaxInt8
 	}
 	l.packets++
-	l.bytes += len(p.Payload)
+	l.bytes += weight(p)
 	if p.HasAudioLevel {
 		l.hasLevel = true
 		l.loudest = min(l.loudest, p.AudioLevel)
 		l.active = l.active || p.VoiceActive
 	}
+}
+
+// weight is the size of 20 ms of the newest sound in a packet, in bytes.
+func weight(p *packet.Packet) int {
+	sound := soundOf(p)
+	length := opuspkt.Duration(sound)
+	if length == 0 {
+		return len(sound)
+	}
+	return int(time.Duration(len(sound)) * 20 * time.Millisecond / length)
 }
 
 // TakeLevel answers what was heard since the last call.
