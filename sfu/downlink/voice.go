@@ -25,6 +25,12 @@ const (
 	// sent only where the path is known to carry twice as much: thin networks
 	// are far.
 	farVoice = 400 * time.Millisecond
+	// farRate is the most that is sent on such a path before it is measured.
+	farRate = 24 * units.Kbps
+	// veryFar is the round trip of the thinnest networks, and veryFarPayload what
+	// there is room for on them until they are measured.
+	veryFar        = 800 * time.Millisecond
+	veryFarPayload = 8 * units.Kbps
 	// farShare is the share of such a path that a voice has room for: what was
 	// too much is heard of late.
 	farShare = 0.8
@@ -43,6 +49,8 @@ const (
 	repairWithin = 200 * time.Millisecond
 	// overfull is the queue from which on loss is our own doing.
 	overfull = 200 * time.Millisecond
+	// heardPackets is after how many packets a listener's buffer has settled.
+	heardPackets = 20
 	// worthData is the impairment that a subscriber who saves data accepts for
 	// fewer bytes.
 	worthData = 1.2
@@ -52,7 +60,9 @@ const (
 type sound struct {
 	stream   voice.Stream
 	steps    []voice.Step // the ladder of the last allocation, empty without a source
-	step     int          // where on it the mode in force stands
+	step     int          // where on it the granted mode stands
+	want     voice.Mode   // the granted mode, towards which the one in force goes
+	sent     int          // packets of the source
 	overhead units.Size   // of each packet, as of that allocation
 	room     units.Rate   // for payload; see VoiceStats
 }
@@ -70,13 +80,17 @@ func newSound(s *slot) *sound {
 func (a *sound) change() {
 	a.stream.Reset()
 	*a.stream.Meter() = voice.Meter{}
+	a.sent = 0
 }
 
 // measure closes a measurement and says whether the voice has become so much
 // dearer that the budget is to be divided anew at once.
-func (a *sound) measure(elapsed time.Duration) bool {
+func (a *sound) measure(elapsed time.Duration, budget units.Rate) bool {
 	was := a.rate()
 	a.stream.Meter().Take(elapsed)
+	if a.sent > heardPackets {
+		a.approach(budget)
+	}
 	now := a.rate()
 	return now > was+was/8
 }
@@ -166,6 +180,7 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 	if !ok {
 		return DroppedLate
 	}
+	s.sound.sent++
 	return d.push(now, s, p, output, pacing.Voice)
 }
 
@@ -182,7 +197,7 @@ func (d *Downlink) voiceLayers(now time.Time, s *slot) {
 	for n := len(a.steps) - 1; n > 0 && d.declines(a.steps[n-1], a.steps[n], c.Published); n-- {
 		a.steps = a.steps[:n]
 	}
-	a.step = place(a.steps, a.stream.Mode(), c.Shape)
+	a.step = place(a.steps, a.want, c.Shape)
 	if d.holdsVoice(now) {
 		a.steps = append(a.steps[:0], a.steps[a.step])
 		a.step = 0
@@ -243,6 +258,8 @@ func (d *Downlink) measureRooms() {
 		case !d.reported():
 		case far && !d.heard:
 			most = farPayload
+		case far && path.Capacity == 0 && d.roundTrip() >= veryFar:
+			most = veryFarPayload
 		case !d.heard || far && path.Capacity == 0:
 			most = unheardPayload
 		}
@@ -257,9 +274,11 @@ func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
 	if !d.heard && d.reported() && max(to.Mode.Packet, published) < unheard {
 		return true
 	}
-	if path := d.bwe.Stats(); d.roundTrip() >= farVoice && max(to.Mode.Packet, published) < unheard &&
-		(path.Capacity == 0 || path.Capacity < 2*to.Rate) {
-		return true
+	if d.roundTrip() >= farVoice {
+		capacity := d.bwe.Stats().Capacity
+		if max(to.Mode.Packet, published) < unheard && capacity < 2*to.Rate || capacity == 0 && to.Rate > farRate {
+			return true
+		}
 	}
 	return d.mode == Low && from.Impairment-to.Impairment < worthData
 }
@@ -307,13 +326,33 @@ func (d *Downlink) keepModes(granted []allocator.Grant) {
 }
 
 // obey puts a grant into force. Silence is left out where bits are scarce.
-func (a *sound) obey(g allocator.Grant, scarce bool) {
+func (a *sound) obey(g allocator.Grant, budget units.Rate, scarce bool) {
 	if !g.Active() || int(g.Spatial) >= len(a.steps) {
 		return
 	}
 	a.step = int(g.Spatial)
-	a.stream.SetMode(a.steps[a.step].Mode)
+	a.want = a.steps[a.step].Mode
+	a.approach(budget)
 	a.stream.SetQuiet(scarce || a.step < len(a.steps)-1)
+}
+
+// approach goes towards the mode that is granted. Longer packets come later by
+// as much: a listener whose buffer is short hears that, unless it grows by one
+// step of 20 ms at a time. Where the mode in force does not fit any more, or
+// nothing was heard yet, it does not wait.
+func (a *sound) approach(budget units.Rate) {
+	published := max(a.stream.Meter().Packet(), 20*time.Millisecond)
+	now := max(a.stream.Mode().Packet, published)
+	next := a.want
+	if a.sent > heardPackets && a.want.Packet > now && a.stream.Mode().Rate(a.shape(a.overhead)) <= budget {
+		for _, packet := range [...]time.Duration{40 * time.Millisecond, 60 * time.Millisecond} {
+			if packet > now && packet < a.want.Packet && packet%published == 0 {
+				next.Packet = packet
+				break
+			}
+		}
+	}
+	a.stream.SetMode(next)
 }
 
 // repairsVoice says whether lost packets of the slot's voice are sent again.

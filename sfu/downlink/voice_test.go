@@ -230,6 +230,7 @@ func TestRepairedByCopiesIsNotSentAgain(t *testing.T) {
 	c := newCall(t, voiceConfig(), units.Mbps)
 	c.speak(0, 7)
 	c.run(2 * time.Second)
+	c.d.slots[0].sound.want = voice.Mode{Redundancy: 1}
 	c.d.slots[0].sound.stream.SetMode(voice.Mode{Redundancy: 1})
 	c.run(100 * time.Millisecond)
 	newest := c.got[0][len(c.got[0])-1].Sequence
