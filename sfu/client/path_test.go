@@ -87,7 +87,8 @@ func TestRelayOnly(t *testing.T) {
 				must(t, b.Restart(short(t)))
 				before := b.heard(0)
 				time.Sleep(3 * time.Second)
-				if n := b.heard(0) - before; n < 80 {
+				// The path is another one and not measured yet: longer packets at first.
+				if n := b.heard(0) - before; n < 40 {
 					t.Errorf("heard %d packets in the 3 s after a restart", n)
 				}
 				w.leave(a)

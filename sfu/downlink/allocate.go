@@ -95,7 +95,7 @@ func (d *Downlink) measure(now time.Time) {
 		s := &d.slots[i]
 		s.history.expire(d.since(now) - age)
 		busy = busy || s.source.ID != 0 || s.history.any
-		if s.sound != nil && s.source.ID != 0 && s.sound.measure(elapsed, d.budget) {
+		if s.sound != nil && s.source.ID != 0 && s.sound.measure(now, elapsed, d.budget) {
 			d.allocateSoon(now, 0)
 		}
 	}
@@ -368,7 +368,7 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	s.grant = g
 	d.noticeGrant(s, was, g)
 	if s.cfg.Kind == Audio {
-		s.sound.obey(g, d.budget, d.mode == Low)
+		s.sound.obey(now, g, d.budget, d.mode == Low)
 		return
 	}
 	target := layer.Paused

@@ -202,6 +202,11 @@ func (d *Downlink) RouteChanged(now time.Time) {
 	}
 	d.loss.Reset()
 	d.heard = false
+	for i := range d.slots {
+		if a := d.slots[i].sound; a != nil { // as at the beginning
+			a.sent, a.grown = 0, time.Time{}
+		}
+	}
 	d.apply(now, d.bwe.Decision())
 }
 

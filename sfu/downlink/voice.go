@@ -51,6 +51,9 @@ const (
 	overfull = 200 * time.Millisecond
 	// heardPackets is after how many packets a listener's buffer has settled.
 	heardPackets = 20
+	// settleMode is how long longer packets are kept at least: a listener's
+	// buffer that has just grown shrinks meanwhile, and would have to grow again.
+	settleMode = 6 * time.Second
 	// worthData is the impairment that a subscriber who saves data accepts for
 	// fewer bytes.
 	worthData = 1.2
@@ -63,6 +66,7 @@ type sound struct {
 	step     int          // where on it the granted mode stands
 	want     voice.Mode   // the granted mode, towards which the one in force goes
 	sent     int          // packets of the source
+	grown    time.Time    // when packets last became longer
 	overhead units.Size   // of each packet, as of that allocation
 	room     units.Rate   // for payload; see VoiceStats
 }
@@ -85,11 +89,11 @@ func (a *sound) change() {
 
 // measure closes a measurement and says whether the voice has become so much
 // dearer that the budget is to be divided anew at once.
-func (a *sound) measure(elapsed time.Duration, budget units.Rate) bool {
+func (a *sound) measure(at time.Time, elapsed time.Duration, budget units.Rate) bool {
 	was := a.rate()
 	a.stream.Meter().Take(elapsed)
 	if a.sent > heardPackets {
-		a.approach(budget)
+		a.approach(at, budget)
 	}
 	now := a.rate()
 	return now > was+was/8
@@ -326,13 +330,13 @@ func (d *Downlink) keepModes(granted []allocator.Grant) {
 }
 
 // obey puts a grant into force. Silence is left out where bits are scarce.
-func (a *sound) obey(g allocator.Grant, budget units.Rate, scarce bool) {
+func (a *sound) obey(now time.Time, g allocator.Grant, budget units.Rate, scarce bool) {
 	if !g.Active() || int(g.Spatial) >= len(a.steps) {
 		return
 	}
 	a.step = int(g.Spatial)
 	a.want = a.steps[a.step].Mode
-	a.approach(budget)
+	a.approach(now, budget)
 	a.stream.SetQuiet(scarce || a.step < len(a.steps)-1)
 }
 
@@ -340,13 +344,23 @@ func (a *sound) obey(g allocator.Grant, budget units.Rate, scarce bool) {
 // as much: a listener whose buffer is short hears that, unless it grows by one
 // step of 20 ms at a time. Where the mode in force does not fit any more, or
 // nothing was heard yet, it does not wait.
-func (a *sound) approach(budget units.Rate) {
+//
+// Shorter packets wait until the last change has settled: every return to long
+// ones is heard once more.
+func (a *sound) approach(now time.Time, budget units.Rate) {
 	published := max(a.stream.Meter().Packet(), 20*time.Millisecond)
-	now := max(a.stream.Mode().Packet, published)
+	held := max(a.stream.Mode().Packet, published)
 	next := a.want
-	if a.sent > heardPackets && a.want.Packet > now && a.stream.Mode().Rate(a.shape(a.overhead)) <= budget {
+	if held > max(a.want.Packet, published) && !a.grown.IsZero() && now.Sub(a.grown) < settleMode &&
+		a.stream.Mode().Redundancy == a.want.Redundancy {
+		return
+	}
+	if a.sent > heardPackets && a.want.Packet > held {
+		a.grown = now
+	}
+	if a.sent > heardPackets && a.want.Packet > held && a.stream.Mode().Rate(a.shape(a.overhead)) <= budget {
 		for _, packet := range [...]time.Duration{40 * time.Millisecond, 60 * time.Millisecond} {
-			if packet > now && packet < a.want.Packet && packet%published == 0 {
+			if packet > held && packet < a.want.Packet && packet%published == 0 {
 				next.Packet = packet
 				break
 			}

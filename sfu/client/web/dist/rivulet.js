@@ -1525,6 +1525,7 @@ var Session = class {
 
 // src/statistics.ts
 var HEADERS = { udp4: 28, udp6: 48, tcp4: 42, tcp6: 62 };
+var CHECK = { request: 108, answer: 64 };
 var Meter = class {
   latest = empty();
   carried = { sent: 0, received: 0 };
@@ -1580,6 +1581,13 @@ var Meter = class {
         if (relayed) header += 4;
         result.path = relayed ? `relay/${tcp ? "tcp" : "udp"}` : protocol;
         result.roundTrip = number(pair.currentRoundTripTime) * 1e3;
+      }
+      for (const tried of entries.values()) {
+        if (tried.type !== "candidate-pair") continue;
+        const asked = number(tried.requestsSent) + number(tried.consentRequestsSent);
+        totals.sent += asked * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
+        totals.received += number(tried.requestsReceived) * (CHECK.request + header);
+        totals.received += number(tried.responsesReceived) * (CHECK.answer + header);
       }
       totals.sent += number(entry.bytesSent) + number(entry.packetsSent) * header;
       totals.received += number(entry.bytesReceived) + number(entry.packetsReceived) * header;
