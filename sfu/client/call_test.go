@@ -60,7 +60,7 @@ func TestPublishMuteUnpublish(t *testing.T) {
 		ann.talk(t)
 		published := await(t, bob, func(e *signal.TrackPublished) bool { return true })
 		time.Sleep(2 * time.Second)
-		if n := bob.heard(0); n < 90 {
+		if n := bob.heard(0); n < 60 { // at first several are in one packet
 			t.Errorf("heard %d packets of two seconds of voice", n)
 		}
 		assigned := bob.Assignments()

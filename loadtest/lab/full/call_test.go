@@ -105,8 +105,8 @@ func TestCallLosesWhatTheLinkLoses(t *testing.T) {
 	n.Down.Loss.Packets = everyFifth(60)
 	m, _ := calling(t, 30*time.Second, nil, n)
 	between(t, m, "far.unheard", 0, 0.5)
-	// No more than the link lost, and no less than half: what repairs it may come.
-	between(t, m, "thin.unheard", 0, 22)
+	// No more than the link lost, give or take longer packets that are lost whole.
+	between(t, m, "thin.unheard", 0, 24)
 	between(t, m, "thin.hole", 0, 24)
 }
 
