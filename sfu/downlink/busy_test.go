@@ -63,3 +63,20 @@ func TestBusyMachineIsNoThinPath(t *testing.T) {
 		}
 	}
 }
+
+// Looks that come too soon after one another to be worth a byte do not take the
+// time away: where there is nothing but padding, it is sent in the end.
+func TestPaddingIsEarnedInAnySteps(t *testing.T) {
+	for _, step := range []time.Duration{50 * time.Microsecond, 333 * time.Microsecond, 7 * time.Millisecond} {
+		d := &Downlink{}
+		d.decision.Padding = 24 * units.Kbps
+		start := time.Unix(1000, 0)
+		d.padding.at = start
+		for at := time.Duration(0); at <= 400*time.Millisecond; at += step {
+			d.earnPadding(start.Add(at))
+		}
+		if got := d.padding.credit; got < 1150 || got > 1200 { // 24 kbit/s for 0.4 s
+			t.Errorf("in steps of %v: %v earned, want 1200 B", step, got)
+		}
+	}
+}

@@ -154,10 +154,13 @@ func (d *Downlink) earnPadding(now time.Time) {
 		d.padding.credit, d.padding.at = 0, now
 		return
 	}
+	earned := rate.In(now.Sub(d.padding.at))
+	if earned <= 0 {
+		return // less than a byte yet: its time is not lost
+	}
 	most := max(rate.In(100*time.Millisecond), 1500)
-	credit := d.padding.credit + rate.In(now.Sub(d.padding.at))
-	d.padding.credit = min(max(credit, -most), most)
-	d.padding.at = now
+	d.padding.credit = min(max(d.padding.credit+earned, -most), most)
+	d.padding.at = d.padding.at.Add(earned.At(rate))
 }
 
 // paddingNext is when padding has to be queued; zero when none is wanted.
