@@ -63,11 +63,7 @@ func TestLayerSwitchesDownAndUp(t *testing.T) {
 	shows(5*time.Second, "the large layer is shown after low data mode", func(w int) bool { return w == 1280 })
 	bob.goesOn(5*time.Second, before)
 
-	samples, err := evaluate[[]sample](bob, `(clearInterval(sampler), samples)`)
-	if err != nil || len(samples) < 20 {
-		t.Fatalf("%d samples, error %v", len(samples), err)
-	}
-	judgeSwitches(t, samples)
+	judgeSwitches(t, bob.samples())
 	bob.run(`rivulet.call.setDataMode("voice")`)
 	heard := bob.state()
 	bob.wait(5*time.Second, "voice mode pauses the picture and leaves the voice", func(s state) bool {
@@ -104,4 +100,20 @@ func judgeSwitches(t *testing.T, samples []sample) {
 	if undecoded := last.Received - last.Dropped - last.Decoded - (first.Received - first.Dropped - first.Decoded); undecoded > 10 {
 		t.Errorf("%d frames arrived and were neither decoded nor dropped", undecoded)
 	}
+}
+
+// samples ends samplerScript and answers what it noted, of two seconds at least:
+// switches may be done in less.
+func (p *page) samples() []sample {
+	p.t.Helper()
+	const least = 20
+	p.wait(5*time.Second, "two seconds were noted", func(state) bool {
+		n, err := evaluate[int](p, `window.samples.length`)
+		return err == nil && n >= least
+	})
+	samples, err := evaluate[[]sample](p, `(clearInterval(sampler), samples)`)
+	if err != nil || len(samples) < least {
+		p.t.Fatalf("%d samples, error %v", len(samples), err)
+	}
+	return samples
 }

@@ -31,11 +31,7 @@ func TestScalableLayers(t *testing.T) {
 			look(1280, 720)
 			before := shows(5*time.Second, "the large layer is shown again", func(w int) bool { return w == 1280 })
 			bob.goesOn(5*time.Second, before)
-			samples, err := evaluate[[]sample](bob, `(clearInterval(sampler), samples)`)
-			if err != nil || len(samples) < 20 {
-				t.Fatalf("%d samples, error %v", len(samples), err)
-			}
-			judgeSwitches(t, samples)
+			judgeSwitches(t, bob.samples())
 		})
 	}
 }
