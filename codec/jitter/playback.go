@@ -41,10 +41,11 @@ type Frame struct {
 }
 
 const (
-	// sooner and later are how far the delay may be from its target before the
-	// tempo changes: a late packet costs more than some delay.
-	sooner = 20 * time.Millisecond
-	later  = 40 * time.Millisecond
+	// later is how far the delay may be above its target before the tempo
+	// changes. Below it may not be at all: what the target was chosen for, such
+	// as packets that were sent again, come all equally late, and would all miss
+	// their time by a little for ever.
+	later = 40 * time.Millisecond
 	// tooLate is how far it may be above before speech is left out: what
 	// piled up during an outage is not listened to.
 	tooLate = 200 * time.Millisecond
@@ -216,7 +217,7 @@ func (b *Buffer) playFirst(now time.Duration) Frame {
 	switch excess := over(s); {
 	case excess > later:
 		f.Tempo = Faster
-	case excess < -sooner:
+	case excess < 0:
 		f.Tempo = Slower
 	}
 	b.stats.Delay = b.delays.since(now, moment(s.at))

@@ -1,7 +1,9 @@
 package jitter
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -243,4 +245,28 @@ func TestPacketTimeChanges(t *testing.T) {
 	if s.Late+s.Duplicate > 0 || s.Skipped > 0 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// Packets that are all equally late, as those are that were sent again, are waited
+// for: a player that obeys the tempo does not stop just short of them.
+func TestEquallyLate(t *testing.T) {
+	packets := stream(60*time.Second, false)
+	for i := range packets {
+		if i%5 == 4 {
+			packets[i].arrives += 130 * ms
+		}
+	}
+	slices.SortStableFunc(packets, func(a, b packet) int { return cmp.Compare(a.arrives, b.arrives) })
+	b, start := fresh(t), time.Unix(1000, 0)
+	for at := time.Duration(0); at < 60*time.Second; {
+		for len(packets) > 0 && packets[0].arrives <= at {
+			b.Push(start.Add(packets[0].arrives), packets[0].Packet)
+			packets = packets[1:]
+		}
+		f := b.Pop(start.Add(at))
+		at += f.Duration - time.Duration(f.Tempo)*f.Duration/10
+	}
+	s := b.Stats()
+	between(t, "missing", s.Missing(), 0, 0.02) // until the delay has grown
+	between(t, "delay in ms", float64(s.Delay/ms), 130, 190)
 }
