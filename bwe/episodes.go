@@ -324,7 +324,7 @@ func (c *Controller) finishProbe(now int64) {
 	}
 	if !o.ok {
 		// Nobody sent it, or too few of its packets were reported.
-		p.failedNow(now, max(500*time.Millisecond, c.response()))
+		p.failedNow(now, max(500*time.Millisecond, c.response()), c.capacity)
 		return
 	}
 	before := c.capacity
@@ -344,5 +344,5 @@ func (c *Controller) finishProbe(now int64) {
 	c.stats.ProbesFailed++
 	c.learned = true
 	p.failed = true
-	p.failedNow(now, probeFirstWait)
+	p.failedNow(now, probeFirstWait, c.capacity)
 }

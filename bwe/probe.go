@@ -9,6 +9,11 @@ import (
 
 const (
 	probeFirstWait   = 1500 * time.Millisecond // after a probe that found nothing
+	// Probes that go on finding nothing are spaced so that they cost no more
+	// than probeCost of the path, but no further apart than probeLongestWait: a
+	// path that has become wider is to be found out within seconds, and on all
+	// but the thinnest the waits stay there.
+	probeCost        = 0.025
 	probeLongestWait = 10 * time.Second
 	// A pair of packets that arrive together may have met in a radio's slot:
 	// fewer than probeSure raise the estimate by no more than probePair.
@@ -56,6 +61,7 @@ type probing struct {
 	next   int64         // no probe before
 	pause  time.Duration // after the next one that finds nothing
 	failed bool          // the last one found nothing
+	spent  units.Size    // on the last one
 }
 
 // outcome is what a finished probe found.
@@ -78,7 +84,7 @@ func (p *probing) start(now int64, rate units.Rate, size units.Size) {
 	}
 	*p = probing{
 		ask: Probe{ID: id, Rate: rate, Size: size}, id: id, rate: rate, began: now, sending: true,
-		first: -1, next: p.next, pause: p.pause, failed: p.failed,
+		first: -1, next: p.next, pause: p.pause, failed: p.failed, spent: size,
 	}
 }
 
@@ -185,10 +191,11 @@ func (p *probing) outcome(base units.Rate, link float64, noise time.Duration) ou
 
 // failedNow backs off after a probe that found nothing, or that told nothing:
 // then first is shorter, for it may be told soon.
-func (p *probing) failedNow(now int64, first time.Duration) {
+func (p *probing) failedNow(now int64, first time.Duration, capacity units.Rate) {
 	p.pause = max(p.pause, first)
 	p.next = now + int64(p.pause)
-	p.pause = min(2*p.pause, probeLongestWait)
+	dearest := max(p.spent.At(capacity.Scale(probeCost)), first)
+	p.pause = min(2*p.pause, dearest, probeLongestWait)
 }
 
 // stop ends whatever is under way.

@@ -79,6 +79,12 @@ type counters struct {
 	MessagesCompact int `json:"messagesCompact"`
 }
 
+// negotiations leaves out what counts messages alone.
+func (c counters) negotiations() counters {
+	c.MessagesCompact = 0
+	return c
+}
+
 type received struct {
 	MID, Kind, Codec, Participant, Decoder    string
 	SSRC                                      uint32

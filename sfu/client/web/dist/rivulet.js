@@ -1584,6 +1584,7 @@ var Meter = class {
       }
       for (const tried of entries.values()) {
         if (tried.type !== "candidate-pair") continue;
+        if (!number(tried.responsesReceived) && !number(tried.requestsReceived)) continue;
         const asked = number(tried.requestsSent) + number(tried.consentRequestsSent);
         totals.sent += asked * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
         totals.received += number(tried.requestsReceived) * (CHECK.request + header);

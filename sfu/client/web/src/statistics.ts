@@ -138,6 +138,9 @@ export class Meter {
       }
       for (const tried of entries.values()) {
         if (tried.type !== "candidate-pair") continue;
+        // Checks that nobody ever answered may not even have left this machine:
+        // the browser tries each of its interfaces with each address.
+        if (!number(tried.responsesReceived) && !number(tried.requestsReceived)) continue;
         const asked = number(tried.requestsSent) + number(tried.consentRequestsSent);
         totals.sent += asked * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
         totals.received += number(tried.requestsReceived) * (CHECK.request + header);
