@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	probeFirstWait   = 1500 * time.Millisecond // after a probe that found nothing
+	probeFirstWait = 1500 * time.Millisecond // after a probe that found nothing
 	// Probes that go on finding nothing are spaced so that they cost no more
 	// than probeCost of the path, but no further apart than probeLongestWait: a
 	// path that has become wider is to be found out within seconds, and on all
