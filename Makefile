@@ -5,7 +5,8 @@
 GO      ?= go
 # The Opus codec is built in where libopus is installed.
 TAGS     = $$(pkg-config --exists opus 2>/dev/null && echo -tags=opus,nolibopusfile)
-BUDGET  := $(GO) run ./internal/testbudget -budgets scripts/test-budgets.txt
+# ONCE=1: a failed test gets no second try.
+BUDGET  := $(GO) run ./internal/testbudget -budgets scripts/test-budgets.txt $(if $(ONCE),,-again)
 # Packages with tests that want real sockets or a browser: those that import
 # internal/testenv in their tests.
 REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./... | grep -E ' [^ ]*/internal/testenv ' | cut -d' ' -f1)

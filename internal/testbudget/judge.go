@@ -37,11 +37,14 @@ type judge struct {
 	tallies map[string]*tally
 	reasons map[string]int // why tests were skipped
 	failed  []string
+	broken  map[string]map[string]bool // top-level tests that failed, by package
+	cut     map[string]bool            // packages that ended in another way than by a failed test
 	slow    []string
 }
 
 func newJudge(out io.Writer, limits budgets) *judge {
-	return &judge{out: out, limits: limits, said: map[key][]string{}, tallies: map[string]*tally{}, reasons: map[string]int{}}
+	return &judge{out: out, limits: limits, said: map[key][]string{}, tallies: map[string]*tally{}, reasons: map[string]int{},
+		broken: map[string]map[string]bool{}, cut: map[string]bool{}}
 }
 
 // read follows events to their end. What is no event is passed on.
@@ -97,6 +100,11 @@ func (j *judge) tested(at key, action string) {
 		j.reasons[reason(j.said[at])]++
 	case "fail":
 		t.failed++
+		if j.broken[at.pkg] == nil {
+			j.broken[at.pkg] = map[string]bool{}
+		}
+		top, _, _ := strings.Cut(at.test, "/")
+		j.broken[at.pkg][top] = true
 		fmt.Fprintf(j.out, "--- FAIL %s %s\n%s", at.pkg, at.test, strings.Join(j.said[at], ""))
 	}
 }
@@ -124,6 +132,9 @@ func (j *judge) ended(e event) {
 	}
 	if e.Action == "fail" {
 		j.failed = append(j.failed, e.Package)
+		// A test binary that ran to its end with failed tests says FAIL last of all;
+		// after a panic or at its time limit it says nothing more.
+		j.cut[e.Package] = !slices.Contains(j.said[key{e.Package, ""}], "FAIL\n")
 		if t.failed == 0 { // it did not build, or panicked, or exited
 			fmt.Fprint(j.out, strings.Join(j.said[key{e.Package, ""}], ""))
 		}
@@ -152,25 +163,35 @@ func (t *tally) String() string {
 	return text + ")"
 }
 
-// verdict sums up, and answers why the run was not good, or nil.
-func (j *judge) verdict(took time.Duration) error {
+// verdict sums up, and answers which packages failed, or nil.
+func (j *judge) verdict() error {
 	var sum tally
 	for _, t := range j.tallies {
 		sum.passed, sum.failed, sum.skipped = sum.passed+t.passed, sum.failed+t.failed, sum.skipped+t.skipped
 	}
-	fmt.Fprintf(j.out, "%8.2f s  in all, of at most %v: %d packages, %v\n", took.Seconds(), j.limits.total, len(j.tallies), &sum)
+	fmt.Fprintf(j.out, "            %d packages, %v\n", len(j.tallies), &sum)
 	for _, why := range slices.Sorted(maps.Keys(j.reasons)) {
 		fmt.Fprintf(j.out, "            skipped %d: %s\n", j.reasons[why], why)
 	}
-	var problems []error
 	if len(j.failed) > 0 {
-		problems = append(problems, fmt.Errorf("failed: %s", strings.Join(j.failed, ", ")))
+		return fmt.Errorf("failed: %s", strings.Join(j.failed, ", "))
 	}
+	return nil
+}
+
+// tooSlow answers which packages were over their budgets, or nil.
+func (j *judge) tooSlow() error {
 	if len(j.slow) > 0 {
-		problems = append(problems, fmt.Errorf("over their budget: %s", strings.Join(j.slow, ", ")))
+		return fmt.Errorf("over their budget: %s", strings.Join(j.slow, ", "))
 	}
-	if took > j.limits.total {
-		problems = append(problems, fmt.Errorf("the run took %v, at most %v is allowed", took.Round(time.Second), j.limits.total))
+	return nil
+}
+
+// inAll prints what the whole run took, and holds it to its budget.
+func inAll(out io.Writer, limits budgets, took time.Duration) error {
+	fmt.Fprintf(out, "%8.2f s  in all, of at most %v\n", took.Seconds(), limits.total)
+	if took > limits.total {
+		return fmt.Errorf("the run took %v, at most %v is allowed", took.Round(time.Second), limits.total)
 	}
-	return errors.Join(problems...)
+	return nil
 }

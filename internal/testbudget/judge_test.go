@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func judged(t *testing.T, took time.Duration, events ...string) (string, error) 
 	if err := j.read(bufio.NewReader(strings.NewReader(strings.Join(events, "\n")))); err != nil {
 		t.Fatal(err)
 	}
-	err := j.verdict(took)
+	err := errors.Join(j.verdict(), j.tooSlow(), inAll(&out, j.limits, took))
 	return out.String(), err
 }
 
