@@ -50,8 +50,8 @@ func (m *personMeter) sound(all map[string]Number, window string, w *Window) {
 // stretch of it; both count from the first word on.
 func (m *personMeter) hole(w *Window) (share float64, gap time.Duration) {
 	var played, missing time.Duration
-	type stretch struct{ end, length time.Duration }
-	open := map[int]stretch{}
+	type missed struct{ end, length time.Duration }
+	open := map[int]missed{}
 	for _, h := range m.rec.Heard {
 		if h.At < m.first || !w.holds(h.At) {
 			continue
@@ -82,22 +82,27 @@ func (m *personMeter) hole(w *Window) (share float64, gap time.Duration) {
 }
 
 // unheard is the share of what others spoke, since they were first heard and
-// media could flow, that was never played, in per cent, with the longest stretch. NaN without anybody who
-// can be recognised.
+// media could flow, that was never played, in per cent, with the longest stretch.
+// Voice that the server made anew counts by how much of it was played. NaN without
+// anybody who can be recognised.
 func (m *personMeter) unheard(w *Window) (share float64, gap time.Duration, losses quality.Losses) {
 	var spoken, lost time.Duration
 	for from := range m.call.people {
 		if m.heard[from] == nil {
 			continue
 		}
-		run := time.Duration(0)
+		run, unknown := time.Duration(0), m.unknown()
 		for n, s := range m.call.people[from].rec.Spoken {
-			if n < m.since[from] || s.At < m.rec.Connected || !s.Voice || s.At > m.call.plan.Duration-tail || !w.holds(s.At) {
+			if n < m.since[from] || s.At < m.rec.Connected || !s.Voice || s.At > m.call.plan.Duration-tail {
+				run = 0
+				continue
+			}
+			missed := !m.heard[from][n] && !unknown.take(s)
+			if !w.holds(s.At) {
 				run = 0
 				continue
 			}
 			spoken += s.Length
-			missed := !m.heard[from][n]
 			losses.Add(missed)
 			if !missed {
 				run = 0
