@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"net"
 	"strings"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 
-	"github.com/rivulet-rtc/rivulet/sfu/peer/icemux"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
@@ -28,7 +26,7 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICETimeouts(cfg.DisconnectedAfter, cfg.FailedAfter, 0)
-	s.SetICEUDPMux(&boundMux{UDP: cfg.UDP, batch: p.worker.batch})
+	s.SetICEUDPMux(p.mux)
 	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	if cfg.TCP != nil {
 		s.SetICETCPMux(cfg.TCP)
@@ -81,22 +79,6 @@ func (p *Peer) advertise(s *webrtc.SettingEngine) error {
 		Mode: webrtc.ICEAddressRewriteAppend,
 	})
 }
-
-// boundMux binds every connection that pion asks for, also after an ICE restart
-// with its new fragment, to the batch of the peer's worker.
-type boundMux struct {
-	*icemux.UDP
-	batch *icemux.Batch
-}
-
-// GetConn answers the connection of a user fragment.
-func (m *boundMux) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
-	m.Bind(ufrag, m.batch)
-	return m.UDP.GetConn(ufrag, addr)
-}
-
-// Close leaves the shared mux open: one peer's end must not be everybody's.
-func (m *boundMux) Close() error { return nil }
 
 // What browsers offer for Opus, and so what our answers to them say: Chromium
 // and Safari the first, Firefox the second.

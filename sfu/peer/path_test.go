@@ -103,7 +103,7 @@ func newPath(t testing.TB, subscribers int) *path {
 // peer makes a peer without a connection.
 func (p *path) peer(t testing.TB, slots []*slotTrack) *Peer {
 	t.Helper()
-	peer := &Peer{media: p.media, worker: p.worker, handler: deaf{}, slots: slots}
+	peer := &Peer{media: p.media, worker: p.worker, handler: deaf{}, slots: slots, mux: &boundMux{}}
 	var err error
 	if peer.ingress, err = newIngress(peer); err != nil {
 		t.Fatal(err)
@@ -242,7 +242,7 @@ func TestAnythingMayArrive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &Media{pool: packet.NewPool()}
 		m.workers = []*worker{newWorker(0, &m.counts)}
-		p := &Peer{media: m, worker: m.workers[0], handler: deaf{}}
+		p := &Peer{media: m, worker: m.workers[0], handler: deaf{}, mux: &boundMux{}}
 		var err error
 		if p.ingress, err = newIngress(p); err != nil {
 			t.Fatal(err)

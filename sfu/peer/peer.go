@@ -62,6 +62,7 @@ type Peer struct {
 	ingress    *ingress
 	egress     *egress
 	tap        *tap.Tap
+	mux        *boundMux
 
 	slots     []*slotTrack
 	offered   []profile.Section // the sections of the first offer: they stay
@@ -85,6 +86,7 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 		return nil, "", err
 	}
 	p.egress = &egress{peer: p, index: -1}
+	p.mux = &boundMux{UDP: m.cfg.UDP, batch: p.worker.batch}
 	p.tap = tap.New(p.ingress.receiveRTP, p.receiveRTCP)
 	p.tap.OnFlood = func() { _ = p.connection.Close() } // the room hears of the end as of any other
 	api, err := p.api(text)
@@ -158,6 +160,7 @@ func (p *Peer) addSlots(sections []profile.Section) error {
 // answer runs one offer and answer through pion and waits for our candidates,
 // which are all local.
 func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
+	p.mux.offered(offer)
 	description := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}
 	if err := p.connection.SetRemoteDescription(description); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)

@@ -47,6 +47,7 @@ func (g *ingress) identify(in *inbound, h *rtp.Header) bool {
 	} else {
 		return false
 	}
+	g.peer.mux.sends(h.SSRC)
 	// A stream of retransmissions shows by its payload type, too.
 	if g.formats[h.PayloadType&0x7f].Kind == codec.RTX {
 		in.repair = true

@@ -15,7 +15,7 @@ func identified(t *testing.T) *ingress {
 	t.Helper()
 	m := &Media{pool: packet.NewPool()}
 	m.workers = []*worker{newWorker(0, &m.counts)}
-	p := &Peer{media: m, worker: m.workers[0], handler: deaf{}}
+	p := &Peer{media: m, worker: m.workers[0], handler: deaf{}, mux: &boundMux{}}
 	g, err := newIngress(p)
 	if err != nil {
 		t.Fatal(err)

@@ -30,10 +30,11 @@ type port struct {
 
 	mu     sync.Mutex
 	owners owners
+	probes map[transaction]probe // what waits for an answer
 }
 
 func newPort(m *UDP, index int, s *udp.Socket) *port {
-	p := &port{mux: m, index: index, socket: s, local: canonical(s.LocalAddr()), owners: newOwners()}
+	p := &port{mux: m, index: index, socket: s, local: canonical(s.LocalAddr()), owners: newOwners(), probes: make(map[transaction]probe)}
 	p.v4, p.v6 = s.Families()
 	return p
 }
@@ -70,6 +71,7 @@ func (p *port) forget(c *udpConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.owners.forget(c)
+	p.dropProbes(c)
 }
 
 func (p *port) addresses() int {
@@ -166,8 +168,10 @@ func (p *port) find(messages []udp.Message, found []*udpConn) {
 		case names: // byUfrag has counted it
 		case packet[0] <= 3:
 			p.mux.counts.strayStun.Add(1)
+			p.stranger(now, packet, messages[i].Addr)
 		default:
 			p.mux.counts.unknownAddress.Add(1)
+			p.stranger(now, packet, messages[i].Addr)
 		}
 	}
 }

@@ -64,10 +64,7 @@ func (p *port) follow(now time.Time, c *udpConn, agent, addr netip.AddrPort) {
 	if !agent.IsValid() {
 		return // nothing is sent yet
 	}
-	current := agent
-	if r := c.roam.Load(); r != nil && r.from == current {
-		current = r.to
-	}
+	current := c.current(agent)
 	if addr == current {
 		return
 	}
@@ -75,9 +72,29 @@ func (p *port) follow(now time.Time, c *udpConn, agent, addr netip.AddrPort) {
 	if addr.Addr() != current.Addr() {
 		quiet = elsewhereQuiet
 	}
-	if last := p.owners.byAddr[current]; last != nil && last.owner == c && now.Sub(last.heard) < quiet {
-		return
+	if p.silent(now, c, current, quiet) {
+		p.move(now, c, agent, addr)
 	}
+}
+
+// current answers where media goes that an agent sends to an address.
+func (c *udpConn) current(agent netip.AddrPort) netip.AddrPort {
+	if r := c.roam.Load(); r != nil && r.from == agent {
+		return r.to
+	}
+	return agent
+}
+
+// silent says whether nothing has come from a connection's address for a time;
+// the port's lock is held.
+func (p *port) silent(now time.Time, c *udpConn, addr netip.AddrPort, quiet time.Duration) bool {
+	last := p.owners.byAddr[addr]
+	return last == nil || last.owner != c || now.Sub(last.heard) >= quiet
+}
+
+// move lets what an agent sends to one address go to another; the port's lock is
+// held.
+func (p *port) move(now time.Time, c *udpConn, agent, addr netip.AddrPort) {
 	if addr == agent {
 		c.roam.Store(nil)
 		return

@@ -32,6 +32,8 @@ type UDPStats struct {
 	Contested uint64
 	// Roamed are clients that were followed to another address.
 	Roamed uint64
+	// Probes are checks sent to addresses from which a known stream came.
+	Probes uint64
 	// ReadErrors are failed reads of the sockets.
 	ReadErrors uint64
 	// Sockets are the sockets' own counters, in the order of the configuration.
@@ -39,8 +41,8 @@ type UDPStats struct {
 }
 
 type udpCounters struct {
-	unknownAddress, strayStun, unknownUfrag, queueFull atomic.Uint64
-	oversized, evicted, contested, roamed, readErrors  atomic.Uint64
+	unknownAddress, strayStun, unknownUfrag, queueFull        atomic.Uint64
+	oversized, evicted, contested, roamed, probes, readErrors atomic.Uint64
 }
 
 // Stats returns the state and the counters.
@@ -55,6 +57,7 @@ func (m *UDP) Stats() UDPStats {
 		Evicted:        m.counts.evicted.Load(),
 		Contested:      m.counts.contested.Load(),
 		Roamed:         m.counts.roamed.Load(),
+		Probes:         m.counts.probes.Load(),
 		ReadErrors:     m.counts.readErrors.Load(),
 	}
 	m.mu.RLock()

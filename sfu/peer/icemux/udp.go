@@ -7,6 +7,7 @@
 //
 //	one socket ─ ReadBatch ─► binding request ─► by user fragment ─┐
 //	                          anything else ───► by remote address ┴► inbox ─► ICE agent
+//	                          from nowhere, but of a known stream ──► asked for proof
 //
 //	ICE agent ─► WriteTo ─► RTP, RTCP of a bound fragment ─► Batch ─► one system call
 //	                        STUN, DTLS ───────────────────► at once
@@ -15,7 +16,7 @@
 // client, with a queue that drops whole frames rather than grow old.
 //
 // What comes from an address that has proved nothing is dropped and counted,
-// never answered. Everything is bounded: addresses for each user fragment,
+// never answered; at most the address is asked for proof. Everything is bounded: addresses for each user fragment,
 // packets in each inbox, streams, bytes and milliseconds in each queue.
 //
 // Specifications: RFC 8445 (ICE), RFC 8489 (STUN), RFC 7983 (what first bytes
@@ -83,6 +84,7 @@ type UDP struct {
 
 	mu       sync.RWMutex
 	sessions map[string]*session
+	streams  map[uint32]*session // by SSRC
 	closed   bool
 
 	done    chan struct{}
@@ -93,8 +95,10 @@ type UDP struct {
 type session struct {
 	ufrag string
 	batch atomic.Pointer[Batch]
-	// conns has one place for each port; guarded by UDP.mu.
-	conns []*udpConn
+	// conns has one place for each port; all of these are guarded by UDP.mu.
+	conns   []*udpConn
+	remote  Credentials
+	streams []uint32 // by which its client is recognised
 }
 
 // udpConn is one user fragment on one socket.
@@ -110,8 +114,10 @@ type udpConn struct {
 	// media is where the agent sends media, roam where the client is instead.
 	media destination
 	roam  atomic.Pointer[roaming]
-	// claims are the addresses it has; guarded by port.mu.
+	// claims are the addresses it has, probing what it has asked of others;
+	// guarded by port.mu.
 	claims    []*claim
+	probing   probing
 	maxClaims int
 }
 
@@ -130,6 +136,7 @@ func NewUDP(cfg UDPConfig) (*UDP, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		sessions: make(map[string]*session),
+		streams:  make(map[uint32]*session),
 		done:     make(chan struct{}),
 	}
 	if m.log == nil {
@@ -259,6 +266,7 @@ func (m *UDP) prune(s *session) {
 	if m.sessions[s.ufrag] == s {
 		delete(m.sessions, s.ufrag)
 	}
+	m.forgetStreams(s)
 }
 
 // RemoveConnByUfrag ends all connections of a user fragment and frees its
@@ -271,6 +279,7 @@ func (m *UDP) RemoveConnByUfrag(ufrag string) {
 	var conns []*udpConn
 	if s != nil {
 		s.batch.Store(nil)
+		m.forgetStreams(s)
 		conns = append(conns, s.conns...)
 		clear(s.conns)
 	}
@@ -358,6 +367,7 @@ func (m *UDP) Close() error {
 		conns = append(conns, s.conns...)
 	}
 	clear(m.sessions)
+	clear(m.streams)
 	m.mu.Unlock()
 
 	var failed []error
