@@ -86,6 +86,9 @@ const (
 	Rebound Change = "rebound"
 	// Restarted: the host has another address, knows it, and restarts ICE.
 	Restarted Change = "restarted"
+	// Roamed: the host has another address, and its sockets for media, bound to
+	// none, go on from there.
+	Roamed Change = "roamed"
 )
 
 // Voice is what a microphone hears.

@@ -258,6 +258,7 @@ func moves() []Scenario {
 	}{
 		{"address-change-nat", "address change mid-call (Wi-Fi to cellular), NAT rebinding", Rebound, 3},
 		{"address-change-restart", "address change mid-call (Wi-Fi to cellular), ICE restart", Restarted, 8},
+		{"address-change-continual", "address change mid-call (Wi-Fi to cellular), sockets that are bound to no address", Roamed, 3},
 	} {
 		cell.Change = m.change
 		wifi := same(link.Config{Capacity: link.Constant(1000 * units.Kbps), Delay: 25 * ms})
@@ -266,10 +267,7 @@ func moves() []Scenario {
 		back := m.rtts * milliseconds(cell.Down.Delay+cell.Up.Delay)
 		all = append(all, callRow(m.name, m.title, 70*sec, c, each(both, during("moved", most("fresh_voice_ms", back))...)...))
 	}
-	return append(all, Scenario{
-		Suite: "calls", Name: "address-change-continual", Title: "address change mid-call (Wi-Fi to cellular), continual gathering", Seeds: 1,
-		NotBuilt: "no client of ours gathers continually: pion gathers once for each restart",
-	})
+	return all
 }
 
 // joinFar is joining over a link of 1300 ms there and back.

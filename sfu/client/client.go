@@ -121,6 +121,12 @@ type Options struct {
 	TCPOnly        bool
 	// LocalAddress chooses the local addresses for media; nil for all.
 	LocalAddress func(netip.Addr) bool
+	// Roam binds the sockets for media to a port alone and no address, so that
+	// what is sent leaves by whatever address the host has at the time. A host that
+	// moves to another network goes on there without an ICE restart: the server
+	// asks the new address for proof and follows. The sockets then also receive
+	// what comes to the host's other addresses.
+	Roam bool
 	// CachePackets is how many sequence numbers of a video stream are
 	// remembered, and so how late a packet may come; 0 for 256.
 	CachePackets int

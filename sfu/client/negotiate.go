@@ -103,7 +103,7 @@ func (m *media) network(s *webrtc.SettingEngine) error {
 	o := &m.call.opts
 	s.DisableActiveTCP(!o.TCPOnly)
 	if o.Net != nil {
-		s.SetNet(o.Net)
+		s.SetNet(o.roaming(o.Net))
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 		return nil
 	}
@@ -111,7 +111,7 @@ func (m *media) network(s *webrtc.SettingEngine) error {
 	if err != nil {
 		return err
 	}
-	s.SetNet(own)
+	s.SetNet(o.roaming(own))
 	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	if o.TCPOnly {
 		types = []webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6}

@@ -57,7 +57,7 @@ func newPerson(w *callWorld, index int, spec lab.Person) (*person, error) {
 	p := &person{world: w, spec: spec, index: index, ways: newWays()}
 	p.ear, p.screen = newEar(w), newScreen(w)
 	for i := range spec.Networks {
-		if i == 0 || spec.Networks[i].Change == lab.Restarted {
+		if change := spec.Networks[i].Change; i == 0 || change == lab.Restarted || change == lab.Roamed {
 			p.addrs = append(p.addrs, address(1+i, index))
 		}
 	}
@@ -152,6 +152,7 @@ func (p *person) join(ctx context.Context) error {
 		HTTPClient: &http.Client{Transport: p.web}, Net: speaking{p.host, p.ways},
 		VideoSlots: p.spec.Slots, OnPlay: p.ear.play, OnPacket: p.screen.receive,
 		PlainVoice: p.world.plan.Call.PlainVoice, LocalAddress: func(a netip.Addr) bool { return a == p.current() },
+		Roam: slices.ContainsFunc(p.spec.Networks[1:], func(n lab.Network) bool { return n.Change == lab.Roamed }),
 	}
 	if p.spec.Slots == 0 {
 		o.VideoSlots = -1
@@ -234,8 +235,12 @@ func (p *person) moveTo(ctx context.Context, c *client.Call, n lab.Network) erro
 		return err
 	}
 	p.world.giveUp(old)
+	p.host.Prefer(p.current())
 	p.host.Rebind()
 	c.DropSignalling() // the system says that its address is gone
+	if n.Change == lab.Roamed {
+		return nil
+	}
 	return c.Restart(ctx)
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -28,6 +29,7 @@ type Host struct {
 	addrs   []netip.Addr // set once
 
 	// Guarded by network.mu.
+	preferred netip.Addr // what sockets without an address send from; none: the first
 	nat       *nat
 	packets   map[netip.AddrPort]*PacketConn
 	listeners map[netip.AddrPort]*Listener
@@ -96,6 +98,19 @@ func (h *Host) wildcard(network string) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
+// Prefer makes sockets that are bound to no address send from one of the host's
+// addresses, as a system does whose default route has changed. It panics when the
+// host does not have it.
+func (h *Host) Prefer(a netip.Addr) {
+	a = a.Unmap()
+	if !slices.Contains(h.addrs, a) {
+		panic("memnet: the host does not have the address " + a.String())
+	}
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	h.preferred = a
+}
+
 // source chooses the address that a packet to dst carries when its socket is
 // bound to local.
 func (h *Host) source(local, dst netip.Addr) (netip.Addr, error) {
@@ -104,6 +119,9 @@ func (h *Host) source(local, dst netip.Addr) (netip.Addr, error) {
 	}
 	if dst.IsLoopback() {
 		return dst, nil
+	}
+	if h.preferred.IsValid() && h.preferred.Is4() == dst.Is4() {
+		return h.preferred, nil
 	}
 	for _, a := range h.addrs {
 		if a.Is4() == dst.Is4() {
