@@ -15,6 +15,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -70,7 +71,7 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	cfg := downlink.Config{
-		Overhead:       directOverhead,
+		Overhead:       wire.UsualOverhead,
 		TransportWide:  settled.IDs.TransportWide != 0,
 		StreamFeedback: e.media.byStream,
 		AudioLevel:     settled.IDs.AudioLevel != 0,

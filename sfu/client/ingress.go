@@ -15,6 +15,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
@@ -196,9 +197,9 @@ func (g *ingress) take(now time.Time, b []byte) (*packet.Packet, int) {
 		return nil, 0
 	}
 	if g.media.byStream { // the socket does not tell the ECN codepoint
-		g.recorder.OnStream(now, h.SSRC, h.SequenceNumber, units.Size(len(b))+directOverhead, 0)
+		g.recorder.OnStream(now, h.SSRC, h.SequenceNumber, units.Size(len(b))+wire.UsualOverhead, 0)
 	} else if x := profile.Value(h, g.ids.TransportWide); len(x) >= 2 {
-		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), units.Size(len(b))+directOverhead)
+		g.recorder.OnArrival(now, uint16(x[0])<<8|uint16(x[1]), units.Size(len(b))+wire.UsualOverhead)
 	}
 	in := g.inbounds[h.SSRC]
 	if in == nil {
@@ -330,7 +331,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	if g.closed {
 		return dst, time.Time{}
 	}
-	dst = g.appendFeedback(now, dst)
+	dst, g.reports = wire.AppendFeedback(now, g.recorder, g.reports, dst)
 	report := g.clock.Due(now, g.recorder, len(dst) > 0)
 	lossy := false
 	var blocks []rtcp.ReceptionReport
@@ -349,44 +350,17 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	}
 	if report {
 		g.clock.Sent(now, lossy)
-		const perPacket = 31 // RFC 3550 §6.4.2
-		for n := 0; len(blocks) > 0; blocks = blocks[n:] {
-			n = min(len(blocks), perPacket)
-			dst = append(dst, &rtcp.ReceiverReport{Reports: blocks[:n]})
-		}
+		dst = wire.AppendReceiverReports(dst, blocks)
 	}
 	g.nextTick = g.next(now)
 	return dst, g.nextTick
-}
-
-// appendFeedback adds transport-wide feedback that is due. The bytes stay
-// untouched until the next tick.
-func (g *ingress) appendFeedback(now time.Time, dst []rtcp.Packet) []rtcp.Packet {
-	if !g.recorder.Due(now) {
-		return dst
-	}
-	g.reports = g.reports[:0]
-	for more := true; more; {
-		begin := len(g.reports)
-		g.reports, more = g.recorder.Build(now, g.reports)
-		if len(g.reports) == begin {
-			break
-		}
-		raw := rtcp.RawPacket(g.reports[begin:len(g.reports):len(g.reports)])
-		dst = append(dst, &raw)
-	}
-	return dst
 }
 
 // appendRequests asks for packets, and for a key frame when packets were given
 // up: nothing here decodes, but who watches would need it.
 func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) []rtcp.Packet {
 	g.sequences = in.stream.AppendNACKs(now, g.sequences[:0])
-	if len(g.sequences) > 0 {
-		dst = append(dst, &rtcp.TransportLayerNack{
-			MediaSSRC: in.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(g.sequences),
-		})
-	}
+	dst = wire.AppendNACK(dst, in.ssrc, g.sequences)
 	if n := in.stream.Stats().GivenUp; n != in.givenUp && in.kind.Video() {
 		in.givenUp = n
 		in.stream.WantKeyframe(now)

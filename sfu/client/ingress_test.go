@@ -49,8 +49,8 @@ func listener(t testing.TB, on func(slot int, source uint32, p *packet.Packet)) 
 	return g
 }
 
-// wire makes an RTP packet.
-func wire(t testing.TB, ssrc uint32, pt uint8, sequence uint16, payload []byte, csrc ...uint32) []byte {
+// onWire makes an RTP packet.
+func onWire(t testing.TB, ssrc uint32, pt uint8, sequence uint16, payload []byte, csrc ...uint32) []byte {
 	t.Helper()
 	h := rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: sequence, Timestamp: uint32(sequence) * 960, SSRC: ssrc, CSRC: csrc}
 	if err := h.SetExtension(3, []byte{byte(sequence >> 8), byte(sequence)}); err != nil {
@@ -75,16 +75,16 @@ func TestIngressSortsOut(t *testing.T) {
 		g.setSource(0, 7)
 		g.setSource(99, 1) // of no slot
 		vp8 := []byte{0x10, 0, 0, 0, 0x9d, 1, 0x2a, 0, 1, 0, 1, 0, 0, 0, 0, 0}
-		g.receive(wire(t, 20, 111, 1, []byte{0x08, 1, 2}))                 // sound of the slot's source
-		g.receive(wire(t, 20, 111, 2, []byte{0x08, 1, 2}, 9))              // of one that signalling has not told yet
-		g.receive(wire(t, 20, 111, 2, []byte{0x08, 1, 2}))                 // again
-		g.receive(wire(t, 10, 96, 1, vp8))                                 // video
-		g.receive(wire(t, 10, 96, 3, vp8))                                 // one is missing
-		g.receive(wire(t, 11, 97, 50, append([]byte{0, 2}, vp8...)))       // and comes again
-		g.receive(wire(t, 30, 96, 1, vp8))                                 // of a section that is no slot
-		g.receive(wire(t, 20, 13, 3, []byte{1}))                           // of no format
-		g.receive([]byte{0x80, 96})                                        // no packet
-		g.receive(append(wire(t, 20, 111, 4, nil), make([]byte, 1600)...)) // too large
+		g.receive(onWire(t, 20, 111, 1, []byte{0x08, 1, 2}))                 // sound of the slot's source
+		g.receive(onWire(t, 20, 111, 2, []byte{0x08, 1, 2}, 9))              // of one that signalling has not told yet
+		g.receive(onWire(t, 20, 111, 2, []byte{0x08, 1, 2}))                 // again
+		g.receive(onWire(t, 10, 96, 1, vp8))                                 // video
+		g.receive(onWire(t, 10, 96, 3, vp8))                                 // one is missing
+		g.receive(onWire(t, 11, 97, 50, append([]byte{0, 2}, vp8...)))       // and comes again
+		g.receive(onWire(t, 30, 96, 1, vp8))                                 // of a section that is no slot
+		g.receive(onWire(t, 20, 13, 3, []byte{1}))                           // of no format
+		g.receive([]byte{0x80, 96})                                          // no packet
+		g.receive(append(onWire(t, 20, 111, 4, nil), make([]byte, 1600)...)) // too large
 		want := []got{{0, 7, false}, {0, 9, false}, {1, 0, false}, {1, 0, false}, {1, 0, true}}
 		if len(heard) != len(want) {
 			t.Fatalf("heard %+v, want %+v", heard, want)
@@ -124,7 +124,7 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	g := listener(t, func(int, uint32, *packet.Packet) {})
 	packets := make([][]byte, 4096)
 	for i := range packets {
-		packets[i] = wire(t, 20, 111, uint16(i), []byte{0x08, 1, 2})
+		packets[i] = onWire(t, 20, 111, uint16(i), []byte{0x08, 1, 2})
 	}
 	next := 0
 	one := func() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
 
@@ -17,7 +18,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	if g.closed {
 		return dst, time.Time{}
 	}
-	dst = g.appendFeedback(now, dst)
+	dst, g.feedback = wire.AppendFeedback(now, g.recorder, g.feedback, dst)
 	report := g.clock.Due(now, g.recorder, len(dst) > 0)
 	lossy := false
 	var reports []rtcp.ReceptionReport
@@ -36,7 +37,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	}
 	if report {
 		g.clock.Sent(now, lossy)
-		dst = appendReceiverReports(dst, reports)
+		dst = wire.AppendReceiverReports(dst, reports)
 	}
 	if !g.limitAt.After(now) {
 		g.limitAt = now.Add(limitEvery)
@@ -55,50 +56,14 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	return dst, g.nextTick
 }
 
-// appendFeedback adds transport-wide feedback that is due. The bytes are the
-// ingress's own and stay untouched until the next tick.
-func (g *ingress) appendFeedback(now time.Time, dst []rtcp.Packet) []rtcp.Packet {
-	if !g.recorder.Due(now) {
-		return dst
-	}
-	g.feedback = g.feedback[:0]
-	for more := true; more; {
-		begin := len(g.feedback)
-		g.feedback, more = g.recorder.Build(now, g.feedback)
-		if len(g.feedback) == begin {
-			break
-		}
-		raw := rtcp.RawPacket(g.feedback[begin:len(g.feedback):len(g.feedback)])
-		dst = append(dst, &raw)
-	}
-	return dst
-}
-
 // appendRequests adds NACKs and key-frame requests of one stream.
 func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) []rtcp.Packet {
 	g.sequences = in.stream.AppendNACKs(now, g.sequences[:0])
-	if len(g.sequences) > 0 {
-		g.peer.media.counts.asked.Add(uint64(len(g.sequences)))
-		dst = append(dst, &rtcp.TransportLayerNack{
-			MediaSSRC: in.ssrc,
-			Nacks:     rtcp.NackPairsFromSequenceNumbers(g.sequences),
-		})
-	}
+	g.peer.media.counts.asked.Add(uint64(len(g.sequences)))
+	dst = wire.AppendNACK(dst, in.ssrc, g.sequences)
 	if in.stream.KeyframeDue(now) {
 		g.peer.media.counts.keyframes.Add(1)
 		dst = append(dst, &rtcp.PictureLossIndication{MediaSSRC: in.ssrc})
-	}
-	return dst
-}
-
-// appendReceiverReports packs reports into as few packets as the five-bit
-// count allows (RFC 3550 §6.4.2).
-func appendReceiverReports(dst []rtcp.Packet, reports []rtcp.ReceptionReport) []rtcp.Packet {
-	const perPacket = 31
-	for len(reports) > 0 {
-		n := min(len(reports), perPacket)
-		dst = append(dst, &rtcp.ReceiverReport{Reports: reports[:n]})
-		reports = reports[n:]
 	}
 	return dst
 }

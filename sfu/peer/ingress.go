@@ -13,6 +13,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
@@ -143,7 +144,7 @@ func (g *ingress) receiveRTP(b []byte) {
 // recordArrival notes the packet for the reports that were negotiated. Our
 // sockets do not tell the ECN codepoint, so none is reported.
 func (g *ingress) recordArrival(now time.Time, size int) {
-	weight := units.Size(size) + overhead
+	weight := units.Size(size) + wire.UsualOverhead
 	if g.peer.byStream {
 		g.recorder.OnStream(now, g.header.SSRC, g.header.SequenceNumber, weight, 0)
 		return

@@ -16,6 +16,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
 // transportID is the id of the transport-wide extension in these tests.
@@ -109,7 +110,7 @@ func (p *path) peer(t testing.TB, slots []*slotTrack) *Peer {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	cfg := downlink.Config{Overhead: overhead, BWE: bwe.DefaultConfig(), TransportWide: true}
+	cfg := downlink.Config{Overhead: wire.UsualOverhead, BWE: bwe.DefaultConfig(), TransportWide: true}
 	cfg.BWE.Known = cfg.BWE.Initial // begin with video
 	for _, s := range slots {
 		cfg.Slots = append(cfg.Slots, s.config())

@@ -18,6 +18,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/encoding"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
 // State is how the peer's path does.
@@ -190,7 +191,7 @@ func (p *Peer) startEgress(settled profile.Description) error {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	cfg := downlink.Config{
-		Overhead:       overhead,
+		Overhead:       wire.UsualOverhead,
 		TransportWide:  settled.IDs.TransportWide != 0,
 		StreamFeedback: p.byStream,
 		Stills:         true,

@@ -6,6 +6,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/codec/red"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
@@ -54,4 +55,4 @@ func (g *ingress) voiceUplink(now time.Time, mid string) (u voice.Uplink, ok boo
 
 // voiceOverhead is what a client's packet of sound adds on the wire: headers of
 // IPv4, UDP and RTP, extensions for transport-wide numbers and level, the tag.
-const voiceOverhead = overhead + 12 + 12
+const voiceOverhead = wire.UsualOverhead + 12 + 12
