@@ -25,6 +25,33 @@ const samplerScript = `(() => {
 	}, 100);
 })()`
 
+// sentScript notes twice a second, in words, what the camera sends.
+const sentScript = `(() => {
+	window.sent = [];
+	const began = performance.now();
+	const before = {};
+	const set = RTCRtpSender.prototype.setParameters;
+	RTCRtpSender.prototype.setParameters = function (p) {
+		if (this.track?.kind === "video") window.sent.push(((performance.now() - began) / 1000).toFixed(1) + " s: asked for " +
+			p.encodings.filter((e) => e.active).map((e) => [e.rid, e.maxBitrate / 1000, "kbit/s", e.maxFramerate ?? "free"].join(" ")).join("; "));
+		return set.call(this, p);
+	};
+	setInterval(async () => {
+		const stats = await rivulet.call.pc.getStats();
+		const layers = [];
+		stats.forEach((s) => {
+			if (s.type !== "outbound-rtp" || s.kind !== "video" || !s.framesEncoded) return;
+			const was = before[s.rid] ?? { framesEncoded: 0, bytesSent: 0, qpSum: 0 };
+			const frames = s.framesEncoded - was.framesEncoded;
+			if (frames > 0) layers.push([s.rid, s.frameWidth, "fps", 2 * frames, "kbit/s", Math.round((s.bytesSent - was.bytesSent) * 16 / 1000),
+				"of", Math.round(s.targetBitrate / 1000), "qp", Math.round((s.qpSum - was.qpSum) / frames), s.qualityLimitationReason,
+				JSON.stringify(s.qualityLimitationDurations)].join(" "));
+			before[s.rid] = s;
+		});
+		window.sent.push(((performance.now() - began) / 1000).toFixed(1) + " s: " + layers.join("; "));
+	}, 500);
+})()`
+
 // sample is what was received up to one moment.
 type sample struct {
 	At                                        float64 // milliseconds

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ func TestThinLink(t *testing.T) {
 			s.call(ann, "thin", "audio=0", c.query) // the picture has it all
 			me := ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" }).Me
 			bob.behind(s.ports.Media, link.port)
+			ann.run(sentScript)
 			began := link.start()
 			s.call(bob, "thin", "audio=0", "video=0", "slots=1", "ice=udp")
 			bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
@@ -84,6 +86,8 @@ func TestThinLink(t *testing.T) {
 				t.Errorf("%d pixels wide at %.1f frames a second at 150 kbit/s, at most %d and at least 5 are wanted", narrow.width, narrow.fps, c.thin)
 			}
 			if t.Failed() {
+				sent, _ := evaluate[[]string](ann, `sent`)
+				t.Logf("ann sent:\n%s", strings.Join(sent, "\n"))
 				t.Logf("at 150 kbit/s:\n%s\nin the end:\n%s", narrowDump, dump)
 			}
 		})

@@ -567,6 +567,13 @@ function obey(encodings, orders) {
     if (order.maxFrameRate) encoding.maxFramerate = Math.min(encoding.maxFramerate ?? Infinity, order.maxFrameRate);
   }
 }
+var ANY_FRAME_RATE = 120;
+function stuck(was, next) {
+  const before = was.filter((one) => one.active);
+  const after = next.filter((one) => one.active);
+  if (before.length !== 1 || after.length !== 1 || before[0].rid !== after[0].rid) return false;
+  return 1.5 * (before[0].maxFramerate ?? ANY_FRAME_RATE) <= (after[0].maxFramerate ?? ANY_FRAME_RATE);
+}
 var SCREEN_RATE = 25e5;
 
 // src/sdp.ts
@@ -784,13 +791,16 @@ var Media = class {
             active: true,
             maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height)
           };
-          delete encoding.maxFramerate;
+          encoding.maxFramerate = ANY_FRAME_RATE;
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
         if (!scalability) info.layers = layers;
       }
       obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
+      keepSize(parameters);
     }
+    if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause2(sender);
+    Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
     await sender.setParameters(parameters);
     return info;
   }
@@ -832,6 +842,14 @@ var Media = class {
 function scalable(mode) {
   const encoding = { scalabilityMode: mode };
   return encoding;
+}
+async function pause2(sender) {
+  const parameters = sender.getParameters();
+  for (const encoding of parameters.encodings) encoding.active = false;
+  await sender.setParameters(parameters);
+}
+function keepSize(parameters) {
+  parameters.degradationPreference = "maintain-resolution";
 }
 function isMuted(source, sending, mode) {
   return sending.muted || mode === "voice" && (source === "camera" || source === "screen");

@@ -95,5 +95,23 @@ export function obey(
   }
 }
 
+/** Frames a second that no camera exceeds: no limit. */
+export const ANY_FRAME_RATE = 120;
+
+/**
+ * Says whether a browser would not notice a change: Chromium holds the only
+ * encoding that it sends to the frame rate that it had, until it begins anew.
+ * That costs a key frame, and is worth it from one half more on.
+ */
+export function stuck(
+  was: Pick<RTCRtpEncodingParameters, "rid" | "active" | "maxFramerate">[],
+  next: Pick<RTCRtpEncodingParameters, "rid" | "active" | "maxFramerate">[],
+): boolean {
+  const before = was.filter((one) => one.active);
+  const after = next.filter((one) => one.active);
+  if (before.length !== 1 || after.length !== 1 || before[0].rid !== after[0].rid) return false;
+  return 1.5 * (before[0].maxFramerate ?? ANY_FRAME_RATE) <= (after[0].maxFramerate ?? ANY_FRAME_RATE);
+}
+
 /** The most that a shared screen may use, in bits per second. */
 export const SCREEN_RATE = 2_500_000;

@@ -6,7 +6,7 @@
  * published later goes onto its section by replaceTrack, without SDP.
  */
 import { CallError } from "./errors";
-import { cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE } from "./layers";
+import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
 import { askAgain, askVoice, keepCandidates, keepTurn, mids } from "./sdp";
@@ -204,14 +204,18 @@ export class Media {
             active: true,
             maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height),
           };
-          delete encoding.maxFramerate; // Of an order that holds no more.
+          // Not left out: Chromium goes on with the rate of an order that holds no more.
+          encoding.maxFramerate = ANY_FRAME_RATE;
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
         }
         // Which layers a scalable stream has is read from the stream itself.
         if (!scalability) info.layers = layers;
       }
       obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
+      keepSize(parameters);
     }
+    if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause(sender);
+    Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
     await sender.setParameters(parameters);
     return info;
   }
@@ -261,6 +265,23 @@ export class Media {
 function scalable(mode: string): RTCRtpEncodingParameters {
   const encoding: RTCRtpEncodingParameters & { scalabilityMode: string } = { scalabilityMode: mode };
   return encoding;
+}
+
+/** Lets a sender send nothing until its next parameters. */
+async function pause(sender: RTCRtpSender): Promise<void> {
+  const parameters = sender.getParameters();
+  for (const encoding of parameters.encodings) encoding.active = false;
+  await sender.setParameters(parameters);
+}
+
+/**
+ * Keeps a browser from choosing another size than that of its layer: which size
+ * goes out is the server's choice, and what a browser made smaller by itself it
+ * makes larger again only after many seconds. Frames it may leave out. Browsers
+ * without the member ignore it.
+ */
+function keepSize(parameters: RTCRtpSendParameters): void {
+  parameters.degradationPreference = "maintain-resolution";
 }
 
 /** Says whether nothing is to be sent: muted by hand, or video in voice mode. */

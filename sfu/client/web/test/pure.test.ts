@@ -2,7 +2,7 @@
 import { Backoff } from "../src/backoff";
 import { decode, encode, expand, shorten } from "../src/compact";
 import { asCallError, CallError, mayRetry } from "../src/errors";
-import { cameraLayers, obey, rateFor, scalableRate } from "../src/layers";
+import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
@@ -61,6 +61,20 @@ test("orders only take away, and are found by rid", () => {
   equal(single, [{ active: true, maxBitrate: 2_500_000, maxFramerate: 5 }]);
   obey(single, []);
   equal(single[0]!.active, true, "without orders");
+});
+
+test("one encoding begins anew where its frame rate rises by half", () => {
+  const one = (active: boolean, maxFramerate?: number) => ({ rid: "h", active, maxFramerate });
+  const other = { rid: "q", active: true, maxFramerate: 5 };
+  ok(stuck([one(true, 13)], [one(true, 120)]), "free again");
+  ok(stuck([one(true, 13), { ...other, active: false }], [one(true), { ...other, active: false }]), "without a limit");
+  ok(stuck([one(true, 10)], [one(true, 15)]), "by half");
+  ok(!stuck([one(true, 13)], [one(true, 16)]), "not worth a key frame");
+  ok(!stuck([one(true, 30)], [one(true, 13)]), "less");
+  ok(!stuck([one(true)], [one(true)]), "nothing new");
+  ok(!stuck([one(false, 13)], [one(true, 120)]), "it begins");
+  ok(!stuck([one(true, 13), other], [one(true, 120), other]), "two are sent");
+  ok(!stuck([one(true, 13)], [one(false, 13), other]), "another is sent");
 });
 
 test("a scalable stream may use what its layers would", () => {
