@@ -2,6 +2,9 @@ package client
 
 import (
 	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
 	"time"
 )
 
@@ -12,6 +15,8 @@ type Line struct {
 	// trip is a round trip as opening the line tells it, or more: TCP's handshake
 	// and the upgrade took two at least (RFC 9293 §3.5, RFC 6455 §4).
 	trip time.Duration
+	// local and remote are its addresses, where they are known.
+	local, remote netip.Addr
 }
 
 // Dial opens a line to the server of o. The server ends it if nobody joins for
@@ -25,12 +30,23 @@ func Dial(ctx context.Context, o Options) (*Line, error) {
 }
 
 func openLine(ctx context.Context, o *Options) (*Line, error) {
+	l := &Line{}
 	begun := time.Now()
-	socket, err := dial(ctx, o)
+	socket, err := dial(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: l.on}), o)
 	if err != nil {
 		return nil, err
 	}
-	return &Line{socket, time.Since(begun) / 2}, nil
+	l.socket, l.trip = socket, time.Since(begun)/2
+	return l, nil
+}
+
+// on notes the connection that a line uses.
+func (l *Line) on(i httptrace.GotConnInfo) {
+	for at, a := range map[*netip.Addr]net.Addr{&l.local: i.Conn.LocalAddr(), &l.remote: i.Conn.RemoteAddr()} {
+		if tcp, ok := a.(*net.TCPAddr); ok {
+			*at = tcp.AddrPort().Addr().Unmap()
+		}
+	}
 }
 
 // Close ends a line that nobody joined on.

@@ -50,6 +50,7 @@ type media struct {
 	tap        *tap.Tap
 	ingress    *ingress
 	egress     *egress
+	early      *early
 	inbox      *mailbox.Box[item]
 	quit       chan struct{}
 	looped     chan struct{} // closed when the loop has ended; nil before it began
@@ -72,6 +73,7 @@ func newMedia(c *Call) (*media, error) {
 		return nil, err
 	}
 	m.egress = &egress{media: m}
+	m.early = newEarly(c.opts.Line.local, c.opts.Line.remote)
 	m.tap = tap.New(m.ingress.receive, m.receiveRTCP)
 	if err := m.connect(); err != nil {
 		m.inbox.Close()

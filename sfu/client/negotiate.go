@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
@@ -82,6 +83,9 @@ func (m *media) api() (*webrtc.API, error) {
 	} else {
 		s.SetRelayAcceptanceMinWait(relayWait)
 	}
+	s.SetICEBindingRequestHandler(func(r *stun.Message, _, _ ice.Candidate, _ *ice.CandidatePair) bool {
+		return m.early.isOurs(r.TransactionID)
+	})
 	if err := m.network(&s); err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func (m *media) network(s *webrtc.SettingEngine) error {
 	o := &m.call.opts
 	s.DisableActiveTCP(!o.TCPOnly)
 	if o.Net != nil {
-		s.SetNet(o.roaming(o.Net))
+		s.SetNet(m.early.over(o.roaming(o.Net)))
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 		return nil
 	}
@@ -111,7 +115,7 @@ func (m *media) network(s *webrtc.SettingEngine) error {
 	if err != nil {
 		return err
 	}
-	s.SetNet(o.roaming(own))
+	s.SetNet(m.early.over(o.roaming(own)))
 	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	if o.TCPOnly {
 		types = []webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6}
@@ -205,6 +209,12 @@ func (m *media) answer(sdp string) (profile.Description, error) {
 	}
 	if err := m.connection.SetLocalDescription(m.offered); err != nil {
 		return profile.Description{}, fmt.Errorf("apply the offer: %w", err)
+	}
+	if o := &m.call.opts; !o.RelayOnly && !o.TCPOnly {
+		if err := m.early.armFor(m.offered.SDP, sdp); err != nil {
+			return profile.Description{}, err
+		}
+		m.call.running.Go(func() { m.hurry(o.Line.trip) })
 	}
 	return m.applyAnswer(sdp)
 }

@@ -7,19 +7,14 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
-// path is what the wire adds on the path that was selected, and whether it is
-// TCP and so repairs loss itself. A relay on the client's side is not seen from
-// here.
-func (p *Peer) path() (size units.Size, reliable bool) {
-	pair, err := p.selectedPair()
-	if err != nil || pair == nil || pair.Remote == nil {
+// costOf is what the wire adds on a path, and whether it is TCP and so repairs
+// loss itself; nil is the usual one. A relay on the client's side is not seen
+// from here.
+func costOf(pair *webrtc.ICECandidatePair) (size units.Size, reliable bool) {
+	if pair == nil || pair.Remote == nil {
 		return wire.UsualOverhead, false
 	}
 	return wire.Overhead(pair.Remote), pair.Remote.Protocol == webrtc.ICEProtocolTCP
-}
-
-func (p *Peer) selectedPair() (*webrtc.ICECandidatePair, error) {
-	return p.transport().GetSelectedCandidatePair()
 }
 
 func (p *Peer) transport() *webrtc.ICETransport {

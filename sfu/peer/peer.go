@@ -112,7 +112,7 @@ func (p *Peer) negotiate(ctx context.Context, offer string, sections []profile.S
 	}
 	p.offered = sections
 	p.connection.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.stateChanged() })
-	p.transport().OnSelectedCandidatePairChange(func(*webrtc.ICECandidatePair) { p.routeChanged() })
+	p.transport().OnSelectedCandidatePairChange(p.routeChanged)
 	answer, err := p.answer(ctx, offer)
 	if err != nil {
 		return "", err
@@ -248,7 +248,8 @@ func (p *Peer) stateChanged() {
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
 		p.connected.Store(true)
-		p.routeChanged()
+		pair, _ := p.transport().GetSelectedCandidatePair() // without one: the usual
+		p.routeChanged(pair)
 		p.handler.StateChanged(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.handler.StateChanged(Disconnected)
@@ -259,9 +260,10 @@ func (p *Peer) stateChanged() {
 	}
 }
 
-// routeChanged tells the downlink that its packets take another path.
-func (p *Peer) routeChanged() {
-	cost, reliable := p.path()
+// routeChanged tells the downlink that its packets take another path. It asks
+// pion nothing: who ends the connection holds pion's locks and waits for it.
+func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
+	cost, reliable := costOf(pair)
 	p.ingress.routeChanged()
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
 		d.SetOverhead(cost)

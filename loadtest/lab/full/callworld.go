@@ -34,12 +34,19 @@ const roomName = "call"
 // what is measured.
 func RunCall(t *testing.T, p CallPlan, adapter Adapter) (rec lab.CallRecording, err error) {
 	t.Helper()
+	return runCall(t, p, adapter, nil)
+}
+
+// runCall is RunCall that tells trace, unless it is nil, of each packet that is
+// sent.
+func runCall(t *testing.T, p CallPlan, adapter Adapter, trace func(at time.Duration, p memnet.Packet)) (rec lab.CallRecording, err error) {
+	t.Helper()
 	if testing.Testing() {
 		cryptotest.SetGlobalRandom(t, p.Seed)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := &callWorld{
-			plan: p, network: memnet.New(memnet.Config{}), quit: make(chan struct{}),
+			plan: p, trace: trace, network: memnet.New(memnet.Config{}), quit: make(chan struct{}),
 			up: map[netip.Addr]*crossing{}, down: map[netip.Addr]*crossing{}, gone: map[netip.Addr]bool{},
 		}
 		err = w.run(t.Context(), adapter)
@@ -54,6 +61,7 @@ func RunCall(t *testing.T, p CallPlan, adapter Adapter) (rec lab.CallRecording, 
 // callWorld is everything in a bubble of a call.
 type callWorld struct {
 	plan    CallPlan
+	trace   func(at time.Duration, p memnet.Packet)
 	network *memnet.Network
 	server  *server
 	begin   time.Time
@@ -96,6 +104,9 @@ func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
 func (w *callWorld) pass(p memnet.Packet) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.trace != nil {
+		w.trace(w.since(time.Now()), p)
+	}
 	if w.gone[p.From.Addr()] || w.gone[p.To.Addr()] {
 		return false
 	}

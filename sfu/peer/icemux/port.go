@@ -31,6 +31,8 @@ type port struct {
 	mu     sync.Mutex
 	owners owners
 	probes map[transaction]probe // what waits for an answer
+
+	forerunners []forerunner
 }
 
 func newPort(m *UDP, index int, s *udp.Socket) *port {
@@ -49,11 +51,19 @@ func (p *port) serves(ip netip.Addr) bool {
 
 // take claims an address; see owners.
 func (p *port) take(now time.Time, c *udpConn, addr netip.AddrPort, proved bool) {
+	if b, n := p.claim(now, c, addr, proved); b != nil && !c.push(b, n, addr) {
+		p.mux.pool.give(b)
+	}
+}
+
+// claim is take; it answers what came from the address before, for the
+// connection.
+func (p *port) claim(now time.Time, c *udpConn, addr netip.AddrPort, proved bool) (forerunner *buffer, n int) {
 	agent := c.media.address()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.closed.Load() {
-		return // forget has been, or is about to
+		return nil, 0 // forget has been, or is about to
 	}
 	v, evicted := p.owners.take(now, c, addr, proved)
 	if v == contested && proved {
@@ -65,6 +75,10 @@ func (p *port) take(now time.Time, c *udpConn, addr netip.AddrPort, proved bool)
 	if proved && v != contested {
 		p.follow(now, c, agent, addr)
 	}
+	if proved && v == granted {
+		return p.release(now, addr)
+	}
+	return nil, 0
 }
 
 func (p *port) forget(c *udpConn) {
@@ -169,6 +183,10 @@ func (p *port) find(messages []udp.Message, found []*udpConn) {
 		case packet[0] <= 3:
 			p.mux.counts.strayStun.Add(1)
 			p.stranger(now, packet, messages[i].Addr)
+		case isDTLS(packet):
+			if found[i] = p.hold(now, packet, messages[i].Addr); found[i] == nil {
+				p.mux.counts.unknownAddress.Add(1)
+			}
 		default:
 			p.mux.counts.unknownAddress.Add(1)
 			p.stranger(now, packet, messages[i].Addr)

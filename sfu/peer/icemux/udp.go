@@ -8,6 +8,7 @@
 //	one socket ─ ReadBatch ─► binding request ─► by user fragment ─┐
 //	                          anything else ───► by remote address ┴► inbox ─► ICE agent
 //	                          from nowhere, but of a known stream ──► asked for proof
+//	                          DTLS before its check was answered ───► kept until then
 //
 //	ICE agent ─► WriteTo ─► RTP, RTCP of a bound fragment ─► Batch ─► one system call
 //	                        STUN, DTLS ───────────────────► at once
@@ -378,5 +379,8 @@ func (m *UDP) Close() error {
 		c.end()
 	}
 	m.readers.Wait()
+	for _, p := range m.ports {
+		p.dropForerunners()
+	}
 	return errors.Join(failed...)
 }

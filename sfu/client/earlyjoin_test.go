@@ -1,0 +1,66 @@
+package client_test
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
+	"github.com/rivulet-rtc/rivulet/loadtest/link"
+	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/turn"
+)
+
+// far puts the next user's host a round trip away.
+func (w *world) far(trip time.Duration) {
+	host := netip.AddrFrom4([4]byte{10, 0, 1, byte(w.hosts + 1)})
+	for _, way := range [][2]netip.Addr{{host, serverAddr}, {serverAddr, host}} {
+		l, err := link.New(time.Now(), link.Config{Delay: trip/2 + 13})
+		must(w.t, err)
+		w.network.Connect(way[0], way[1], l)
+	}
+}
+
+// TestMediaIsThereAfterTwoRoundTrips: one for the first check with DTLS right
+// behind it, one for the rest of DTLS.
+func TestMediaIsThereAfterTwoRoundTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.close()
+		const trip = 600 * time.Millisecond
+		w.far(trip)
+		u := w.join(client.Options{Publish: publications(signal.Microphone)})
+		defer w.leave(u)
+		u.waitConnected(t)
+		s := u.Stages()
+		if took := s.DTLS - s.Joined; took < 2*trip || took > 2*trip+trip/10 {
+			t.Errorf("media after %v, %.1f round trips; %+v", took, took.Seconds()/trip.Seconds(), s)
+		}
+	})
+}
+
+// TestMediaTakesTheRelayWhereNothingElsePasses: nothing comes by the path that
+// is used early, and a relay is found all the same.
+func TestMediaTakesTheRelayWhereNothingElsePasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var relay *turn.Server
+		w := newWorld(t, func(cfg *sfu.Config) { relay = relayFor(t, cfg.Net.(*memnet.Host), cfg) })
+		defer w.close()
+		w.beside = append(w.beside, relay)
+		w.network.SetFilter(func(p memnet.Packet) bool {
+			return p.Stream || p.To.Port() == 3478 || p.From.Port() == 3478 || p.From.Addr() == p.To.Addr()
+		})
+		w.far(200 * time.Millisecond)
+		u := w.join(client.Options{Publish: publications(signal.Microphone)})
+		defer w.leave(u)
+		u.waitConnected(t)
+		if s := u.Stages(); s.DTLS > 8*time.Second {
+			t.Errorf("media after %v", s.DTLS)
+		} else {
+			t.Logf("%+v", s)
+		}
+	})
+}
