@@ -185,6 +185,9 @@ type Ping struct{}
 // the device is in one, and ends the session only with All.
 type Leave struct {
 	All bool `json:"all,omitempty"`
+	// Room is the one to leave, where the device may be in another by now; empty
+	// for whichever it is in.
+	Room string `json:"room,omitempty"`
 }
 
 // Type answers the name on the wire.
@@ -388,8 +391,8 @@ func (c *Acknowledge) Validate() error {
 // Validate has nothing to bound.
 func (*Ping) Validate() error { return nil }
 
-// Validate has nothing to bound.
-func (*Leave) Validate() error { return nil }
+// Validate bounds the fields.
+func (c *Leave) Validate() error { return validText("room", c.Room, MaxNameLength) }
 
 // ValidRoom bounds a room's name: 1 to 64 bytes of printable UTF-8.
 func ValidRoom(name string) error {

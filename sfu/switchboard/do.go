@@ -94,11 +94,11 @@ func (b *Board) doInSession(ctx context.Context, c signal.Command) (signal.Reply
 			b.call(func(now time.Time) { s.quit(now) })
 			return &signal.Done{}, nil
 		}
-		if b.staying(s) == "" {
+		if b.staying(s, body.Room) == "" {
 			return &signal.Done{}, nil // the room was over before
 		}
 	}
-	room := b.staying(s)
+	room := b.staying(s, "")
 	if room == "" {
 		return nil, signal.Errorf(signal.NotJoined, "%s is for a room: join one first", c.Body.Type())
 	}
@@ -106,10 +106,11 @@ func (b *Board) doInSession(ctx context.Context, c signal.Command) (signal.Reply
 	return b.cfg.Media.Do(ctx, c)
 }
 
-// staying answers the media plane's session of the room that a session is in.
-func (b *Board) staying(s *session) (room string) {
+// staying answers the media plane's session of the room that a session is in, if
+// that is the room meant; "" means any.
+func (b *Board) staying(s *session, meant string) (room string) {
 	b.call(func(time.Time) {
-		if s.room != nil {
+		if s.room != nil && (meant == "" || meant == s.room.call) {
 			room = s.room.session
 		}
 	})

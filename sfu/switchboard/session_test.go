@@ -40,8 +40,15 @@ func TestLeaveWithoutARoom(t *testing.T) {
 		if got := act(&signal.Join{Version: 1, Room: "d"}); got != signal.CallUnknown {
 			t.Errorf("join of no call: %q", got)
 		}
-		if got := act(&signal.Leave{}); got != "" || act(&signal.Ping{}) != "" {
+		// A leave of an earlier call that comes late leaves the present one alone.
+		if got := act(&signal.Leave{Room: "b"}); got != "" || act(&signal.Mute{Source: signal.Camera}) == signal.NotJoined {
+			t.Errorf("leave of another room: %q, and the device is out of this one", got)
+		}
+		if got := act(&signal.Leave{Room: "c"}); got != "" || act(&signal.Ping{}) != "" {
 			t.Errorf("leave the room: %s", got)
+		}
+		if got := act(&signal.Mute{Source: signal.Camera}); got != signal.NotJoined {
+			t.Errorf("mute after the room was left: %q, want not_joined", got)
 		}
 		if s := n.state("c"); s.State != "ringing" {
 			t.Errorf("leaving the room ended the call: %+v", s)

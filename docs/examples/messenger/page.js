@@ -16,7 +16,9 @@ async function ask(path, body) {
   return value;
 }
 
-// show says where the call stands and what can be done: name -> function.
+// show says where the call stands and what can be done: name -> function. A
+// button that is pressed when its call is over already says nothing: an event
+// has said so, or does.
 function show(state, actions = {}) {
   $("state").textContent = state;
   $("actions").replaceChildren(
@@ -24,17 +26,19 @@ function show(state, actions = {}) {
       const button = document.createElement("button");
       button.textContent = name;
       button.id = name.toLowerCase().replace(/\W+/g, "-");
-      button.onclick = () => act().catch((error) => show(error.message));
+      button.onclick = () => act().catch((error) => late(error) || show(error.message));
       return button;
     }),
   );
   $("dial").hidden = session === "" || Object.keys(actions).length > 0;
 }
 
+// late says that something was refused because the call was over already.
+const late = (error) => ["not_invited", "unknown_call", "call_over", "session_ended", "closed", "not_joined", "unknown_session"].includes(error.code);
+
 // build joins the call's room: while it rings nothing flows, and the answer opens
-// it. The microphone is opened when somebody has pressed a button.
-async function build() {
-  const call = current;
+// it. Until the call is over for this device it may be asked for again.
+async function build(call) {
   try {
     const media = await line.join(call.id);
     if (current !== call) return void media.leave();
@@ -45,25 +49,22 @@ async function build() {
   }
 }
 
-async function speak() {
-  const call = current;
+// speak opens the microphone: somebody has pressed a button.
+async function speak(call) {
   const track = await captureMicrophone();
-  await (call.built ??= build()); // after the answer, where the ring did not allow it before
-  await call.media?.publish("microphone", track).catch((error) => {
+  if (current === call) await (call.built ??= build(call)); // after the answer, where the ring did not allow it before
+  if (current !== call || !call.media) return track.stop(); // over meanwhile
+  await call.media.publish("microphone", track).catch((error) => {
     if (!late(error)) throw error;
   });
 }
 
-// late says that something was refused because the call was over already: an
-// event says so too.
-const late = (error) => ["not_invited", "unknown_call", "call_over", "session_ended", "closed", "not_joined", "unknown_session"].includes(error.code);
-
-function inCall() {
-  show(current.group ? "In a group" : "In the call", {
-    "Hang up": () => line.leave(current.id),
+function inCall(call) {
+  show(call.group ? "In a group" : "In the call", {
+    "Hang up": () => line.leave(call.id),
     Invite: async () => {
       const user = window.prompt("Whom to invite?");
-      if (user) await ask(`/call/${current.id}/ring`, { users: [user] });
+      if (user) await ask(`/call/${call.id}/ring`, { users: [user] });
     },
   });
 }
@@ -83,20 +84,26 @@ async function heard(event) {
   if (event.type === "call.ring") {
     if (current?.id === event.call) return; // told again, after the line was dialled anew
     if (current !== null) return line.busy(event.call);
-    current = { id: event.call };
+    const call = (current = { id: event.call });
     show(`${event.from?.user ?? "Somebody"} calls`, {
-      Accept: async () => { await line.accept(event.call); inCall(); await speak(); },
-      Decline: () => line.decline(event.call),
+      Accept: async () => {
+        await line.accept(call.id);
+        if (current !== call) return;
+        inCall(call);
+        await speak(call);
+      },
+      Decline: () => line.decline(call.id),
     });
-    await line.ringing(event.call);
-    if (event.early) current.built = build(); // gated until the answer
+    await line.ringing(call.id);
+    if (event.early && current === call) call.built = build(call); // gated until the answer
     return;
   }
-  if (event.call !== current?.id) return;
+  const call = current;
+  if (event.call !== call?.id) return;
   switch (event.type) {
-    case "call.ringing": return show("It rings", { Cancel: () => line.cancel(current.id) });
-    case "call.accepted": return event.from.user === me.user ? undefined : inCall();
-    case "call.upgraded": current.group = true; return inCall();
+    case "call.ringing": return show("It rings", { Cancel: () => line.cancel(call.id) });
+    case "call.accepted": return event.from.user === me.user ? undefined : inCall(call);
+    case "call.upgraded": call.group = true; return inCall(call);
     case "call.elsewhere": return over(`Answered elsewhere: ${event.reason}`);
     case "call.cancelled": return event.user === me.user ? over("They hung up") : undefined;
     case "call.missed": return event.user === me.user ? over("Missed") : undefined;
@@ -112,7 +119,7 @@ $("login").onsubmit = async (event) => {
   const login = await ask("/login", me);
   session = login.session;
   line = await dial({ url: login.url.replace("http", "ws") + "/v1/ws", device: me.device, token: async () => (await ask("/token", {})).token });
-  line.on("call", ({ detail }) => heard(detail).catch((error) => current?.id === detail.call && show(error.message)));
+  line.on("call", ({ detail }) => heard(detail).catch((error) => late(error) || (current?.id === detail.call && show(error.message))));
   line.on("closed", ({ detail }) => show(`The line is closed: ${detail.message}`));
   window.line = line;
   $("login").hidden = true;
@@ -121,19 +128,19 @@ $("login").onsubmit = async (event) => {
 
 $("dial").onsubmit = async (event) => {
   event.preventDefault();
-  // The id is ours, so that an answer that is quicker than our own is known.
-  const call = { id: crypto.randomUUID() };
-  current = call;
+  // The id is ours, so that what happens before our own answer comes is known:
+  // on a fast network it rings, or is answered, by then. So nothing is shown
+  // after the answer that an event has overtaken.
+  const call = (current = { id: crypto.randomUUID() });
+  const asked = ask("/call", { call: call.id, users: [$("whom").value], lifetimeMs: Number(window.ringFor ?? 0) });
+  show("Calling", { Cancel: () => asked.then(() => line.cancel(call.id)) });
   try {
-    await ask("/call", { call: call.id, users: [$("whom").value], lifetimeMs: Number(window.ringFor ?? 0) });
+    await asked;
     if (current !== call) return;
-    show("Calling", { Cancel: () => line.cancel(call.id) });
-    call.built = build();
-    await speak();
+    call.built ??= build(call);
+    await speak(call);
   } catch (error) {
-    if (current !== call) return;
-    current = null;
-    show(error.message);
+    if (current === call) over(error.message);
   }
 };
 show("");

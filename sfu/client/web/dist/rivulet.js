@@ -2215,6 +2215,7 @@ var LineChannel = class {
   forget;
   early = [];
   ended = false;
+  room = "";
   get roundTrip() {
     return this.signalling().roundTrip;
   }
@@ -2225,6 +2226,7 @@ var LineChannel = class {
     return Promise.resolve();
   }
   join(command) {
+    this.room = command.room;
     return this.signalling().request(command);
   }
   begin() {
@@ -2239,7 +2241,7 @@ var LineChannel = class {
   async leave() {
     const open2 = this.open;
     this.end();
-    if (open2) await this.signalling().request({ type: "leave" }).catch(() => void 0);
+    if (open2) await this.signalling().request({ type: "leave", room: this.room }).catch(() => void 0);
   }
   end() {
     this.ended = true;

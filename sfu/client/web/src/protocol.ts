@@ -217,7 +217,7 @@ export type Command =
   | { type: "data_mode"; mode: DataMode; budget?: DataBudgetInfo }
   | { type: "ack"; slot: number; source: number }
   | { type: "ping" }
-  | { type: "leave"; all?: true };
+  | { type: "leave"; all?: true; room?: string };
 
 /** Replies: each carries the command's id in `re`. */
 export interface JoinedReply {

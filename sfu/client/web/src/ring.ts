@@ -239,6 +239,7 @@ export class Line extends TypedTarget<LineEvents> {
 class LineChannel implements Channel {
   private early: ServerEvent[] | undefined = [];
   private ended = false;
+  private room = "";
 
   constructor(
     private readonly signalling: () => Signalling,
@@ -256,6 +257,7 @@ class LineChannel implements Channel {
     return Promise.resolve(); // the line is there
   }
   join(command: JoinCommand): Promise<JoinedReply> {
+    this.room = command.room;
     return this.signalling().request(command) as Promise<JoinedReply>;
   }
   begin(): void {
@@ -270,7 +272,8 @@ class LineChannel implements Channel {
   async leave(): Promise<void> {
     const open = this.open;
     this.end();
-    if (open) await this.signalling().request({ type: "leave" }).catch(() => undefined);
+    // Named: the line may have joined the next call's room already.
+    if (open) await this.signalling().request({ type: "leave", room: this.room }).catch(() => undefined);
   }
   end(): void {
     this.ended = true;
