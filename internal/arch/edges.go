@@ -36,6 +36,7 @@ var rings = []struct {
 	{"sfu/compact", 3},
 	{"loadtest/link", 3},
 	{"loadtest/media", 3},
+	{"sfu/direct", 4},
 	{"sfu/downlink", 4},
 	{"sfu/peer", 5},
 	{"sfu", 6},

@@ -16,7 +16,7 @@ var cores = []string{
 	"bwe", "bwe/units", "bwe/pacing", "bwe/feedback",
 	"codec", "codec/opuspkt", "codec/red", "codec/jitter", "codec/quality",
 	"sfu/packet", "sfu/uplink", "sfu/speaker", "sfu/layer", "sfu/encoding", "sfu/rewrite", "sfu/fec", "sfu/voice", "sfu/blend",
-	"sfu/allocator", "sfu/downlink", "sfu/call",
+	"sfu/allocator", "sfu/downlink", "sfu/call", "sfu/direct",
 	"loadtest/link", "loadtest/media",
 }
 
