@@ -7,12 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
 	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
@@ -164,6 +166,33 @@ func (s *server) dump() string {
 	}
 	fmt.Fprintf(&b, "media %+v", s.stats().Media)
 	return b.String()
+}
+
+// follow notes every 100 ms, until a moment of the plan, what the path to one
+// participant was found to carry and what was decided of it.
+func (s *server) follow(l *thinLink, id string, until time.Duration) (lines []string) {
+	for at := time.Since(l.began); at < until; at = time.Since(l.began) {
+		for _, r := range s.rooms() {
+			for _, p := range r.Participants {
+				if p.ID == id && p.Path != nil {
+					lines = append(lines, pathLine(at, p.Path))
+				}
+			}
+		}
+		time.Sleep(min(100*time.Millisecond, until-at))
+	}
+	return lines
+}
+
+func pathLine(at time.Duration, p *downlink.Stats) string {
+	line := fmt.Sprintf("%.1f s: %v, sent %v, got %v, carries %v, target %v (%s), queue %v, loss %.2f", at.Seconds(), p.Path.State, p.Path.Sent, p.Path.Delivered,
+		p.Path.Capacity, p.Path.Target, p.Decision.Reason, p.Path.QueueDelay.Round(time.Millisecond), p.Path.Loss)
+	for i := range p.Slots {
+		if slot := &p.Slots[i]; slot.Kind == downlink.Video && slot.Source != 0 {
+			line += fmt.Sprintf(", grant %v of %v (%s), sends %d/%d, queued %d", slot.Grant.Rate, p.Budget, slot.Grant.Reason, slot.Spatial, slot.Temporal, p.Queued)
+		}
+	}
+	return line
 }
 
 // authorizer lets in who has a token of it.

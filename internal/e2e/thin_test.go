@@ -65,9 +65,10 @@ func TestThinLink(t *testing.T) {
 			}
 			// When the plan began, on the page's clock.
 			start := offset - float64(time.Since(began).Milliseconds())
-			link.wait(wideAt - time.Second/2)
+			viewer := bob.state().Me
+			path := s.follow(link, viewer, wideAt-time.Second/2)
 			narrowDump := s.dump()
-			link.wait(overAt)
+			path = append(path, s.follow(link, viewer, overAt)...)
 			samples, err := evaluate[[]sample](bob, `(clearInterval(sampler), samples)`)
 			if err != nil || len(samples) < 20 {
 				t.Fatalf("%d samples, error %v", len(samples), err)
@@ -88,6 +89,7 @@ func TestThinLink(t *testing.T) {
 			if t.Failed() {
 				sent, _ := evaluate[[]string](ann, `sent`)
 				t.Logf("ann sent:\n%s", strings.Join(sent, "\n"))
+				t.Logf("the path to bob:\n%s", strings.Join(path, "\n"))
 				t.Logf("at 150 kbit/s:\n%s\nin the end:\n%s", narrowDump, dump)
 			}
 		})
@@ -208,9 +210,6 @@ func (l *thinLink) start() time.Time {
 	})
 	return l.began
 }
-
-// wait waits until a moment of the plan.
-func (l *thinLink) wait(until time.Duration) { time.Sleep(time.Until(l.began.Add(until))) }
 
 // stop ends the run and answers what it measured.
 func (l *thinLink) stop() emulate.Report {
