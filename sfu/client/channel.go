@@ -16,7 +16,13 @@ const maxMessage = 1 << 20
 // channel is one WebSocket, in the form that the server agreed to.
 type channel struct{ *websocket.Conn }
 
-func (c *channel) compact() bool { return c.Subprotocol() == compact.Subprotocol }
+func (c *channel) compact() bool {
+	return c.Subprotocol() == compact.Subprotocol || c.saidFirst()
+}
+
+// saidFirst says whether the server took what came with the request that opened
+// the connection.
+func (c *channel) saidFirst() bool { return c.Subprotocol() == compact.FirstSubprotocol }
 
 // send writes one message.
 func (c *channel) send(ctx context.Context, message []byte) error {
@@ -42,8 +48,15 @@ func (c *channel) receive(ctx context.Context) ([]byte, error) {
 
 // shorten answers a join with its offer as short as the server understands it.
 func (c *channel) shorten(body signal.Body) signal.Body {
+	if !c.compact() {
+		return body
+	}
+	return shorten(body)
+}
+
+func shorten(body signal.Body) signal.Body {
 	join, ok := body.(*signal.Join)
-	if !ok || !c.compact() {
+	if !ok {
 		return body
 	}
 	short := *join

@@ -252,18 +252,13 @@ func Join(ctx context.Context, o Options) (*Call, error) {
 		participants: make(map[string]signal.Participant),
 		assigned:     make(map[int]signal.Assignment),
 	}
-	if c.opts.Line == nil {
-		if c.opts.Line, err = openLine(ctx, &c.opts); err != nil {
-			return nil, fmt.Errorf("join room: %w", err)
-		}
-	}
-	c.stages.note(&c.stages.signalling, c.started)
-	if c.media, err = newMedia(c); err != nil {
-		_ = c.opts.Line.Close()
-		return nil, err
-	}
 	if err := c.join(ctx); err != nil {
-		_ = c.opts.Line.Close() // again does no harm
+		if c.opts.Line != nil && c.opts.Line.socket != nil {
+			_ = c.opts.Line.Close() // again does no harm
+		}
+		if c.media == nil {
+			return nil, err
+		}
 		c.end(err)
 		c.Close()
 		return nil, err
@@ -271,24 +266,30 @@ func Join(ctx context.Context, o Options) (*Call, error) {
 	return c, nil
 }
 
+// join opens a line unless there is one, joins on it and starts the media.
 func (c *Call) join(ctx context.Context) error {
-	offer, err := c.media.offer(nil)
-	if err != nil {
-		return err
+	var commands []signal.Body
+	prepare := func(l *Line) (_ []signal.Body, err error) {
+		c.stages.note(&c.stages.signalling, c.started)
+		c.opts.Line = l
+		commands, err = c.prepare()
+		return commands, err
 	}
-	command := &signal.Join{
-		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,
-		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode,
-		DataBudget: c.opts.DataBudget, Encodes: !c.opts.IgnoreEncode, Client: c.opts.Software,
+	if c.opts.Line == nil {
+		line, err := openLine(ctx, &c.opts, prepare)
+		if err != nil {
+			return fmt.Errorf("join room: %w", err)
+		}
+		c.opts.Line = line
 	}
-	for _, s := range c.order {
-		command.Send = append(command.Send, signal.Section{MID: s.mid(), Source: s.source})
-	}
-	for _, p := range c.opts.Publish {
-		command.Publish = append(command.Publish, p.command())
+	if commands == nil { // the line was open, or tells nothing of its connection
+		if _, err := prepare(c.opts.Line); err != nil {
+			return fmt.Errorf("join room: %w", err)
+		}
 	}
 	c.signals = newSignalling(c)
-	if c.joined, err = c.signals.join(ctx, command); err != nil {
+	var err error
+	if c.joined, err = c.signals.join(ctx, commands); err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
 	c.remember(c.joined)
@@ -302,6 +303,30 @@ func (c *Call) join(ctx context.Context) error {
 	c.running.Go(c.keep)
 	c.acknowledge(c.joined.Assignments)
 	return nil
+}
+
+// prepare makes the media and the commands that offer them.
+func (c *Call) prepare() ([]signal.Body, error) {
+	var err error
+	if c.media, err = newMedia(c); err != nil {
+		return nil, err
+	}
+	offer, err := c.media.offer(nil)
+	if err != nil {
+		return nil, err
+	}
+	command := &signal.Join{
+		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,
+		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode,
+		DataBudget: c.opts.DataBudget, Encodes: !c.opts.IgnoreEncode, Client: c.opts.Software,
+	}
+	for _, s := range c.order {
+		command.Send = append(command.Send, signal.Section{MID: s.mid(), Source: s.source})
+	}
+	for _, p := range c.opts.Publish {
+		command.Publish = append(command.Publish, p.command())
+	}
+	return c.opening(command), nil
 }
 
 // remember takes over the room as it was when we joined.

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"net/http"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,9 @@ func TestMediaIsThereAfterTwoRoundTrips(t *testing.T) {
 		defer w.leave(u)
 		u.waitConnected(t)
 		s := u.Stages()
+		if s.Joined < 2*trip || s.Joined > 2*trip+trip/10 { // TCP, and the request with the join
+			t.Errorf("joined after %v", s.Joined)
+		}
 		if took := s.DTLS - s.Joined; took < 2*trip || took > 2*trip+trip/10 {
 			t.Errorf("media after %v, %.1f round trips; %+v", took, took.Seconds()/trip.Seconds(), s)
 		}
@@ -61,6 +65,27 @@ func TestMediaTakesTheRelayWhereNothingElsePasses(t *testing.T) {
 			t.Errorf("media after %v", s.DTLS)
 		} else {
 			t.Logf("%+v", s)
+		}
+	})
+}
+
+// TestJoinWhereTheRequestCannotCarryIt: a proxy, or an older server, takes only
+// names that it knows.
+func TestJoinWhereTheRequestCannotCarryIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.close()
+		handler := w.http.Handler
+		w.http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Sec-WebSocket-Protocol", "rivulet.v1.compact.1, rivulet.v1")
+			handler.ServeHTTP(rw, r)
+		})
+		w.far(600 * time.Millisecond)
+		u := w.join(client.Options{Publish: publications(signal.Microphone)})
+		defer w.leave(u)
+		u.waitConnected(t)
+		if s := u.Stages(); s.Joined < 1800*time.Millisecond || s.Joined > 1900*time.Millisecond {
+			t.Errorf("joined after %v", s.Joined)
 		}
 	})
 }

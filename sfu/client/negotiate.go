@@ -25,12 +25,16 @@ const (
 	// flight of DTLS; RFC 6347 §4.2.4.1 advises a second where nothing is known.
 	leastFlightWait = 400 * time.Millisecond
 	mostFlightWait  = 5 * time.Second
+	usualFlightWait = time.Second
 )
 
 // flightWait is how long a flight of DTLS is waited for on a path of which a
 // round trip is known: twice that, since its certificates take their time on a
 // thin link, and a flight that is repeated for nothing takes it twice.
 func flightWait(trip time.Duration) time.Duration {
+	if trip == 0 {
+		return usualFlightWait
+	}
 	return min(max(2*trip, leastFlightWait), mostFlightWait)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -71,14 +72,17 @@ func (s *signalling) dial(ctx context.Context) (*channel, error) {
 }
 
 func dial(ctx context.Context, o *Options) (*channel, error) {
+	return dialWith(ctx, o, o.HTTPClient, compact.Subprotocol, compact.PlainSubprotocol)
+}
+
+// dialWith opens a WebSocket by a client of HTTP, with the names of subprotocols.
+func dialWith(ctx context.Context, o *Options, web *http.Client, names ...string) (*channel, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	socket, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
-		HTTPClient:   o.HTTPClient,
-		Subprotocols: []string{compact.Subprotocol, compact.PlainSubprotocol},
-		// For a server that does not know the compact form. A window kept between
-		// messages costs megabytes in each direction, and events are small.
-		CompressionMode: websocket.CompressionNoContextTakeover,
+		HTTPClient:   web,
+		HTTPHeader:   http.Header{"User-Agent": {""}}, // thirty bytes of a thin link
+		Subprotocols: names,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server: %w", err)
@@ -87,31 +91,43 @@ func dial(ctx context.Context, o *Options) (*channel, error) {
 	return &channel{socket}, nil
 }
 
-// join joins on the line that is open.
-func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Joined, error) {
+// opening are the commands with which a connection of a call begins.
+func (c *Call) opening(join *signal.Join) []signal.Body {
+	if c.opts.Connect == nil {
+		return []signal.Body{join}
+	}
+	connect := *c.opts.Connect
+	connect.Version = signal.Version
+	return []signal.Body{&connect, join}
+}
+
+// join joins on the line that is open, unless the commands came with the request
+// that opened it: then only their replies are read.
+func (s *signalling) join(ctx context.Context, commands []signal.Body) (*signal.Joined, error) {
 	socket := s.call.opts.Line.socket
-	var err error
 	var session *signal.Connected
-	if s.call.opts.Connect != nil {
-		connect := *s.call.opts.Connect
-		connect.Version = signal.Version
-		var reply signal.Reply
-		if reply, err = exchange(ctx, socket, "connect", &connect); err == nil {
-			session, _ = reply.(*signal.Connected)
+	var joined *signal.Joined
+	for _, body := range commands {
+		if !socket.saidFirst() {
+			if err := say(ctx, socket, body.Type(), body); err != nil {
+				return nil, err
+			}
+		}
+		reply, err := hear(ctx, socket, body.Type())
+		if err != nil {
+			return nil, err
+		}
+		switch reply := reply.(type) {
+		case *signal.Connected:
+			session = reply
+		case *signal.Joined:
+			joined = reply
+		default:
+			return nil, fmt.Errorf("the server answers %s with %s", body.Type(), reply.ReplyType())
 		}
 	}
-	var reply signal.Reply
-	if err == nil {
-		reply, err = exchange(ctx, socket, "join", command)
-	}
-	if err != nil {
-		_ = socket.CloseNow()
-		return nil, err
-	}
-	joined, ok := reply.(*signal.Joined)
-	if !ok {
-		_ = socket.CloseNow()
-		return nil, fmt.Errorf("the server answers join with %s", reply.ReplyType())
+	if joined == nil {
+		return nil, errors.New("the server does not answer join")
 	}
 	s.call.stages.note(&s.call.stages.joined, s.call.started)
 	if session != nil {
@@ -124,19 +140,32 @@ func (s *signalling) join(ctx context.Context, command *signal.Join) (*signal.Jo
 }
 
 // exchange writes one of the first commands of a connection and reads its reply.
-// Events before it are passed over: what the reply to join says is newer.
 func exchange(ctx context.Context, socket *channel, id string, body signal.Body) (signal.Reply, error) {
-	b, err := encode(id, socket.shorten(body))
-	if err != nil {
+	if err := say(ctx, socket, id, body); err != nil {
 		return nil, err
 	}
-	if err := socket.send(ctx, b); err != nil {
-		return nil, fmt.Errorf("send %s: %w", body.Type(), err)
+	return hear(ctx, socket, body.Type())
+}
+
+// say writes one of the first commands of a connection.
+func say(ctx context.Context, socket *channel, id string, body signal.Body) error {
+	b, err := encode(id, socket.shorten(body))
+	if err != nil {
+		return err
 	}
+	if err := socket.send(ctx, b); err != nil {
+		return fmt.Errorf("send %s: %w", body.Type(), err)
+	}
+	return nil
+}
+
+// hear reads the reply to it. Events before it are passed over: what the reply to
+// join says is newer.
+func hear(ctx context.Context, socket *channel, what string) (signal.Reply, error) {
 	for {
-		b, err = socket.receive(ctx)
+		b, err := socket.receive(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("read the reply to %s: %w", body.Type(), err)
+			return nil, fmt.Errorf("read the reply to %s: %w", what, err)
 		}
 		m, err := decode(b)
 		switch {

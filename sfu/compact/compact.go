@@ -26,6 +26,10 @@ import (
 // (RFC 6455 §1.9): each is one binary frame.
 const Subprotocol = "rivulet.v1.compact.1"
 
+// FirstSubprotocol is Subprotocol for a connection whose first messages came with
+// the request that opens it: see Token.
+const FirstSubprotocol = Subprotocol + ".first"
+
 // PlainSubprotocol is the name for text frames with JSON, for clients that want
 // to name something: browsers fail when none of the names they offer is taken.
 const PlainSubprotocol = "rivulet.v1"

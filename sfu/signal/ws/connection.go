@@ -40,6 +40,7 @@ type connection struct {
 	host   string
 	// compact says that messages travel in the form of package compact.
 	compact bool
+	first   [][]byte // frames that came with the request, before any other
 	out     chan any
 	cancel  context.CancelFunc
 
@@ -135,6 +136,11 @@ func (c *connection) read(ctx context.Context) <-chan struct{} {
 // next reads one message within the time that a connection may be silent; nil
 // stands for one that is not in the form agreed.
 func (c *connection) next(ctx context.Context) ([]byte, error) {
+	if len(c.first) > 0 {
+		b := c.first[0]
+		c.first = c.first[1:]
+		return c.unseal(websocket.MessageBinary, b), nil
+	}
 	if c.session == "" {
 		ctx = c.unjoined
 	}

@@ -13,9 +13,10 @@ import (
 )
 
 // acceptOptions chooses the form in which messages travel: compact for clients
-// that offer it, otherwise text with permessage-deflate.
-func acceptOptions(r *http.Request, origins []string) *websocket.AcceptOptions {
-	o := &websocket.AcceptOptions{
+// that offer it, otherwise text with permessage-deflate. first are messages that
+// came with the request, which are taken when the client offers that.
+func acceptOptions(r *http.Request, origins []string) (o *websocket.AcceptOptions, first [][]byte) {
+	o = &websocket.AcceptOptions{
 		OriginPatterns: origins,
 		Subprotocols:   []string{compact.Subprotocol, compact.PlainSubprotocol},
 		// Keeping a window for each client would cost 1.2 MB a connection.
@@ -30,7 +31,13 @@ func acceptOptions(r *http.Request, origins []string) *websocket.AcceptOptions {
 	if slices.Contains(offered, compact.Subprotocol) {
 		o.CompressionMode = websocket.CompressionDisabled // it is compressed already
 	}
-	return o
+	if slices.Contains(offered, compact.FirstSubprotocol) {
+		if taken, ok := compact.First(offered); ok {
+			first = taken
+			o.Subprotocols = append([]string{compact.FirstSubprotocol}, o.Subprotocols...)
+		}
+	}
+	return o, first
 }
 
 // seal answers the frame of a message.

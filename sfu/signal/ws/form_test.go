@@ -113,3 +113,46 @@ func TestPlainSubprotocol(t *testing.T) {
 		}
 	})
 }
+
+// What comes with the request that opens the connection is answered as if it had
+// come afterwards, and what comes afterwards too.
+func TestFirstMessages(t *testing.T) {
+	serve(t, nil, func(t *testing.T, s *site) {
+		read := func(c *client) (m message) {
+			t.Helper()
+			_, b, err := c.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := compact.Decode(b, 1<<20)
+			if err != nil || json.Unmarshal(plain, &m) != nil {
+				t.Fatalf("%q: %v", plain, err)
+			}
+			return m
+		}
+		names := []string{compact.FirstSubprotocol, compact.Subprotocol, compact.PlainSubprotocol}
+		c := s.dialAs(append(names, compact.Token(compact.Encode([]byte(`{"type":"dance","id":"1"}`))), compact.Token([]byte{1, 2, 3}))...)
+		defer s.close(c)
+		if c.Subprotocol() != compact.FirstSubprotocol {
+			t.Fatalf("the server took %q", c.Subprotocol())
+		}
+		if m := read(c); m.Code != signal.UnknownType {
+			t.Errorf("the first is answered by %+v", m)
+		}
+		if m := read(c); m.Code != signal.BadMessage {
+			t.Errorf("the second, which is no DEFLATE, by %+v", m)
+		}
+		if _, b := c.exchange(websocket.MessageBinary, compact.Encode([]byte(`{"type":"hop","id":"2"}`))); len(b) == 0 {
+			t.Error("nothing is answered afterwards")
+		}
+		// Without messages, or with too many, the choice says that nothing was taken.
+		none := s.dialAs(names...)
+		defer s.close(none)
+		token := compact.Token([]byte{1})
+		many := s.dialAs(append(names, token, token+"A", token+"B")...)
+		defer s.close(many)
+		if none.Subprotocol() != compact.Subprotocol || many.Subprotocol() != compact.Subprotocol {
+			t.Errorf("the server took %q and %q", none.Subprotocol(), many.Subprotocol())
+		}
+	})
+}

@@ -2,7 +2,8 @@
 // a WebSocket (RFC 6455), with permessage-deflate (RFC 7692) or, for clients that
 // know it, in the form of package compact.
 //
-// One connection carries one session. Its first command is join or resume;
+// One connection carries one session. Its first command is join or resume, and
+// may come with the request that opens it (package compact);
 // replies name the command's id, events carry their sequence number. The
 // messages are documented in docs/protocol.md.
 package ws
@@ -56,7 +57,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	left := sync.OnceFunc(func() { h.leave(remote) })
 	defer left()
-	socket, err := websocket.Accept(w, r, acceptOptions(r, h.cfg.Origins))
+	options, first := acceptOptions(r, h.cfg.Origins)
+	socket, err := websocket.Accept(w, r, options)
 	if err != nil {
 		return // Accept has answered the client
 	}
@@ -69,6 +71,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		engine: h.engine, socket: socket, remote: remote, host: hostOf(r.Host),
 		compact: socket.Subprotocol() == compact.Subprotocol,
 		out:     make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
+	}
+	if socket.Subprotocol() == compact.FirstSubprotocol {
+		c.compact, c.first = true, first
 	}
 	c.serve(ctx)
 }

@@ -1120,6 +1120,8 @@ var Signalling = class {
   socket;
   /** In which messages travel on the socket; undefined for text. */
   form;
+  /** The server took the first command with the request that opened the socket. */
+  saidFirst = false;
   joined;
   ready = false;
   ended = false;
@@ -1135,12 +1137,13 @@ var Signalling = class {
     return this.ready && this.socket?.readyState === WebSocket.OPEN;
   }
   /** Opens the socket. Error code network. */
-  connect() {
+  connect(first2) {
     return new Promise((resolve, reject) => {
       let socket;
       const form = compactForm();
+      const token = first2 && form?.token(this.bytes(form, this.message(first2)));
       try {
-        socket = new WebSocket(this.url, form ? [form.COMPACT, PLAIN] : [PLAIN]);
+        socket = new WebSocket(this.url, [...token ? [form.FIRST, token] : [], ...form ? [form.COMPACT] : [], PLAIN]);
         socket.binaryType = "arraybuffer";
       } catch (cause) {
         reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
@@ -1161,7 +1164,8 @@ var Signalling = class {
         socket.onmessage = (message) => this.receive(socket, message.data);
         socket.onclose = () => this.broken(socket);
         this.socket = socket;
-        this.form = socket.protocol === form?.COMPACT ? form : void 0;
+        this.saidFirst = form !== void 0 && socket.protocol === form.FIRST;
+        this.form = this.saidFirst || socket.protocol === form?.COMPACT ? form : void 0;
         this.lastHeard = performance.now();
         resolve();
       };
@@ -1231,21 +1235,31 @@ var Signalling = class {
   }
   send(command) {
     if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
-    const id = String(this.nextID++);
-    const { type, ...fields } = command;
-    const message = { type, id, ...fields };
+    const message = this.message(command);
+    this.nextID++;
+    const { type, id } = message;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { message, resolve, reject });
       const opening = type === "connect" || type === "resume" || type === "join" && !this.joined;
-      if (opening || this.open) this.write(message);
+      if (type === "join" && this.saidFirst) {
+        this.saidFirst = false;
+        this.handlers.message("sent", true);
+      } else if (opening || this.open) this.write(message);
     });
+  }
+  message(command) {
+    const { type, ...fields } = command;
+    return { type, id: String(this.nextID), ...fields };
+  }
+  bytes(form, message) {
+    const short = message.offer === void 0 ? message : { ...message, offer: form.shorten(message.offer) };
+    return form.encode(JSON.stringify(short));
   }
   write(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
     const form = this.form;
     if (form) {
-      const short = message.offer === void 0 ? message : { ...message, offer: form.shorten(message.offer) };
-      this.socket.send(form.encode(JSON.stringify(short)));
+      this.socket.send(this.bytes(form, message));
     } else {
       this.socket.send(JSON.stringify(message));
     }
@@ -1438,19 +1452,17 @@ var Session = class {
     return this.signalling.open && this.media.connected;
   }
   /**
-   * Joins: the socket opens while the offer is made, then one round trip.
+   * Joins: the request that opens the socket carries the join where it can, so
+   * that one round trip does both.
    * Errors: a refusal's code, network, media.
    */
   async join(command, token, sending, mode) {
-    const opened = this.signalling.connect();
-    opened.catch(() => void 0);
     try {
       const publish = [];
       for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
       const { sdp, send } = await this.media.offer();
       const secret = await token();
-      await opened;
-      const reply = await this.signalling.join({
+      const join = {
         type: "join",
         ...command,
         ...secret ? { token: secret } : {},
@@ -1458,7 +1470,9 @@ var Session = class {
         send,
         publish,
         dataMode: mode
-      });
+      };
+      await this.signalling.connect(join);
+      const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
       const pc = this.media.pc;

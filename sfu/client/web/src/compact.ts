@@ -10,6 +10,18 @@ import dictionaryText from "../../../compact/dictionary.txt";
 /** The name under which a WebSocket carries messages so. */
 export const COMPACT = "rivulet.v1.compact.1";
 
+/** The same, when the first message came with the request that opens the WebSocket. */
+export const FIRST = `${COMPACT}.first`;
+
+/** The most that a request carries, in characters. */
+const MAX_FIRST = 6144;
+
+/** Answers the name of a subprotocol that carries a message; undefined for one that is too long. */
+export function token(message: Uint8Array): string | undefined {
+  const text = btoa(String.fromCharCode(...message)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return text.length > MAX_FIRST ? undefined : `rivulet.first.${text}`;
+}
+
 const dictionary = new TextEncoder().encode(dictionaryText);
 
 /** Answers a message as raw DEFLATE. */

@@ -92,7 +92,8 @@ export class Session {
   }
 
   /**
-   * Joins: the socket opens while the offer is made, then one round trip.
+   * Joins: the request that opens the socket carries the join where it can, so
+   * that one round trip does both.
    * Errors: a refusal's code, network, media.
    */
   async join(
@@ -101,15 +102,12 @@ export class Session {
     sending: ReadonlyMap<Source, Sending>,
     mode: DataMode,
   ): Promise<JoinedReply> {
-    const opened = this.signalling.connect();
-    opened.catch(() => undefined); // Awaited below; the offer may fail first.
     try {
       const publish = [];
       for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
       const { sdp, send } = await this.media.offer();
       const secret = await token();
-      await opened;
-      const reply = await this.signalling.join({
+      const join: JoinCommand = {
         type: "join",
         ...command,
         ...(secret ? { token: secret } : {}),
@@ -117,7 +115,9 @@ export class Session {
         send,
         publish,
         dataMode: mode,
-      });
+      };
+      await this.signalling.connect(join);
+      const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
       const pc = this.media.pc;

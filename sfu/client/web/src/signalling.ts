@@ -45,7 +45,8 @@ interface Pending {
 export interface Channel {
   readonly roundTrip: number;
   readonly open: boolean;
-  connect(): Promise<void>;
+  /** Opens the connection; first says what the first command will be, which may go with the request. */
+  connect(first?: JoinCommand): Promise<void>;
   join(command: JoinCommand): Promise<JoinedReply>;
   begin(): void;
   request<C extends Command>(command: C): Promise<ReplyOf<C["type"]>>;
@@ -61,6 +62,8 @@ export class Signalling implements Channel {
   private socket?: WebSocket;
   /** In which messages travel on the socket; undefined for text. */
   private form?: Form;
+  /** The server took the first command with the request that opened the socket. */
+  private saidFirst = false;
   private joined?: JoinedReply | ConnectedReply;
   private ready = false;
   private ended = false;
@@ -83,12 +86,13 @@ export class Signalling implements Channel {
   }
 
   /** Opens the socket. Error code network. */
-  connect(): Promise<void> {
+  connect(first?: JoinCommand): Promise<void> {
     return new Promise((resolve, reject) => {
       let socket: WebSocket;
       const form = compactForm();
+      const token = first && form?.token(this.bytes(form, this.message(first)));
       try {
-        socket = new WebSocket(this.url, form ? [form.COMPACT, PLAIN] : [PLAIN]);
+        socket = new WebSocket(this.url, [...(token ? [form!.FIRST, token] : []), ...(form ? [form.COMPACT] : []), PLAIN]);
         socket.binaryType = "arraybuffer";
       } catch (cause) {
         reject(new CallError("network", `the address ${this.url} cannot be used: ${String(cause)}`));
@@ -109,7 +113,8 @@ export class Signalling implements Channel {
         socket.onmessage = (message) => this.receive(socket, message.data);
         socket.onclose = () => this.broken(socket);
         this.socket = socket;
-        this.form = socket.protocol === form?.COMPACT ? form : undefined;
+        this.saidFirst = form !== undefined && socket.protocol === form.FIRST;
+        this.form = this.saidFirst || socket.protocol === form?.COMPACT ? form : undefined;
         this.lastHeard = performance.now();
         resolve();
       };
@@ -187,22 +192,34 @@ export class Signalling implements Channel {
 
   private send(command: Command): Promise<Reply> {
     if (this.ended) return Promise.reject(new CallError("session_ended", "the session has ended"));
-    const id = String(this.nextID++);
-    const { type, ...fields } = command;
-    const message: Message = { type, id, ...fields };
+    const message = this.message(command);
+    this.nextID++;
+    const { type, id } = message;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { message, resolve, reject });
       const opening = type === "connect" || type === "resume" || (type === "join" && !this.joined);
-      if (opening || this.open) this.write(message);
+      if (type === "join" && this.saidFirst) {
+        this.saidFirst = false;
+        this.handlers.message("sent", true);
+      } else if (opening || this.open) this.write(message);
     });
+  }
+
+  private message(command: Command): Message {
+    const { type, ...fields } = command;
+    return { type, id: String(this.nextID), ...fields };
+  }
+
+  private bytes(form: Form, message: Message): Uint8Array<ArrayBuffer> {
+    const short = message.offer === undefined ? message : { ...message, offer: form.shorten(message.offer) };
+    return form.encode(JSON.stringify(short));
   }
 
   private write(message: Message): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
     const form = this.form;
     if (form) {
-      const short = message.offer === undefined ? message : { ...message, offer: form.shorten(message.offer) };
-      this.socket.send(form.encode(JSON.stringify(short)));
+      this.socket.send(this.bytes(form, message));
     } else {
       this.socket.send(JSON.stringify(message));
     }
