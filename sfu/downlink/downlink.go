@@ -67,6 +67,7 @@ type Downlink struct {
 	workshop voice.Workshop
 	loss     voice.Loss
 	heard    bool      // the receiver has reported
+	heardAt  time.Time // for the first time since the path changed
 	silent   time.Time // since when the path is silent; zero while it is not
 
 	// What Poll has handed out.

@@ -25,8 +25,11 @@ const (
 	// sent only where the path is known to carry twice as much: thin networks
 	// are far.
 	farVoice = 400 * time.Millisecond
-	// farRate is the most that is sent on such a path before it is measured.
-	farRate = 24 * units.Kbps
+	// farRate is the most that a voice is sent with on such a path before it is
+	// measured, freshRate for as long as freshPath: feedback, checks and the first
+	// trains go the same way meanwhile, and the thinnest way up is 20 kbit/s.
+	farRate, freshRate = 24 * units.Kbps, 14 * units.Kbps
+	freshPath          = 8 * time.Second
 	// veryFar is the round trip of the thinnest networks, and veryFarPayload what
 	// there is room for on them until they are measured.
 	veryFar        = 800 * time.Millisecond
@@ -198,7 +201,7 @@ func (d *Downlink) voiceLayers(now time.Time, s *slot) {
 	a.overhead = d.wireSize(0, false, d.audioLevel, nil)
 	c := d.conditions(s)
 	a.steps = voice.AppendLadder(a.steps, c)
-	for n := len(a.steps) - 1; n > 0 && d.declines(a.steps[n-1], a.steps[n], c.Published); n-- {
+	for n := len(a.steps) - 1; n > 0 && d.declines(now, a.steps[n-1], a.steps[n], c.Published); n-- {
 		a.steps = a.steps[:n]
 	}
 	a.step = place(a.steps, a.want, c.Shape)
@@ -274,13 +277,16 @@ func (d *Downlink) measureRooms() {
 }
 
 // declines says whether a step up the ladder is not wanted even where it fits.
-func (d *Downlink) declines(from, to voice.Step, published time.Duration) bool {
+func (d *Downlink) declines(now time.Time, from, to voice.Step, published time.Duration) bool {
 	if !d.heard && d.reported() && max(to.Mode.Packet, published) < unheard {
 		return true
 	}
 	if d.roundTrip() >= farVoice {
-		capacity := d.bwe.Stats().Capacity
-		if max(to.Mode.Packet, published) < unheard && capacity < 2*to.Rate || capacity == 0 && to.Rate > farRate {
+		capacity, most := d.bwe.Stats().Capacity, farRate
+		if !d.heard || now.Sub(d.heardAt) < freshPath {
+			most = freshRate
+		}
+		if max(to.Mode.Packet, published) < unheard && capacity < 2*to.Rate || capacity == 0 && to.Rate > most {
 			return true
 		}
 	}
@@ -377,7 +383,7 @@ func (d *Downlink) repairsVoice(s *slot) bool {
 // noteLoss takes what a report says of loss.
 func (d *Downlink) noteLoss(now time.Time, reports []bwe.PacketReport) {
 	if !d.heard {
-		d.heard = true
+		d.heard, d.heardAt = true, now
 		d.allocateSoon(now, 0)
 	}
 	if d.bwe.Stats().QueueDelay > overfull {
@@ -395,7 +401,9 @@ func (d *Downlink) noteLoss(now time.Time, reports []bwe.PacketReport) {
 // noteReport takes what a receiver report says of loss, where the receiver says
 // nothing of each packet (RFC 3550 §6.4.1).
 func (d *Downlink) noteReport(now time.Time, s *slot, fraction float64) {
-	d.heard = true
+	if !d.heard {
+		d.heard, d.heardAt = true, now
+	}
 	if d.bwe.State() != bwe.Coarse || s.cfg.Kind != Audio {
 		return
 	}
