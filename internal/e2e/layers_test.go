@@ -25,15 +25,22 @@ const samplerScript = `(() => {
 	}, 100);
 })()`
 
-// sentScript notes twice a second, in words, what the camera sends.
+// sentScript notes in words what the server orders of the camera, what is asked of
+// the encoder, and twice a second what it sends.
 const sentScript = `(() => {
 	window.sent = [];
 	const began = performance.now();
 	const before = {};
+	const say = (what) => window.sent.push(((performance.now() - began) / 1000).toFixed(1) + " s: " + what);
+	const publications = rivulet.call.publications;
+	const order = publications.order;
+	publications.order = function (event) {
+		if (event.layers) say("ordered " + JSON.stringify(event.layers));
+		return order.call(this, event);
+	};
 	const set = RTCRtpSender.prototype.setParameters;
 	RTCRtpSender.prototype.setParameters = function (p) {
-		if (this.track?.kind === "video") window.sent.push(((performance.now() - began) / 1000).toFixed(1) + " s: asked for " +
-			p.encodings.filter((e) => e.active).map((e) => [e.rid, e.maxBitrate / 1000, "kbit/s", e.maxFramerate ?? "free"].join(" ")).join("; "));
+		if (this.track?.kind === "video") say("asks the encoder for " + p.encodings.filter((e) => e.active).map((e) => [e.rid, e.maxBitrate / 1000, "kbit/s", e.maxFramerate ?? "free"].join(" ")).join("; "));
 		return set.call(this, p);
 	};
 	setInterval(async () => {
@@ -48,7 +55,7 @@ const sentScript = `(() => {
 				JSON.stringify(s.qualityLimitationDurations)].join(" "));
 			before[s.rid] = s;
 		});
-		window.sent.push(((performance.now() - began) / 1000).toFixed(1) + " s: " + layers.join("; "));
+		say(layers.join("; "));
 	}, 500);
 })()`
 

@@ -627,6 +627,17 @@ function askVoice(sdp, mid, ask) {
     });
   });
 }
+function pauseLayers(sdp, mid, paused) {
+  return eachSection(sdp, (lines) => {
+    if (!lines.includes(`a=mid:${mid}`)) return lines;
+    return lines.map((line) => {
+      const found = /^a=simulcast:recv (\S+)$/.exec(line);
+      if (!found) return line;
+      const rids = found[1].split(";").map((rid) => rid.replace(/^~/, ""));
+      return `a=simulcast:recv ${rids.map((rid) => paused.includes(rid) ? `~${rid}` : rid).join(";")}`;
+    });
+  });
+}
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
   return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
@@ -708,7 +719,7 @@ var Media = class {
     }
     await this.pc.setLocalDescription(offer);
     this.answer = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
-    await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.edited(this.answer) });
     if (slots) this.fillSlots(slots);
   }
   /**
@@ -721,15 +732,22 @@ var Media = class {
     if (this.pending) return;
     await this.pc.setLocalDescription({ type, sdp: askAgain(sdp) });
     try {
-      await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+      await this.pc.setRemoteDescription({ type: "answer", sdp: this.edited(this.answer) });
     } catch (error) {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
   }
-  /** Puts what is asked of sound into an answer. */
-  voiced(answer) {
+  /**
+   * Puts what is asked of sound into an answer, and which layers of pictures are
+   * off: what is ordered of them comes by other means and must outlast it.
+   */
+  edited(answer) {
     let sdp = answer;
+    for (const { mid, sender } of this.sections.values()) {
+      const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => rid && active === false ? [rid] : []);
+      if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);
+    }
     for (const [source, ask] of this.voices) {
       const mid = this.section(source).mid;
       if (mid) sdp = askVoice(sdp, mid, ask);

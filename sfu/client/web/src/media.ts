@@ -9,7 +9,7 @@ import { CallError } from "./errors";
 import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids } from "./sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
 export interface RTCOptions {
@@ -114,7 +114,7 @@ export class Media {
     }
     await this.pc.setLocalDescription(offer);
     this.answer = this.rtc.candidates ? keepCandidates(answer, this.rtc.candidates) : answer;
-    await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+    await this.pc.setRemoteDescription({ type: "answer", sdp: this.edited(this.answer) });
     if (slots) this.fillSlots(slots);
   }
 
@@ -129,16 +129,23 @@ export class Media {
     if (this.pending) return;
     await this.pc.setLocalDescription({ type, sdp: askAgain(sdp) });
     try {
-      await this.pc.setRemoteDescription({ type: "answer", sdp: this.voiced(this.answer) });
+      await this.pc.setRemoteDescription({ type: "answer", sdp: this.edited(this.answer) });
     } catch (error) {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
   }
 
-  /** Puts what is asked of sound into an answer. */
-  private voiced(answer: string): string {
+  /**
+   * Puts what is asked of sound into an answer, and which layers of pictures are
+   * off: what is ordered of them comes by other means and must outlast it.
+   */
+  private edited(answer: string): string {
     let sdp = answer;
+    for (const { mid, sender } of this.sections.values()) {
+      const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => (rid && active === false ? [rid] : []));
+      if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);
+    }
     for (const [source, ask] of this.voices) {
       const mid = this.section(source).mid;
       if (mid) sdp = askVoice(sdp, mid, ask);

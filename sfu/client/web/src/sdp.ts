@@ -80,6 +80,23 @@ export function askVoice(sdp: string, mid: string, ask: EncodeAudioInfo): string
   });
 }
 
+/**
+ * Marks simulcast layers of one section as paused in an answer (RFC 8853 §5.1).
+ * Browsers take from an answer which encodings are active, each time that it is
+ * applied: one that does not say so would switch all of them on again.
+ */
+export function pauseLayers(sdp: string, mid: string, paused: readonly string[]): string {
+  return eachSection(sdp, (lines) => {
+    if (!lines.includes(`a=mid:${mid}`)) return lines;
+    return lines.map((line) => {
+      const found = /^a=simulcast:recv (\S+)$/.exec(line);
+      if (!found) return line;
+      const rids = found[1]!.split(";").map((rid) => rid.replace(/^~/, ""));
+      return `a=simulcast:recv ${rids.map((rid) => (paused.includes(rid) ? `~${rid}` : rid)).join(";")}`;
+    });
+  });
+}
+
 /** Lets each media section be edited; its first line is the m= line. */
 function eachSection(sdp: string, edit: (lines: string[]) => string[]): string {
   const sections = sdp.split(/\r\n(?=m=)/);

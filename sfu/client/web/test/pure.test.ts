@@ -6,7 +6,7 @@ import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers"
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids } from "../src/sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers } from "../src/sdp";
 import { equal, ok, test } from "./harness";
 
 export { run } from "./harness";
@@ -149,6 +149,16 @@ test("an answer is edited as the server edits it", () => {
   ok(askVoice(thin, "0", rich).includes("usedtx=0;useinbandfec=1\r\n"), "FEC");
   equal(askVoice(VOICE, "7", ask), VOICE, "no such section");
   equal(askVoice(VOICE, "1", ask), VOICE, "not of pictures");
+});
+
+test("layers that are off stay off when an answer is applied", () => {
+  const video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=rid:q recv\r\na=simulcast:recv q;h;f\r\n";
+  const answer = `v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n${video}`;
+  const thin = pauseLayers(answer, "1", ["q", "f"]);
+  ok(thin.endsWith("a=simulcast:recv ~q;h;~f\r\n"), thin);
+  equal(pauseLayers(thin, "1", []), answer, "on again");
+  equal(pauseLayers(thin, "1", ["h"]), answer.replace("q;h;f", "q;~h;f"), "others");
+  equal(pauseLayers(answer, "0", ["q"]), answer, "another section");
 });
 
 test("relays are filtered by transport, with the defaults of RFC 7065", () => {
