@@ -50,6 +50,7 @@ func (r *room) askVoices(now time.Time) bool {
 		if rooms == nil {
 			rooms = r.voiceRooms()
 		}
+		seen.Unheard = !rooms[t].heard
 		if m.voice.Update(now, seen, rooms[t].choose(r.engine.cfg.LowerVoice)) {
 			ask := m.voice.Ask()
 			m.asked.Store(&ask)
@@ -114,7 +115,11 @@ func (r *room) voiceRooms() map[*track]voiceRoom {
 				continue
 			}
 			v := rooms[s.track]
-			v.add(stats.Slots[i].Voice.Room)
+			if stats.Heard {
+				v.add(stats.Slots[i].Voice.Room)
+			} else {
+				v.add(0) // before its first report a room is a guess, which would bind for seconds
+			}
 			rooms[s.track] = v
 		}
 	}

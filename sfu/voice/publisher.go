@@ -35,6 +35,9 @@ type Uplink struct {
 	// Video says that pictures come on the same way: then the queue is theirs,
 	// and their sender's to empty.
 	Video bool
+	// Unheard says that nobody receives it: what receivers have room for then is
+	// no bound that somebody met, and holds no longer than until one comes.
+	Unheard bool
 }
 
 // rung is one operating point of a publisher.
@@ -141,6 +144,7 @@ type Publisher struct {
 	peak           units.Rate // the most that arrived since the rung changed
 	received, lost uint64
 
+	unheard  bool       // at the last look
 	wanted   units.Rate // by receivers, 0 = no bound
 	wantedAt time.Time  // when they began to want more
 	ask      Ask
@@ -168,7 +172,7 @@ func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bo
 	p.peak = max(p.peak, u.Rate)
 	p.count(now, u)
 	p.follow(now, u)
-	p.want(now, room)
+	p.want(now, room, u.Unheard)
 	was := p.ask
 	p.ask = p.decide()
 	switch bounded := p.wanted > 0 && p.wanted < rungs[p.rung].rate; {
@@ -275,7 +279,11 @@ func (p *Publisher) filled(u Uplink) bool {
 }
 
 // want follows what receivers have room for.
-func (p *Publisher) want(now time.Time, room units.Rate) {
+func (p *Publisher) want(now time.Time, room units.Rate, unheard bool) {
+	if p.unheard && !unheard {
+		p.wanted = 0 // it goes on from the rung that it has
+	}
+	p.unheard = unheard
 	if room > 0 {
 		room = quantize(room)
 	}

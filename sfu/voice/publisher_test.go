@@ -199,3 +199,25 @@ func TestAskIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestUnheardIsNoBound: what is asked of a voice while nobody receives it binds
+// nobody who comes.
+func TestUnheardIsNoBound(t *testing.T) {
+	for _, unheard := range []bool{true, false} {
+		now := time.Unix(1, 0)
+		p := NewPublisher(now)
+		seen := Uplink{Rate: 22 * units.Kbps, RTT: 40 * time.Millisecond, Overhead: 68, Unheard: unheard}
+		update := func(span time.Duration, room units.Rate) {
+			for end := now.Add(span); now.Before(end); now = now.Add(500 * time.Millisecond) {
+				seen.Received += 10
+				p.Update(now, seen, room)
+			}
+		}
+		update(3*time.Second, 12*units.Kbps)
+		seen.Unheard = false
+		update(500*time.Millisecond, 0) // somebody comes, with room for anything
+		if r := p.Reason(); (r == ByReceivers) == unheard {
+			t.Errorf("unheard %v: bounded by %v when somebody comes", unheard, r)
+		}
+	}
+}
