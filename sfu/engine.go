@@ -113,7 +113,7 @@ func (e *Engine) do(ctx context.Context, c signal.Command) (signal.Reply, error)
 		return e.join(ctx, c, body)
 	case *signal.Resume:
 		return e.resume(body)
-	case *signal.Connect, *signal.Call, *signal.CallQuery, *signal.CallHistory, *signal.FeedQuery:
+	case *signal.Connect, *signal.Call, *signal.CallQuery, *signal.CallHistory, *signal.FeedQuery, *signal.Direct:
 		return nil, signal.Errorf(signal.CallPlaneOff, "this server carries media only: it rings nobody")
 	case *signal.RoomControl, *signal.RoomQuery:
 		if c.Session == "" && c.Backend != nil {

@@ -233,6 +233,8 @@ func NewBody(name string) Body {
 		return &Leave{}
 	case "connect":
 		return &Connect{}
+	case "direct":
+		return &Direct{}
 	case "call.state":
 		return &CallQuery{}
 	case "feed.state":

@@ -53,6 +53,7 @@ const (
 	CallOver          Code = "call_over"          // the ring or the call, by reason
 	NotABackend       Code = "not_a_backend"      // only backends may
 	CallPlaneOff      Code = "call_plane_off"     // this server carries media only
+	DirectOff         Code = "direct_off"         // this server lets no media go from device to device
 	Hangup            Code = "hangup"
 	Failed            Code = "failed" // media could not connect
 	Ended             Code = "ended"  // by the backend or a moderator
@@ -65,6 +66,9 @@ const (
 	Expired           Code = "expired"  // nobody was ever rung
 	TooLong           Code = "too_long" // as long as a call may last
 	Taken             Code = "taken"    // another device of the user took over
+	Timeout           Code = "timeout"  // of a direct path: it took too long
+	Members           Code = "members"  // of a direct path: no longer two devices
+	Unready           Code = "unready"  // of a direct path: a device is willing no longer
 )
 
 // Error is a refusal: a code for programs and a sentence for people.

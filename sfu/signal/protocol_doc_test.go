@@ -25,6 +25,7 @@ var documented = []any{
 	&signal.Connect{}, &signal.Connected{}, &signal.Call{}, &signal.CallQuery{}, &signal.CallHistory{}, &signal.CallEvents{}, &signal.FeedQuery{}, &signal.FeedState{}, &signal.Created{}, &signal.CallState{}, &signal.CallEvent{},
 	&signal.RoomControl{}, &signal.RoomQuery{}, &signal.RoomState{}, &signal.RoomEvent{}, &signal.RoomLeft{},
 	&signal.ParticipantUpdated{}, &signal.RoomLocked{}, &signal.Message{},
+	&signal.Direct{}, &signal.DirectStep{},
 }
 
 // TestProtocolIsDocumented holds docs/protocol.md against the port: each
@@ -93,7 +94,7 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 			t.Errorf("docs/protocol.md has no row for the code %q", code)
 		}
 	}
-	for _, kind := range []string{"Source", "DataMode", "Quality"} {
+	for _, kind := range []string{"Source", "DataMode", "Quality", "DirectVerb"} {
 		for _, value := range values[kind] {
 			if !strings.Contains(page.text, "`"+value+"`") {
 				t.Errorf("docs/protocol.md does not name the %s %q", kind, value)

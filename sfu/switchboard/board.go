@@ -147,6 +147,7 @@ func (b *Board) tick(now time.Time) {
 			}
 			t.forget(now)
 		}
+		t.tickPaths(now)
 	}
 	for s := range b.away {
 		if due := s.dies(); !due.IsZero() && !due.After(now) {
@@ -165,6 +166,9 @@ func (b *Board) next() time.Time {
 	}
 	for _, t := range b.tenants {
 		sooner(t.calls.Next())
+		for _, p := range t.paths {
+			sooner(p.Next())
+		}
 	}
 	for s := range b.away {
 		sooner(s.dies())

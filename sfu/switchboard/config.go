@@ -84,6 +84,8 @@ type Config struct {
 	// DeadAfter is the dead-man's switch: how long a device may be heard of
 	// neither by signalling nor by media before it has left its calls.
 	DeadAfter time.Duration
+	// Direct is whether and how devices of a call of two send to each other.
+	Direct DirectConfig
 	// Journal is a file from which calls go on after a restart; empty for none.
 	Journal string
 	Logger  *slog.Logger
@@ -111,6 +113,9 @@ func (c Config) Validate() error {
 		return errors.New("switchboard: every bound must be at least 1")
 	case c.DeadAfter < time.Second || c.DeadAfter > time.Hour:
 		return fmt.Errorf("switchboard: DeadAfter is %v; it must be 1s to 1h", c.DeadAfter)
+	}
+	if err := c.Direct.validate(); err != nil {
+		return err
 	}
 	return c.Calls.Validate()
 }

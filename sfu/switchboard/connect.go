@@ -10,7 +10,7 @@ import (
 )
 
 // connect begins a session.
-func (b *Board) connect(c *signal.Connect) (signal.Reply, error) {
+func (b *Board) connect(c *signal.Connect, host string) (signal.Reply, error) {
 	g, err := b.Authenticate(time.Now(), c)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (b *Board) connect(c *signal.Connect) (signal.Reply, error) {
 		if g.Backend {
 			reply, err = b.connectBackend(now, g, c)
 		} else {
-			reply, err = b.connectDevice(now, g)
+			reply, err = b.connectDevice(now, g, host)
 		}
 	})
 	switch {
@@ -78,7 +78,7 @@ func (b *Board) newSession(now time.Time, t *tenant) *session {
 
 // connectDevice makes a session for a device; the one that the device had gives
 // way, but what it was in goes on.
-func (b *Board) connectDevice(now time.Time, g token.Grants) (*signal.Connected, error) {
+func (b *Board) connectDevice(now time.Time, g token.Grants, host string) (*signal.Connected, error) {
 	t := b.tenant(g.Tenant)
 	d := signal.Device{User: g.Identity, Device: g.Device}
 	old := t.devices[d]
@@ -91,7 +91,7 @@ func (b *Board) connectDevice(now time.Time, g token.Grants) (*signal.Connected,
 		}
 	}
 	s := b.newSession(now, t)
-	s.device, s.name = d, g.Name
+	s.device, s.name, s.host = d, g.Name, host
 	s.events = newDeviceLog()
 	if old != nil {
 		old.close(&signal.Closed{Code: signal.Replaced, Message: "the same device connected again from elsewhere"})

@@ -51,6 +51,11 @@ func (t *tenant) deliver(now time.Time, events []call.Event) {
 			h.events.Close()
 		}
 	}
+	for i, v := range events { // once for each call: what follows looks at the whole of it
+		if i+1 == len(events) || events[i+1].Call != v.Call {
+			t.repath(now, v.Call)
+		}
+	}
 }
 
 // wake has a device woken by push.

@@ -40,7 +40,7 @@ func (b *Board) do(ctx context.Context, c signal.Command) (signal.Reply, error) 
 	}
 	switch body := c.Body.(type) {
 	case *signal.Connect:
-		return b.connect(body)
+		return b.connect(body, c.Host)
 	case *signal.Resume:
 		if len(body.Token) > len(resumePrefix) && body.Token[:len(resumePrefix)] == resumePrefix {
 			return b.resumed(body)
@@ -53,7 +53,7 @@ func (b *Board) do(ctx context.Context, c signal.Command) (signal.Reply, error) 
 		return b.doForBackend(ctx, c.Backend.Tenant, c)
 	}
 	switch c.Body.(type) {
-	case *signal.Call, *signal.CallQuery, *signal.CallHistory, *signal.FeedQuery:
+	case *signal.Call, *signal.CallQuery, *signal.CallHistory, *signal.FeedQuery, *signal.Direct:
 		return nil, signal.Errorf(signal.NotJoined, "connect first: this session is of a room, not of the call plane")
 	}
 	return b.cfg.Media.Do(ctx, c)
@@ -74,6 +74,11 @@ func (b *Board) doInSession(ctx context.Context, c signal.Command) (signal.Reply
 			return b.doForBackend(ctx, s.tenant.name, c)
 		}
 		return b.doCall(ctx, s.tenant.name, s, c.ID, body)
+	case *signal.Direct:
+		if !s.backend {
+			return b.doDirect(s, c.ID, body)
+		}
+		return nil, signal.Errorf(signal.BadMessage, "direct is for devices")
 	case *signal.CallQuery:
 		return b.callState(s.tenant.name, s, body)
 	case *signal.CallHistory, *signal.FeedQuery:

@@ -29,6 +29,7 @@ type session struct {
 	device  signal.Device // empty for a backend
 	backend bool
 	name    string // shown in rooms
+	host    string // by which it reached this server
 	// events are the device's, or the tenant's feed for a backend.
 	events *eventlog.Log[signal.EventBody]
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/internal/eventlog"
 	"github.com/rivulet-rtc/rivulet/sfu/call"
+	"github.com/rivulet-rtc/rivulet/sfu/direct"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -22,6 +23,7 @@ type tenant struct {
 	histories map[string]*history
 	devices   map[signal.Device]*session // connected ones
 	known     map[string][]string        // devices of users that were ever connected
+	paths     map[string]*direct.Path    // of the calls whose devices are willing
 	*tenantFeed
 	replies []keptReply
 	sweepAt time.Time // when to forget histories again
@@ -68,6 +70,7 @@ func (b *Board) tenantFrom(name string, base uint64) *tenant {
 	t := &tenant{
 		board: b, name: name, calls: calls,
 		histories: make(map[string]*history), devices: make(map[signal.Device]*session), known: make(map[string][]string),
+		paths:      make(map[string]*direct.Path),
 		tenantFeed: &tenantFeed{eventlog.New[signal.EventBody](b.cfg.FeedLength, base), base},
 	}
 	b.tenants[name] = t

@@ -58,6 +58,7 @@ func (c Config) CallPlane() *switchboard.Config {
 	s.Calls.RingLifetime, s.DeadAfter = c.Calls.RingLifetime, c.Calls.DeadAfter
 	s.RingRate, s.RingBurst = c.Calls.RingRate, c.Calls.RingBurst
 	s.TenantRingRate, s.TenantRingBurst = c.Calls.TenantRingRate, c.Calls.TenantRingBurst
+	s.Direct.Policy = switchboard.DirectPolicy(c.Calls.Direct)
 	s.MaxSessions, s.MaxSessionsOfUser = c.Calls.Sessions, c.Calls.SessionsPerUser
 	return &s
 }

@@ -100,6 +100,7 @@ type Calls struct {
 	Journal         string        `key:"journal" unit:"file" doc:"From it calls go on after a restart or crash of the server: who was in a call connects again within calls.deadAfter and is in it. Empty: calls end with the server. It holds user ids and payloads."`
 	RingLifetime    time.Duration `key:"ringLifetime" unit:"duration" min:"5s" max:"2m" doc:"How long a user is rung where the ring says nothing."`
 	DeadAfter       time.Duration `key:"deadAfter" unit:"duration" min:"1s" max:"1h" doc:"The dead-man's switch: how long a device may be heard of neither by signalling nor by media before it has left its calls."`
+	Direct          string        `key:"direct" oneof:"never prefer relay" doc:"Whether the two devices of a call of two send to each other instead of through this server, where both are willing. With prefer they learn each other's IP addresses; with relay they meet at relays alone and do not. A third user brings the call back."`
 	RingRate        float64       `key:"ringRate" unit:"per second" min:"0.01" max:"1000000" doc:"Users whom one user may ring, lasting."`
 	RingBurst       float64       `key:"ringBurst" min:"1" max:"1000000" doc:"Users whom one user may ring at once."`
 	TenantRingRate  float64       `key:"tenantRingRate" unit:"per second" min:"0.01" max:"1000000" doc:"Users who may be rung in a whole tenant, lasting."`
@@ -181,7 +182,7 @@ func Default() Config {
 		},
 		Auth: Auth{Leeway: tokens.Leeway},
 		Calls: Calls{
-			Enabled: true, RingLifetime: calls.Calls.RingLifetime, DeadAfter: calls.DeadAfter,
+			Enabled: true, RingLifetime: calls.Calls.RingLifetime, DeadAfter: calls.DeadAfter, Direct: string(switchboard.DirectNever),
 			RingRate: calls.RingRate, RingBurst: calls.RingBurst, TenantRingRate: calls.TenantRingRate, TenantRingBurst: calls.TenantRingBurst,
 			Sessions: calls.MaxSessions, SessionsPerUser: calls.MaxSessionsOfUser,
 		},

@@ -130,6 +130,9 @@ func (n *Node) start() error {
 	if n.cfg.Calls != nil {
 		calls := *n.cfg.Calls
 		calls.Media, calls.Logger = n.engine, n.log
+		if n.relay != nil && calls.Direct.ICEServers == nil {
+			calls.Direct.ICEServers = n.directServers
+		}
 		if n.board, err = switchboard.New(calls); err != nil {
 			return err
 		}

@@ -81,3 +81,25 @@ func relayURL(host string, local net.Addr, transport string) string {
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	return "turn:" + net.JoinHostPort(host, strconv.Itoa(port)) + "?transport=" + transport
 }
+
+// directServers answers what a device may use on the way to the other one of its
+// call: this node tells it its outer address (RFC 8489).
+func (n *Node) directServers(_ time.Time, _, _ string, _ signal.Device, host string) []signal.ICEServer {
+	if n.cfg.TURNHost != "" {
+		host = n.cfg.TURNHost
+	}
+	if host == "" {
+		return nil
+	}
+	var urls []string
+	for _, s := range n.cfg.TURN.UDP {
+		url, _, _ := strings.Cut(relayURL(host, s.LocalAddr(), "udp"), "?")
+		if url = "stun" + strings.TrimPrefix(url, "turn"); !slices.Contains(urls, url) {
+			urls = append(urls, url)
+		}
+	}
+	if urls == nil {
+		return nil
+	}
+	return []signal.ICEServer{{URLs: urls}}
+}
