@@ -71,7 +71,7 @@ func TestGateAllocatesNothing(t *testing.T) {
 	var c counters
 	config := DefaultConfig()
 	config.Secret = testKey(t)
-	g := newGate(config, newPolicy(Peers{}), &c)
+	g := newGate(config, newPolicy(Peers{}), newPairs(), &c)
 	at := tuple{local: &net.UDPAddr{}, remote: netip.AddrPortFrom(clientHost, 1)}
 	now := time.Unix(1000, 0)
 	frame := channelData(0x4000, make([]byte, 1000))

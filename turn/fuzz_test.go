@@ -171,7 +171,7 @@ func FuzzStream(f *testing.F) {
 		config := DefaultConfig()
 		config.Secret = testKey(t)
 		s := newStream(time.Unix(0, 0), &scripted{data: bytes.NewReader(data), step: max(1, step)},
-			newGate(config, policy, &c), &c, config.Limits, func(*stream) {})
+			newGate(config, policy, newPairs(), &c), &c, config.Limits, func(*stream) {})
 		rest := data
 		buf := make([]byte, 1600)
 		for {

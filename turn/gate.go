@@ -39,6 +39,7 @@ type gate struct {
 	secret   secret.Secret
 	realm    string
 	policy   *policy
+	pairs    *pairs
 	counters *counters
 
 	mu      sync.Mutex // a leaf: nothing is called under it
@@ -46,9 +47,9 @@ type gate struct {
 	owners  map[tuple]owner
 }
 
-func newGate(config Config, policy *policy, counters *counters) *gate {
+func newGate(config Config, policy *policy, pairs *pairs, counters *counters) *gate {
 	return &gate{
-		secret: config.Secret, realm: config.Realm, policy: policy, counters: counters,
+		secret: config.Secret, realm: config.Realm, policy: policy, pairs: pairs, counters: counters,
 		limiter: newLimiter(config.Limits.AnswersPerSecond, config.Limits.AnswersBurst),
 		owners:  make(map[tuple]owner),
 	}
@@ -120,16 +121,16 @@ func (g *gate) objection(b []byte, r request, at tuple) (stun.ErrorCode, *atomic
 		}
 		// pion answers 401 here, which clients take for a wrong password,
 		// and does not look at the port.
-		if method == stun.MethodChannelBind && r.hasPeer && !g.allowedPeer(b) {
+		if method == stun.MethodChannelBind && r.hasPeer && !g.allowedPeer(b, own.user) {
 			return stun.CodeForbidden, &g.counters.peerRefused
 		}
 	}
 	return 0, nil
 }
 
-// allowedPeer says whether the peer named in b is allowed. A peer that cannot be
+// allowedPeer says whether the peer named in b is allowed for a user. A peer that cannot be
 // read is pion's to refuse.
-func (g *gate) allowedPeer(b []byte) bool {
+func (g *gate) allowedPeer(b []byte, user string) bool {
 	m := stun.Message{Raw: append([]byte(nil), b...)}
 	if m.Decode() != nil {
 		return true
@@ -142,7 +143,9 @@ func (g *gate) allowedPeer(b []byte) bool {
 	if !ok {
 		return true
 	}
-	return g.policy.peer(netip.AddrPortFrom(addr, uint16(peer.Port)))
+	at := netip.AddrPortFrom(addr, uint16(peer.Port))
+	_, paired := g.pairs.to(pairOf(user), at)
+	return paired || g.policy.peer(at)
 }
 
 // refuse makes the error response to b, under the key of its sender. It answers

@@ -42,6 +42,7 @@ func (g generator) AllocatePacketConn(request pion.AllocateListenerConfig) (net.
 		return nil, nil, err
 	}
 	r := newRelay(conn, s.policy, &s.counters, func(r *relay) { s.quota.release(user, r) })
+	r.join(s.pairs, user, told)
 	r.age = time.AfterFunc(s.config.MaxAge, r.expire)
 	if err := s.quota.hold(r); err != nil {
 		_ = r.Close()

@@ -83,10 +83,15 @@ type (
 type relay struct {
 	conn     net.PacketConn
 	policy   *policy
+	pairs    *pairs
 	counters *counters
 	local    net.Addr
-	release  func(*relay)
-	age      *time.Timer
+	// pair is whom else it may speak with; told is how clients know it, bound
+	// how its pair reaches it.
+	pair        string
+	told, bound netip.AddrPort
+	release     func(*relay)
+	age         *time.Timer
 
 	// Owned by pion's one reader: the peer of the last packet, to allocate
 	// no address for the next.
@@ -99,9 +104,15 @@ type relay struct {
 
 func newRelay(conn net.PacketConn, policy *policy, counters *counters, release func(*relay)) *relay {
 	return &relay{
-		conn: conn, policy: policy, counters: counters, release: release,
+		conn: conn, policy: policy, pairs: newPairs(), counters: counters, release: release,
 		local: conn.LocalAddr(), closed: make(chan struct{}),
 	}
+}
+
+// join lets it speak with the others of its user's pair, if there is one.
+func (r *relay) join(pairs *pairs, user string, told netip.AddrPort) {
+	r.pairs, r.pair, r.told, r.bound = pairs, pairOf(user), normalPort(told), meeting(udpAddrPort(r.local))
+	pairs.add(r)
 }
 
 // ReadFrom answers the next packet from an allowed peer. pion takes any error as
@@ -118,8 +129,12 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		pause.reset()
 		if !r.policy.peer(from) {
-			r.counters.fromPeer.Add(1)
-			continue
+			told, ok := r.pairs.from(r.pair, from)
+			if !ok {
+				r.counters.fromPeer.Add(1)
+				continue
+			}
+			from = told
 		}
 		if n == len(p) { // perhaps cut off
 			r.counters.oversized.Add(1)
@@ -153,8 +168,12 @@ func (r *relay) read(p []byte) (int, netip.AddrPort, error) {
 func (r *relay) WriteTo(p []byte, to net.Addr) (int, error) {
 	peer := udpAddrPort(to)
 	if !r.policy.peer(peer) {
-		r.counters.toPeer.Add(1)
-		return len(p), nil
+		meets, ok := r.pairs.to(r.pair, peer)
+		if !ok {
+			r.counters.toPeer.Add(1)
+			return len(p), nil
+		}
+		peer = meets
 	}
 	var err error
 	if fast, ok := r.conn.(addrPortWriter); ok {
@@ -189,6 +208,7 @@ func (r *relay) expire() { r.once.Do(r.shut) }
 
 func (r *relay) shut() {
 	close(r.closed)
+	r.pairs.remove(r)
 	_ = r.conn.Close()
 	r.release(r)
 }

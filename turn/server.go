@@ -20,6 +20,7 @@ type Server struct {
 	config      Config
 	log         *slog.Logger
 	policy      *policy
+	pairs       *pairs
 	gate        *gate
 	quota       *quota
 	connections *connections
@@ -43,10 +44,11 @@ func New(config Config, logger *slog.Logger) (*Server, error) {
 		config:      config,
 		log:         logger,
 		policy:      newPolicy(config.Peers),
+		pairs:       newPairs(),
 		quota:       newQuota(config.Limits),
 		connections: newConnections(config.Limits),
 	}
-	s.gate = newGate(config, s.policy, &s.counters)
+	s.gate = newGate(config, s.policy, s.pairs, &s.counters)
 	settings := pion.ServerConfig{
 		LoggerFactory:      &pionLog{log: logger},
 		Realm:              config.Realm,
@@ -153,7 +155,7 @@ func (s *Server) countQuota(err error) {
 // allowed port at all.
 func (s *Server) permit(_ net.Addr, peer net.IP) bool {
 	addr, ok := netip.AddrFromSlice(peer)
-	if ok && s.policy.host(addr) {
+	if ok && (s.policy.host(addr) || s.pairs.host(addr)) {
 		return true
 	}
 	s.counters.peerRefused.Add(1)

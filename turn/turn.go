@@ -3,7 +3,8 @@
 // UDP, TCP or TLS.
 //
 // It decides who may allocate a relay (time-limited credentials and quotas),
-// to which peers a relay may speak (a closed list, empty by default), and how
+// to which peers a relay may speak (a closed list, empty by default, and the
+// relays of its own pair), and how
 // much it answers to whom has proved nothing (a bucket for each address).
 // Protocol handling is pion/turn's. Input are sockets, all of them from Config,
 // so that the whole server also runs in memory; output are packets on those

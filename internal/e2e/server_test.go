@@ -67,6 +67,16 @@ type server struct {
 // its calls is left.
 func startServer(t *testing.T, change func(*sfu.Config)) *server {
 	t.Helper()
+	return startNode(t, func(cfg *node.Config) {
+		if change != nil {
+			change(&cfg.Engine)
+		}
+	})
+}
+
+// startNode is startServer for a test that changes more than the engine.
+func startNode(t *testing.T, change func(*node.Config)) *server {
+	t.Helper()
 	testenv.Sockets(t)
 	testenv.Browser(t)
 	p, err := freePorts()
@@ -77,9 +87,7 @@ func startServer(t *testing.T, change func(*sfu.Config)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change != nil {
-		change(&cfg.Engine)
-	}
+	change(&cfg)
 	s := &server{ports: p}
 	if s.node, err = node.New(cfg); err != nil {
 		t.Fatal(err)

@@ -207,6 +207,12 @@ export interface ConnectOptions {
   /** Milliseconds between statistics events; 1000 by default, 0 for none. */
   statisticsInterval?: number;
   rtc?: RTCOptions;
+  /**
+   * Sends directly to the other device of a call of two where server and other
+   * device are willing: directPath(). Each learns the other's IP address, unless
+   * it is directPath({ relayOnly: true }). Only over a line.
+   */
+  direct?: MakeDirect;
   /** Aborts joining. */
   signal?: AbortSignal;
 }
@@ -344,6 +350,10 @@ export interface CallEvents extends RosterEvents {
     track?: LocalTrack;
   };
   statistics: Statistics;
+  /** What is heard and seen comes directly from the other device now, or by the server. */
+  path: {
+    path: "sfu" | "direct";
+  };
   /** The browser plays no sound before a click: call startAudio from one. */
   audioblocked: undefined;
 }
@@ -408,6 +418,10 @@ export declare class Call extends TypedTarget<CallEvents> {
   startAudio(): Promise<void>;
   /** Chooses the loudspeaker by device id, where the browser can. */
   setAudioOutput(deviceId: string): Promise<void>;
+  /** How media go: by the server, or directly to the other device. */
+  get path(): "sfu" | "direct";
+  /** The connection to the other device, while there is one; for statistics and tests. */
+  get directPC(): RTCPeerConnection | undefined;
   /** Renews ICE, as after a network change. */
   restartICE(): Promise<void>;
   /** Breaks the signalling connection as the network might; for tests. */
@@ -415,6 +429,15 @@ export declare class Call extends TypedTarget<CallEvents> {
   /** Leaves the room. */
   leave(): Promise<void>;
 }
+
+/** Made by directPath alone. */
+export type MakeDirect = (host: never) => object;
+
+/** Answers what Line.join takes as direct: builds a path where the server and the other device agree. */
+export declare function directPath(options?: {
+  /** Only relayed candidates, whatever the server allows. */
+  relayOnly?: boolean;
+}): MakeDirect;
 
 export {};
 

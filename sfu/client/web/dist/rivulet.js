@@ -5,23 +5,38 @@ var AudioOutput = class {
   }
   blocked;
   elements = [];
+  others = [];
+  direct = false;
   device = "";
   /** Plays these slots instead of the earlier ones. */
   play(slots) {
     this.stop();
-    for (const slot of slots) {
-      if (slot.video) continue;
-      const element = new Audio();
-      element.autoplay = true;
-      element.srcObject = slot.stream;
-      if (this.device) element.setSinkId?.(this.device).catch(() => void 0);
-      this.elements.push(element);
-    }
+    for (const slot of slots) if (!slot.video) this.elements.push(this.element(slot.stream, false));
     void this.start();
+  }
+  /** Takes in the streams of a direct path, which are not heard until hear says so. */
+  beside(streams) {
+    clear(this.others);
+    this.others = streams.map((stream) => this.element(stream, true));
+    void this.start();
+  }
+  /** Lets the direct path be heard, or the slots, from this moment on. */
+  hear(direct) {
+    this.direct = direct;
+    for (const element of this.elements) element.muted = direct;
+    for (const element of this.others) element.muted = !direct;
+  }
+  element(stream, direct) {
+    const element = new Audio();
+    element.autoplay = true;
+    element.srcObject = stream;
+    element.muted = direct !== this.direct;
+    if (this.device) element.setSinkId?.(this.device).catch(() => void 0);
+    return element;
   }
   /** Starts playback; after a refusal call it from a click. */
   async start() {
-    const results = await Promise.allSettled(this.elements.map((element) => element.play()));
+    const results = await Promise.allSettled([...this.elements, ...this.others].map((element) => element.play()));
     const refused = results.some(
       (result) => result.status === "rejected" && result.reason?.name === "NotAllowedError"
     );
@@ -30,16 +45,19 @@ var AudioOutput = class {
   /** Chooses the loudspeaker by its device id, where the browser can. */
   async use(device2) {
     this.device = device2;
-    await Promise.all(this.elements.map((element) => element.setSinkId?.(device2)));
+    await Promise.all([...this.elements, ...this.others].map((element) => element.setSinkId?.(device2)));
   }
   stop() {
-    for (const element of this.elements) {
-      element.pause();
-      element.srcObject = null;
-    }
+    clear(this.elements);
     this.elements = [];
   }
 };
+function clear(elements) {
+  for (const element of elements) {
+    element.pause();
+    element.srcObject = null;
+  }
+}
 
 // src/backoff.ts
 var Backoff = class {
@@ -145,13 +163,17 @@ var Elements = class {
   }
   /** Gives the elements of a track the stream of the slot it now has. */
   refresh(track) {
-    const stream = this.slotOf(track.slot)?.stream ?? null;
+    const stream = this.slotOf(track)?.stream ?? null;
     for (const attachment of this.attachments.values()) {
       if (attachment.track !== track || attachment.element.srcObject === stream) continue;
       attachment.element.srcObject = stream;
       delete attachment.element.dataset.stale;
       if (stream) attachment.element.play().catch(() => void 0);
     }
+  }
+  /** Gives every element the stream that it is to show now. */
+  refreshAll() {
+    for (const { track } of [...this.attachments.values()]) this.refresh(track);
   }
   /** Tracks that matter more than others whatever their size. */
   pin(tracks) {
@@ -230,7 +252,7 @@ var Elements = class {
   /** A hidden picture is judged again soon, even if no further frame comes. */
   judge(attachment) {
     const { element, track } = attachment;
-    const slot = this.slotOf(track.slot);
+    const slot = this.slotOf(track);
     const expected = slot && this.expected(slot.slot);
     const stale = slot !== void 0 && expected !== void 0 && namesAnother(slot.transceiver.receiver, expected);
     if (!stale) {
@@ -687,6 +709,8 @@ var Media = class {
   pc;
   /** The slots by number; filled by accept. */
   slots = /* @__PURE__ */ new Map();
+  /** Nothing is sent, whatever is published: it goes another way. encode puts it into force. */
+  paused = false;
   sections = /* @__PURE__ */ new Map();
   pending;
   /** What the server asked for of what is on the sections now. */
@@ -817,6 +841,7 @@ var Media = class {
       obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
       keepSize(parameters);
     }
+    if (this.paused) for (const encoding of parameters.encodings) encoding.active = false;
     if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause2(sender);
     Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
     await sender.setParameters(parameters);
@@ -948,6 +973,13 @@ var Publications = class {
       session.media.order(order);
       const local = this.tracks.get(order.source);
       if (local) await session.media.encode(order.source, local, this.mode());
+    });
+  }
+  /** Sends nothing by the session's connection, or again; the server is not told. */
+  async pause(paused) {
+    await this.enqueue(async (session) => {
+      session.media.paused = paused;
+      for (const local of this.tracks.values()) await session.media.encode(local.source, local, this.mode());
     });
   }
   /** What a join that begins now tells. */
@@ -1741,7 +1773,7 @@ var Call = class extends TypedTarget {
     this.dataBudget = options.dataBudget;
     this.audio = new AudioOutput(() => this.emit("audioblocked", void 0));
     this.elements = new Elements(
-      (slot) => slot === void 0 ? void 0 : this.session?.media.slots.get(slot),
+      ({ source, slot, participant }) => this.direct?.slot(source, participant.identity) ?? (slot === void 0 ? void 0 : this.session?.media.slots.get(slot)),
       (slot) => this.roster.assignments.get(slot)?.source,
       (tracks) => void this.tell({ type: "view", tracks }),
       options.pauseWhenHidden ?? true
@@ -1749,8 +1781,12 @@ var Call = class extends TypedTarget {
     this.publications = new Publications(
       () => this.session,
       () => this.dataMode,
-      (source, track) => this.emit("localchanged", { source, track })
+      (source, track) => {
+        this.direct?.changed();
+        this.emit("localchanged", { source, track });
+      }
     );
+    this.direct = options.direct?.(this.directHost());
     for (const [source, given] of Object.entries(options.publish ?? {})) {
       if (!given) continue;
       const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
@@ -1778,6 +1814,7 @@ var Call = class extends TypedTarget {
   dataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget;
+  direct;
   session;
   current = "connecting";
   roster = new Roster();
@@ -1854,6 +1891,7 @@ var Call = class extends TypedTarget {
     if (mode === this.dataMode) return;
     this.dataMode = mode;
     this.tell({ type: "data_mode", mode });
+    this.direct?.changed();
     await this.publications.modeChanged();
   }
   /**
@@ -1888,6 +1926,14 @@ var Call = class extends TypedTarget {
   setAudioOutput(deviceId) {
     return this.audio.use(deviceId);
   }
+  /** How media go: by the server, or directly to the other device. */
+  get path() {
+    return this.direct?.playing ? "direct" : "sfu";
+  }
+  /** The connection to the other device, while there is one; for statistics and tests. */
+  get directPC() {
+    return this.direct?.pc;
+  }
   /** Renews ICE, as after a network change. */
   async restartICE() {
     await this.session?.restart();
@@ -1899,6 +1945,7 @@ var Call = class extends TypedTarget {
   /** Leaves the room. */
   async leave() {
     if (this.current === "closed") return;
+    this.direct?.leave();
     const session = this.session;
     this.session = void 0;
     const left = session?.leave();
@@ -1954,6 +2001,7 @@ var Call = class extends TypedTarget {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
+    void this.direct?.ready();
   }
   /** A session counts from its beginning: what earlier ones received is taken off. */
   budgetLeft(budget) {
@@ -1983,10 +2031,29 @@ var Call = class extends TypedTarget {
     this.receive({ type: "slots", slots: reply.assignments ?? [] });
     this.elements.resend();
   }
+  directHost() {
+    return {
+      call: this.room,
+      line: this.options.line,
+      mode: () => this.dataMode,
+      tracks: this.publications.tracks,
+      participants: this.participants,
+      request: (command) => this.publications.command(command),
+      serverPC: () => this.pc,
+      pauseServer: (paused) => this.publications.pause(paused),
+      streams: (streams) => this.audio.beside(streams),
+      play: (direct) => {
+        this.audio.hear(direct);
+        this.elements.refreshAll();
+        this.emit("path", { path: direct ? "direct" : "sfu" });
+      }
+    };
+  }
   async rejoin(cause) {
     const session = this.session;
     this.session = void 0;
     if (!session || this.ended) return;
+    this.direct?.reset();
     void session.leave();
     this.meter.carry();
     this.emit("statistics", this.meter.latest);
@@ -2013,6 +2080,10 @@ var Call = class extends TypedTarget {
     if (event.type === "closed") {
       if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
+      return;
+    }
+    if (event.type === "direct") {
+      if (event.call === this.room) this.direct?.receive(event);
       return;
     }
     if (event.type === "encode") {
@@ -2062,6 +2133,7 @@ var Call = class extends TypedTarget {
     clearInterval(this.timer);
     globalThis.removeEventListener("online", this.onOnline);
     globalThis.removeEventListener("pagehide", this.onHide);
+    this.direct?.end();
     this.session?.close();
     this.session = void 0;
     this.elements.close();
@@ -2070,6 +2142,328 @@ var Call = class extends TypedTarget {
     this.emit("closed", { code, message });
   }
 };
+
+// src/direct.ts
+var LOOK = 40;
+var SILENCE = 1500;
+var PATIENCE = 1500;
+var GATHER = 100;
+var MOST = 64 << 10;
+var VOICE_RATE = 24e3;
+function directPath(options = {}) {
+  return (host) => new DirectPath({ ...options }, host);
+}
+var DirectPath = class {
+  constructor(options, host) {
+    this.options = options;
+    this.host = host;
+    this.stop = host.line?.on("call", ({ detail: { type, call, from } }) => {
+      if (call !== host.call) return;
+      const own = from?.user === host.line.user && from.device === host.line.device;
+      if (type === "call.accepted") void this.ready();
+      if ((type === "call.resumed" || type === "call.taken") && own) void this.ready(true);
+    });
+  }
+  options;
+  host;
+  /** Whether the direct path is what one hears and sees. */
+  playing = false;
+  /** The user at the other end, once it has said something. */
+  peer = "";
+  pc;
+  epoch = 0;
+  moved = false;
+  peerIsBack = false;
+  willing = false;
+  ended = false;
+  stop;
+  sections = [];
+  slots = /* @__PURE__ */ new Map();
+  early = [];
+  found = [];
+  gathering;
+  looking;
+  /** Steps are taken one after the other. */
+  work = Promise.resolve();
+  /** Says once that this device is willing; before the answer that is refused, and said again. */
+  async ready(anew = false) {
+    if (anew) this.willing = false;
+    if (this.willing || this.ended || !this.host.line) return;
+    this.willing = true;
+    await this.send("ready", 0).catch(() => this.willing = false);
+  }
+  /** The device leaves, which the other should not have to notice by silence. */
+  leave() {
+    if (this.willing) void this.send("unready", 0).catch(() => void 0);
+    this.willing = false;
+  }
+  /** The session is another one: nothing is left of the path. */
+  reset() {
+    this.willing = false;
+    this.close();
+  }
+  /** Ends for good. */
+  end() {
+    this.ended = true;
+    this.stop?.();
+    this.close();
+  }
+  /** The slot in which a source is to be seen while the path plays. */
+  slot(source, user) {
+    return this.playing && user === this.peer ? this.slots.get(source) : void 0;
+  }
+  /** Something of one's own was published, muted or ended. */
+  changed() {
+    if (this.pc) this.enqueue(() => this.put());
+  }
+  receive(event) {
+    const act = event.step === "start" ? () => this.begin(event) : () => this.step(event);
+    this.enqueue(act, event.epoch);
+  }
+  enqueue(act, epoch = this.epoch) {
+    this.work = this.work.then(act).catch(() => {
+      if (this.pc && this.epoch === epoch) this.fail();
+    });
+  }
+  async begin(event) {
+    this.close();
+    if (this.ended) return;
+    this.epoch = event.epoch;
+    const pc = new RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      iceServers: event.iceServers ?? [],
+      iceTransportPolicy: event.relay || this.options.relayOnly ? "relay" : "all"
+    });
+    this.pc = pc;
+    pc.onicecandidate = ({ candidate }) => candidate?.candidate && this.gather(candidate.toJSON());
+    pc.onconnectionstatechange = () => {
+      if (this.pc === pc && (pc.connectionState === "failed" || this.playing && pc.connectionState === "disconnected")) this.fail();
+    };
+    if (!event.offers) return;
+    for (const source of SOURCES) pc.addTransceiver(kindOf(source), { direction: "sendrecv" });
+    await this.take(pc.getTransceivers());
+    await pc.setLocalDescription();
+    await this.tell("offer", thrifty(pc.localDescription.sdp));
+  }
+  async step(event) {
+    const { pc } = this;
+    if (!pc || event.epoch !== this.epoch) return;
+    if (event.from) this.peer = event.from.user;
+    switch (event.step) {
+      case "offer":
+        await pc.setRemoteDescription({ type: "offer", sdp: await unpack(event.payload) });
+        await this.take(pc.getTransceivers());
+        await pc.setLocalDescription();
+        await this.tell("answer", thrifty(pc.localDescription.sdp));
+        return this.described();
+      case "answer":
+        await pc.setRemoteDescription({ type: "answer", sdp: await unpack(event.payload) });
+        return this.described();
+      case "candidate":
+        for (const candidate of await unpack(event.payload)) {
+          if (pc.remoteDescription) await pc.addIceCandidate(candidate);
+          else this.early.push(candidate);
+        }
+        return;
+      case "direct":
+        this.moved = true;
+        return this.host.pauseServer(true);
+      case "back":
+        this.peerIsBack = true;
+        return;
+      case "return":
+        return this.back();
+      case "sfu":
+        return this.close();
+    }
+  }
+  /** Takes the sections, one of each source in their order, and what is to be sent on them. */
+  async take(sections) {
+    this.sections = sections.slice(0, SOURCES.length);
+    this.sections.forEach((section, index) => {
+      section.direction = "sendrecv";
+      const stream = new MediaStream([section.receiver.track]);
+      const source = SOURCES[index];
+      this.slots.set(source, { slot: -1, video: kindOf(source) === "video", transceiver: section, stream });
+    });
+    await this.put();
+  }
+  /** Puts what is published onto the sections. */
+  async put() {
+    for (const [index, section] of this.sections.entries()) {
+      const source = SOURCES[index];
+      const local = this.host.tracks.get(source);
+      if (section.sender.track !== (local?.track ?? null)) await section.sender.replaceTrack(local?.track ?? null);
+      if (!local) continue;
+      const parameters = section.sender.getParameters();
+      const { width = 640, height = 360 } = local.track.getSettings();
+      for (const encoding of parameters.encodings) {
+        encoding.active = !isMuted(source, local, this.host.mode());
+        encoding.maxBitrate = kindOf(source) === "audio" ? VOICE_RATE : this.host.mode() === "low" ? 15e4 : rateFor(width, height);
+      }
+      await section.sender.setParameters(parameters);
+    }
+  }
+  /** Both sides are described: waits until media comes. */
+  async described() {
+    const pc = this.pc;
+    for (const candidate of this.early.splice(0)) await pc.addIceCandidate(candidate);
+    await this.put();
+    this.host.streams([...this.slots.values()].filter((slot) => !slot.video).map((slot) => slot.stream));
+    this.look(async () => {
+      if (pc.connectionState !== "connected" || !await this.flows(pc)) return false;
+      this.switchTo(true);
+      void this.say("proven");
+      this.watch(pc);
+      return true;
+    });
+  }
+  /** Says whether sound comes and is decoded, where some is to be expected. */
+  async flows(pc) {
+    if (!this.expectsSound()) return true;
+    const { packets, played } = await sound(pc);
+    return packets > 2 && played > 0;
+  }
+  /** Says whether the other one publishes sound that is not muted. */
+  expectsSound() {
+    const others = [...this.host.participants.values()].filter((one) => one.identity === this.peer);
+    return others.some((one) => [...one.tracks.values()].some((track) => !track.video && !track.muted));
+  }
+  /** While the path plays: notices that nothing comes any longer. */
+  watch(pc) {
+    const heard = () => Math.max(0, ...pc.getReceivers().flatMap((receiver) => receiver.getSynchronizationSources().map((source) => source.timestamp)));
+    let latest = heard();
+    let since = performance.now();
+    this.look(async () => {
+      if (!this.playing) return true;
+      const now = heard();
+      if (now !== latest || !this.expectsSound()) since = performance.now();
+      latest = now;
+      if (performance.now() - since < SILENCE) return false;
+      this.fail();
+      return true;
+    });
+  }
+  /** On the way back: sends by the server again, and plays it when both do and it is heard. */
+  async back() {
+    this.moved = false;
+    await this.host.pauseServer(false);
+    const heardByServer = async () => (await sound(this.host.serverPC())).packets;
+    const before = await heardByServer();
+    void this.say("back");
+    let until = 0;
+    this.look(async () => {
+      if (!this.peerIsBack) return false;
+      until ||= performance.now() + PATIENCE;
+      const heard = !this.expectsSound() || await heardByServer() > before + 2;
+      if (!heard && performance.now() < until) return false;
+      this.switchTo(false);
+      void this.say("returned");
+      return true;
+    });
+  }
+  /** Gives the direct path up: the server brings both back. */
+  fail() {
+    clearInterval(this.looking);
+    if (this.moved) void this.host.pauseServer(false).catch(() => void 0);
+    void this.say("failed");
+  }
+  /** Asks every so often until it is done; a newer question ends it. */
+  look(done) {
+    clearInterval(this.looking);
+    let asking = false;
+    const timer = setInterval(() => {
+      if (asking) return;
+      asking = true;
+      done().then(
+        (yes) => yes && clearInterval(timer),
+        () => void 0
+      ).finally(() => asking = false);
+    }, LOOK);
+    this.looking = timer;
+  }
+  switchTo(direct) {
+    if (this.playing === direct) return;
+    this.playing = direct;
+    this.host.play(direct);
+  }
+  /** Closes the connection; what is played is the server's. */
+  close() {
+    const { pc } = this;
+    clearInterval(this.looking);
+    clearTimeout(this.gathering);
+    this.switchTo(false);
+    if (this.moved) void this.host.pauseServer(false).catch(() => void 0);
+    this.moved = this.peerIsBack = false;
+    this.pc = void 0;
+    this.early = [];
+    this.found = [];
+    this.sections = [];
+    this.slots.clear();
+    if (!pc) return;
+    this.host.streams([]);
+    pc.onicecandidate = pc.onconnectionstatechange = null;
+    pc.close();
+  }
+  gather(candidate) {
+    this.found.push(candidate);
+    if (this.found.length > 1) return;
+    const { epoch } = this;
+    this.gathering = setTimeout(() => {
+      if (this.epoch === epoch) this.enqueue(() => this.tell("candidate", this.found.splice(0)));
+    }, GATHER);
+  }
+  async tell(step, value) {
+    const { epoch } = this;
+    const payload = await pack(value);
+    if (this.pc && this.epoch === epoch) await this.send(step, epoch, payload).catch(() => void 0);
+  }
+  /** Says a step whose refusal means that the server has moved on. */
+  say(step) {
+    return this.send(step, this.epoch).catch(() => void 0);
+  }
+  send(step, epoch, payload) {
+    return this.host.request({ type: "direct", call: this.host.call, step, epoch, payload });
+  }
+};
+function kindOf(source) {
+  return source === "microphone" || source === "screen_audio" ? "audio" : "video";
+}
+async function sound(pc) {
+  let packets = 0;
+  let played = 0;
+  for (const report of (await pc?.getStats())?.values() ?? []) {
+    if (report.type !== "inbound-rtp" || report.kind !== "audio") continue;
+    packets += report.packetsReceived;
+    played += report.jitterBufferEmittedCount;
+  }
+  return { packets, played };
+}
+function thrifty(sdp) {
+  return sdp.replace(/useinbandfec=1/g, "useinbandfec=1;usedtx=1");
+}
+async function pack(value) {
+  const stream = new Blob([JSON.stringify(value)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+async function unpack(payload = "") {
+  const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  const chunks = [];
+  let size = 0;
+  for (; ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > MOST) {
+      await reader.cancel();
+      throw new Error("the other side's description is too large");
+    }
+    chunks.push(value);
+  }
+  return JSON.parse(await new Blob(chunks).text());
+}
 
 // src/ring.ts
 async function dial(options) {
@@ -2312,5 +2706,6 @@ export {
   captureMicrophone,
   captureScreen,
   connect,
-  dial
+  dial,
+  directPath
 };

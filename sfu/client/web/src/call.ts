@@ -4,6 +4,7 @@
  */
 import { AudioOutput } from "./audio";
 import { Backoff, pause } from "./backoff";
+import type { DirectHost, DirectPath } from "./direct";
 import { Elements } from "./elements";
 import { asCallError, CallError, mayRetry } from "./errors";
 import { TypedTarget } from "./events";
@@ -32,6 +33,8 @@ export interface CallEvents extends RosterEvents {
   /** Something of one's own was published, muted or ended. */
   localchanged: { source: Source; track?: LocalTrack };
   statistics: Statistics;
+  /** What is heard and seen comes directly from the other device now, or by the server. */
+  path: { path: "sfu" | "direct" };
   /** The browser plays no sound before a click: call startAudio from one. */
   audioblocked: undefined;
 }
@@ -62,6 +65,7 @@ export class Call extends TypedTarget<CallEvents> {
   /** How many bytes may be received; undefined for no bound. */
   dataBudget?: DataBudgetInfo;
 
+  private readonly direct?: DirectPath;
   private session?: Session;
   private current: CallState = "connecting";
   private readonly roster = new Roster();
@@ -83,7 +87,8 @@ export class Call extends TypedTarget<CallEvents> {
     this.dataBudget = options.dataBudget;
     this.audio = new AudioOutput(() => this.emit("audioblocked", undefined));
     this.elements = new Elements(
-      (slot) => (slot === undefined ? undefined : this.session?.media.slots.get(slot)),
+      ({ source, slot, participant }) =>
+        this.direct?.slot(source, participant.identity) ?? (slot === undefined ? undefined : this.session?.media.slots.get(slot)),
       (slot) => this.roster.assignments.get(slot)?.source,
       (tracks) => void this.tell({ type: "view", tracks }),
       options.pauseWhenHidden ?? true,
@@ -91,8 +96,12 @@ export class Call extends TypedTarget<CallEvents> {
     this.publications = new Publications(
       () => this.session,
       () => this.dataMode,
-      (source, track) => this.emit("localchanged", { source, track }),
+      (source, track) => {
+        this.direct?.changed();
+        this.emit("localchanged", { source, track });
+      },
     );
+    this.direct = options.direct?.(this.directHost());
     for (const [source, given] of Object.entries(options.publish ?? {})) {
       if (!given) continue;
       const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
@@ -172,6 +181,7 @@ export class Call extends TypedTarget<CallEvents> {
     if (mode === this.dataMode) return;
     this.dataMode = mode;
     this.tell({ type: "data_mode", mode });
+    this.direct?.changed();
     await this.publications.modeChanged();
   }
 
@@ -214,6 +224,15 @@ export class Call extends TypedTarget<CallEvents> {
     return this.audio.use(deviceId);
   }
 
+  /** How media go: by the server, or directly to the other device. */
+  get path(): "sfu" | "direct" {
+    return this.direct?.playing ? "direct" : "sfu";
+  }
+  /** The connection to the other device, while there is one; for statistics and tests. */
+  get directPC(): RTCPeerConnection | undefined {
+    return this.direct?.pc;
+  }
+
   /** Renews ICE, as after a network change. */
   async restartICE(): Promise<void> {
     await this.session?.restart();
@@ -227,6 +246,7 @@ export class Call extends TypedTarget<CallEvents> {
   /** Leaves the room. */
   async leave(): Promise<void> {
     if (this.current === "closed") return;
+    this.direct?.leave();
     const session = this.session;
     this.session = undefined;
     const left = session?.leave();
@@ -283,6 +303,7 @@ export class Call extends TypedTarget<CallEvents> {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
+    void this.direct?.ready();
   }
 
   /** A session counts from its beginning: what earlier ones received is taken off. */
@@ -315,10 +336,30 @@ export class Call extends TypedTarget<CallEvents> {
     this.elements.resend();
   }
 
+  private directHost(): DirectHost {
+    return {
+      call: this.room,
+      line: this.options.line,
+      mode: () => this.dataMode,
+      tracks: this.publications.tracks,
+      participants: this.participants,
+      request: (command) => this.publications.command(command),
+      serverPC: () => this.pc,
+      pauseServer: (paused) => this.publications.pause(paused),
+      streams: (streams) => this.audio.beside(streams),
+      play: (direct) => {
+        this.audio.hear(direct);
+        this.elements.refreshAll();
+        this.emit("path", { path: direct ? "direct" : "sfu" });
+      },
+    };
+  }
+
   private async rejoin(cause: CallError): Promise<void> {
     const session = this.session;
     this.session = undefined;
     if (!session || this.ended) return;
+    this.direct?.reset();
     void session.leave();
     this.meter.carry();
     this.emit("statistics", this.meter.latest);
@@ -346,6 +387,10 @@ export class Call extends TypedTarget<CallEvents> {
     if (event.type === "closed") {
       if (event.rejoin) void this.rejoin(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
+      return;
+    }
+    if (event.type === "direct") {
+      if (event.call === this.room) this.direct?.receive(event);
       return;
     }
     if (event.type === "encode") {
@@ -401,6 +446,7 @@ export class Call extends TypedTarget<CallEvents> {
     clearInterval(this.timer);
     globalThis.removeEventListener("online", this.onOnline);
     globalThis.removeEventListener("pagehide", this.onHide);
+    this.direct?.end();
     this.session?.close();
     this.session = undefined;
     this.elements.close();

@@ -34,7 +34,7 @@ export class Elements {
   private readonly onVisibility = () => this.schedule();
 
   constructor(
-    private readonly slotOf: (slot: number | undefined) => Slot | undefined,
+    private readonly slotOf: (track: RemoteTrack) => Slot | undefined,
     private readonly expected: (slot: number) => number | undefined,
     private readonly sendView: (tracks: TrackViewInfo[]) => void,
     private readonly pauseHidden: boolean,
@@ -89,13 +89,18 @@ export class Elements {
 
   /** Gives the elements of a track the stream of the slot it now has. */
   refresh(track: RemoteTrack): void {
-    const stream = this.slotOf(track.slot)?.stream ?? null;
+    const stream = this.slotOf(track)?.stream ?? null;
     for (const attachment of this.attachments.values()) {
       if (attachment.track !== track || attachment.element.srcObject === stream) continue;
       attachment.element.srcObject = stream;
       delete attachment.element.dataset.stale;
       if (stream) attachment.element.play().catch(() => undefined); // Muted video may always play; a removed element rejects.
     }
+  }
+
+  /** Gives every element the stream that it is to show now. */
+  refreshAll(): void {
+    for (const { track } of [...this.attachments.values()]) this.refresh(track);
   }
 
   /** Tracks that matter more than others whatever their size. */
@@ -183,7 +188,7 @@ export class Elements {
   /** A hidden picture is judged again soon, even if no further frame comes. */
   private judge(attachment: Attachment): void {
     const { element, track } = attachment;
-    const slot = this.slotOf(track.slot);
+    const slot = this.slotOf(track);
     const expected = slot && this.expected(slot.slot);
     const stale = slot !== undefined && expected !== undefined && namesAnother(slot.transceiver.receiver, expected);
     if (!stale) {

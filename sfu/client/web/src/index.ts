@@ -15,6 +15,8 @@ export type { CaptureOptions } from "./capture";
 export { CallError } from "./errors";
 export { TypedTarget } from "./events";
 export type { Listener } from "./events";
+export { directPath } from "./direct";
+export type { MakeDirect } from "./direct";
 export { LocalTrack } from "./local";
 export type { RTCOptions, Slot } from "./media";
 export type { ConnectOptions } from "./options";

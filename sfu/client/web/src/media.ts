@@ -48,6 +48,9 @@ export class Media {
   /** The slots by number; filled by accept. */
   readonly slots = new Map<number, Slot>();
 
+  /** Nothing is sent, whatever is published: it goes another way. encode puts it into force. */
+  paused = false;
+
   private readonly sections = new Map<Source, RTCRtpTransceiver>();
   private pending?: RTCSessionDescriptionInit;
   /** What the server asked for of what is on the sections now. */
@@ -221,6 +224,7 @@ export class Media {
       obey(parameters.encodings, this.orders.get(source)?.layers ?? []);
       keepSize(parameters);
     }
+    if (this.paused) for (const encoding of parameters.encodings) encoding.active = false;
     if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause(sender);
     Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
     await sender.setParameters(parameters);

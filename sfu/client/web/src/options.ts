@@ -1,6 +1,7 @@
 /**
  * What may be told to connect, and what is assumed otherwise.
  */
+import type { MakeDirect } from "./direct";
 import type { RTCOptions } from "./media";
 import type { Line } from "./ring";
 import type { DataBudgetInfo, DataMode, Source } from "./protocol";
@@ -35,6 +36,12 @@ export interface ConnectOptions {
   /** Milliseconds between statistics events; 1000 by default, 0 for none. */
   statisticsInterval?: number;
   rtc?: RTCOptions;
+  /**
+   * Sends directly to the other device of a call of two where server and other
+   * device are willing: directPath(). Each learns the other's IP address, unless
+   * it is directPath({ relayOnly: true }). Only over a line.
+   */
+  direct?: MakeDirect;
   /** @internal Joins over a line; see Line.join. */
   line?: Line;
   /** Aborts joining. */

@@ -217,6 +217,7 @@ export type Command =
   | { type: "data_mode"; mode: DataMode; budget?: DataBudgetInfo }
   | { type: "ack"; slot: number; source: number }
   | { type: "ping" }
+  | DirectCommand
   | { type: "leave"; all?: true; room?: string };
 
 /** Replies: each carries the command's id in `re`. */
@@ -292,6 +293,29 @@ export interface ErrorReply {
   message: string;
 }
 
+/** What a device says of a direct path; see docs/protocol.md. */
+export interface DirectCommand {
+  type: "direct";
+  call: string;
+  step: string;
+  epoch: number;
+  payload?: string;
+}
+
+/** A step on the way to a direct path and back; see docs/protocol.md. */
+export interface DirectEvent {
+  type: "direct";
+  call: string;
+  step: "start" | "offer" | "answer" | "candidate" | "direct" | "return" | "back" | "sfu";
+  epoch: number;
+  from?: DeviceInfo;
+  offers?: boolean;
+  relay?: boolean;
+  iceServers?: ICEServerInfo[];
+  reason?: string;
+  payload?: string;
+}
+
 /** Events: numbered by `seq`, 1 upwards without gaps within a session. */
 export type ServerEvent =
   | { type: "participant_joined"; participant: ParticipantInfo }
@@ -304,5 +328,6 @@ export type ServerEvent =
   | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
   | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
   | ({ type: "encode" } & EncodeInfo)
+  | DirectEvent
   | { type: "left"; room: string; code: string; message: string; rejoin: boolean }
   | { type: "closed"; code: string; message: string; rejoin: boolean };

@@ -82,6 +82,14 @@ export class Publications {
     });
   }
 
+  /** Sends nothing by the session's connection, or again; the server is not told. */
+  async pause(paused: boolean): Promise<void> {
+    await this.enqueue(async (session) => {
+      session.media.paused = paused;
+      for (const local of this.tracks.values()) await session.media.encode(local.source, local, this.mode());
+    });
+  }
+
   /** What a join that begins now tells. */
   snapshot(): Told {
     return new Map([...this.tracks].map(([source, local]) => [source, { local, muted: local.muted }]));
