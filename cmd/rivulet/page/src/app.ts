@@ -9,12 +9,15 @@ import { h } from "./dom";
 import { ended } from "./ended";
 import { type Link, readLink, tabIdentity } from "./link";
 import { type Entry, Lobby } from "./lobby";
+import { Phone } from "./phone";
 import { language, text } from "./text";
 
 /** What automation may look at. */
 interface Handle {
   /** Where the page is. */
-  view: "lobby" | "joining" | "call" | "ended";
+  view: "lobby" | "joining" | "call" | "ended" | "phone";
+  /** Rings and is rung, where the address says so. */
+  phone?: Phone;
   /** The call, once joined; stays after it ended. */
   call?: Call;
   /** Why joining or the call ended. */
@@ -152,9 +155,53 @@ function tokenHash(): string {
   return link.token && !location.search.includes("token=") ? `#token=${encodeURIComponent(link.token)}` : "";
 }
 
+/** Rings and is rung, instead of joining rooms by name. */
+async function phone(): Promise<void> {
+  let view: CallView | undefined;
+  const phone = new Phone({
+    token: link.token || undefined,
+    user: link.user || undefined,
+    device: link.device || identity,
+    join: (line, id) =>
+      line.join(id, { dataMode: link.dataMode, rtc: link.rtc, slots: link.slots, client: "page/0.1", pauseWhenHidden: link.pauseWhenHidden }),
+    publish: async (call) => {
+      await devices.start(link.audio, link.video);
+      if (call.state === "closed") return devices.stopAll();
+      const { microphone, camera } = devices.open;
+      if (microphone) await call.publish("microphone", microphone);
+      if (camera) await call.publish("camera", camera);
+    },
+    enter: (call, title, hangUp) => {
+      handle.call = call;
+      handle.view = "call";
+      view = new CallView(call, devices, { title, hangUp });
+      show(view.element, `${title} · ${text.product}`);
+      void stayAwake();
+    },
+    show: (element) => {
+      if (handle.view === "call") devices.stopAll();
+      view?.close();
+      view = undefined;
+      void wakeLock?.release();
+      wakeLock = undefined;
+      handle.view = "phone";
+      show(element, text.product);
+    },
+  });
+  handle.phone = phone;
+  try {
+    await phone.start();
+  } catch (error) {
+    const { code, message } = error instanceof CallError ? error : new CallError("other", String(error));
+    handle.error = { code, message };
+    show(ended({ code, message }, () => location.reload(), () => location.assign("/")), text.product);
+  }
+}
+
 async function start(): Promise<void> {
   document.documentElement.lang = language;
   document.addEventListener("visibilitychange", () => void stayAwake());
+  if (link.phone && !link.room) return phone();
   if (!link.auto || !link.room) return lobby();
   waiting();
   await devices.start(link.audio, link.video);

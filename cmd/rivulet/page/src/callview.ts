@@ -43,6 +43,8 @@ export class CallView {
   constructor(
     private readonly call: Call,
     private readonly devices: Devices,
+    /** Of a call that rang: who it is with, and what leaving does. */
+    private readonly rung?: { title: string; hangUp(): void },
   ) {
     this.counterButton = h("button", { type: "button", class: "chip counter" }, icon("data"), this.counter);
     this.sound = h("button", { type: "button", class: "sound", hidden: true, text: text.playSound });
@@ -52,7 +54,7 @@ export class CallView {
       camera: () => void this.toggleCamera(),
       screen: () => void this.toggleScreen(),
       settings: () => this.settings.open(),
-      leave: () => void call.leave(),
+      leave: () => (rung ? rung.hangUp() : void call.leave()),
     });
     this.settings = new Settings(
       call,
@@ -86,7 +88,7 @@ export class CallView {
       "header",
       { class: "bar" },
       mark(),
-      h("h1", { class: "room", text: this.call.room }),
+      h("h1", { class: "room", text: this.rung?.title ?? this.call.room }),
       this.copyButton("chip"),
       h("span", { class: "grow" }),
       this.quality,
@@ -257,6 +259,7 @@ export class CallView {
 
   private copyButton(style: string): HTMLButtonElement {
     const button = h("button", { type: "button", class: style }, icon("link"), h("span", { text: text.copyLink }));
+    button.hidden = this.rung !== undefined; // Nobody gets in by a link.
     button.setAttribute("aria-label", text.copyLink);
     button.addEventListener("click", () => {
       const link = roomLink(this.call.room);

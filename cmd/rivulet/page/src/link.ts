@@ -8,6 +8,10 @@ export interface Link {
   room: string;
   name: string;
   token: string;
+  /** Ring and be rung: as whom (of a server without tokens), and as which device. */
+  phone: boolean;
+  user: string;
+  device: string;
   /** Join without the start form. */
   auto: boolean;
   audio: boolean;
@@ -42,10 +46,14 @@ export function readLink(url: URL): Link {
   if (scalability) rtc.scalabilityMode = scalability;
   const mode = query.get("mode");
   const slots = Number(query.get("slots"));
+  const token = query.get("token") ?? "";
   return {
     room: decode(path) ?? query.get("room") ?? "",
     name: query.get("name") ?? "",
-    token: query.get("token") ?? "",
+    token,
+    phone: query.has("user") || allowsCalls(token),
+    user: query.get("user") ?? "",
+    device: query.get("device") ?? "",
     auto: query.get("auto") === "1",
     audio: query.get("audio") !== "0",
     video: query.get("video") !== "0",
@@ -56,6 +64,16 @@ export function readLink(url: URL): Link {
     slots: slots >= 1 && slots <= 25 ? { video: slots } : {},
     pauseWhenHidden: query.get("hidden") !== "receive",
   };
+}
+
+/** Says whether a token is for ringing (docs/protocol.md, Tokens); the server judges it. */
+function allowsCalls(token: string): boolean {
+  try {
+    const claims = JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")));
+    return claims.rivulet?.calls === true;
+  } catch {
+    return false;
+  }
 }
 
 /** The address to give to others: without one's own name and token. */

@@ -151,6 +151,30 @@ const english = {
   noSlot: "no room for this picture now",
   pausedOther: "Paused",
 
+  /** Ringing and being rung. */
+  rings: {
+    you: (user: string) => `You are ${user}`,
+    whom: "Whom to call?",
+    call: "Call",
+    calling: (peer: string) => `Calling ${peer}…`,
+    ringingOn: (peer: string, devices: number) => `Ringing ${peer}${devices > 1 ? ` on ${devices} devices` : ""}…`,
+    cancel: "Cancel",
+    calls: (peer: string) => `${peer || "Somebody"} is calling`,
+    accept: "Accept",
+    decline: "Decline",
+    missed: (peer: string) => `Missed call from ${peer}`,
+    ended: "The call has ended",
+    elsewhere: {
+      accepted: "Answered on another device",
+      declined: "Declined on another device",
+      busy: "You are busy on another device",
+    } as Record<string, string>,
+    outcome: (reason: string, peer: string, answered: boolean) =>
+      answered
+        ? "The call has ended"
+        : ({ declined: `${peer} declined`, busy: `${peer} is busy`, missed: `${peer} does not answer` }[reason] ?? "The call has ended"),
+  },
+
   left: "You left the call",
   leftHint: "You can come back with the same link.",
   ended: "The call has ended for you",
