@@ -213,6 +213,7 @@ func TestPagesTalkOverGPRS(t *testing.T) {
 	t.Logf("up %.1f kbit/s with a queue of %.0f ms, down %.1f with %.0f, mode %s; counted %.0f and %.0f bytes, crossed %d and %d",
 		report.Up.RateKbps, report.Up.QueueP95, report.Down.RateKbps, report.Down.QueueP95, mode,
 		counted[0], counted[1], report.Up.OfferedBytes, report.Down.Bytes)
+	t.Logf("up %v, down %v", report.Up.Kinds, report.Down.Kinds)
 	for i, name := range []string{"ann", "bob"} {
 		hole := (after[i].Concealed - before[i].Concealed) / (after[i].Samples - before[i].Samples)
 		t.Logf("%s: %.2f %% of the sound concealed", name, 100*hole)

@@ -54,6 +54,9 @@ type Way struct {
 	Dropped map[string]uint64 `json:"dropped"`
 	Marked  uint64            `json:"marked,omitzero"`
 	Copied  uint64            `json:"duplicated,omitzero"`
+	// Kinds is what was offered by kind ("STUN request", "RTP 111", "RTCP 205"),
+	// in udp mode.
+	Kinds map[string]Kind `json:"kinds,omitempty"`
 	// Failed is what the emulator itself could not carry.
 	Failed uint64 `json:"failed,omitzero"`
 }
@@ -107,7 +110,7 @@ func (m *meter) report(over time.Duration) Way {
 		QueueP50:    ms(m.waited.at(50)), QueueP95: ms(m.waited.at(95)),
 		Offered: m.offered.Packets, Delivered: m.delivered.Packets,
 		OfferedBytes: uint64(m.offered.Bytes), Bytes: uint64(m.delivered.Bytes),
-		Dropped: map[string]uint64{}, Marked: m.marked, Copied: m.copied, Failed: m.lost(),
+		Kinds: m.kinds.report(), Dropped: map[string]uint64{}, Marked: m.marked, Copied: m.copied, Failed: m.lost(),
 	}
 	for reason, c := range m.dropped {
 		if c.Packets > 0 {
@@ -115,6 +118,16 @@ func (m *meter) report(over time.Duration) Way {
 		}
 	}
 	return w
+}
+
+// kinds lists what was offered by kind, with its share of the bytes.
+func (w Way) kinds() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(w.Kinds)) {
+		k := w.Kinds[name]
+		parts = append(parts, fmt.Sprintf("%s %d (%.0f %%)", name, k.Packets, 100*float64(k.Bytes)/float64(w.OfferedBytes)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // judge sets Valid, and Invalid where it is not.
@@ -170,6 +183,9 @@ func (r Report) WriteTable(w io.Writer) error {
 			parts = []string{"nothing dropped"}
 		}
 		fmt.Fprintf(&text, "%-5v %s\n", Direction(d), strings.Join(parts, ", "))
+		if kinds := way.kinds(); kinds != "" {
+			fmt.Fprintf(&text, "%-5s %s\n", "", kinds)
+		}
 	}
 	fmt.Fprintf(&text, "late  p50 %.2f, p99 %.2f, max %.2f ms of %d packets; wake-ups p99 %.2f ms, %s scheduling\n",
 		r.Lateness.P50, r.Lateness.P99, r.Lateness.Max, r.Lateness.Count, r.Wake.P99, r.Scheduling)

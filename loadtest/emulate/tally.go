@@ -56,6 +56,7 @@ type meter struct {
 	refused   uint64 // no room in memory, or no room for another client
 	missed    uint64 // the system lost them before they were read
 	waited    spread
+	kinds     kinds // udp: of what was offered
 
 	second units.Size // delivered since the last report of progress
 	busy   window

@@ -136,6 +136,7 @@ func (u *UDP) read(c *carrier) {
 			}
 		}
 		p.seen = d.at
+		c.meters[Up].kinds.add(u.buffer[:d.size], u.extra+units.Size(d.size))
 		c.offer(d.at, p.links[Up], Up, u.buffer[:d.size], u.extra+units.Size(d.size), false, p)
 	}
 }
@@ -246,6 +247,7 @@ func (p *peer) read(c *carrier) {
 			return
 		}
 		c.meters[Down].missed += uint64(d.lost)
+		c.meters[Down].kinds.add(u.buffer[:d.size], u.extra+units.Size(d.size))
 		c.offer(d.at, p.links[Down], Down, u.buffer[:d.size], u.extra+units.Size(d.size), false, &p.answers)
 	}
 }
