@@ -15,7 +15,7 @@ REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .X
 RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
 
 .NOTPARALLEL:
-.PHONY: run build test test-pure test-real test-long test-open check bench lab docs help
+.PHONY: run build test test-pure test-real test-long check bench lab docs help
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
@@ -39,9 +39,6 @@ test-real: ## phase 2: real sockets and a real browser, one package after the ot
 test-long: ## fuzz every parser for a minute each, and race everything
 	$(GO) test $(TAGS) -race ./...
 	scripts/fuzz.sh 60s
-
-test-open: ## run what is known not to hold yet, in a real browser
-	RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 RIVULET_TEST_OPEN=1 $(GO) test $(TAGS) -count=1 -v ./internal/e2e -run 'TestPagesTalkOverGPRS'
 
 check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/loadtest/emulate"
 	"github.com/rivulet-rtc/rivulet/loadtest/profile"
 	"github.com/rivulet-rtc/rivulet/sfu"
@@ -217,19 +216,22 @@ func TestPagesTalkOverGPRS(t *testing.T) {
 	for i, name := range []string{"ann", "bob"} {
 		hole := (after[i].Concealed - before[i].Concealed) / (after[i].Samples - before[i].Samples)
 		t.Logf("%s: %.2f %% of the sound concealed", name, 100*hole)
-		if hole > 0.03 {
+		if hole > 0.01 {
 			t.Errorf("%s: %.1f %% of the sound was concealed", name, 100*hole)
 		}
 	}
 	if report.Down.QueueP95 > 1000 || len(report.Down.Dropped) > 0 {
 		t.Errorf("the link drowned: %+v", report.Down)
 	}
-	t.Run("counter", func(t *testing.T) {
-		testenv.Open(t, "the page counts 2.3 to 2.5 % more going up than crosses the link; coming down it is exact")
-		if d := counted[0]/float64(report.Up.OfferedBytes) - 1; d < -0.02 || d > 0.02 {
-			t.Errorf("the page counts %.0f bytes of %d, %.1f %% off", counted[0], report.Up.OfferedBytes, 100*d)
-		}
-	})
+	if report.Up.QueueP95 > 1000 || len(report.Up.Dropped) > 0 {
+		t.Errorf("the way up drowned: %+v", report.Up)
+	}
+	if n := report.Up.Kinds["RTCP 201"].Packets; n > 60 {
+		t.Errorf("%d receiver reports went up: the browser reports on streams that do not come", n)
+	}
+	if d := counted[0]/float64(report.Up.OfferedBytes) - 1; d < -0.02 || d > 0.02 {
+		t.Errorf("the page counts %.0f bytes of %d, %.1f %% off", counted[0], report.Up.OfferedBytes, 100*d)
+	}
 	if d := counted[1]/float64(report.Down.Bytes) - 1; d < -0.02 || d > 0.02 {
 		t.Errorf("the page counts %.0f bytes of %d, %.1f %% off", counted[1], report.Down.Bytes, 100*d)
 	}

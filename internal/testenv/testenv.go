@@ -18,8 +18,6 @@ const (
 	SocketsVariable = "RIVULET_TEST_SOCKETS"
 	// BrowserVariable allows a real headless Chromium.
 	BrowserVariable = "RIVULET_TEST_BROWSER"
-	// OpenVariable runs what is known to fail: `make test-open`.
-	OpenVariable = "RIVULET_TEST_OPEN"
 )
 
 // chromiumNames are the names under which distributions install the browser.
@@ -42,15 +40,6 @@ func Python(t testing.TB) string {
 		t.Fatal("no python3 was found: install the distribution's package, or run `make test`, which does")
 	}
 	return path
-}
-
-// Open skips t, aloud, since what it demands does not hold yet, and why says what
-// is known of that. `make test-open` runs it.
-func Open(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv(OpenVariable) != "1" {
-		t.Skipf("does not hold yet (make test-open): %s", why)
-	}
 }
 
 // Browser skips t, aloud, unless a real browser is allowed, and answers the

@@ -660,6 +660,9 @@ function pauseLayers(sdp, mid, paused) {
     });
   });
 }
+function withoutPictures(sdp) {
+  return eachSection(sdp, (lines) => lines[0].startsWith("m=video") ? lines.filter((line) => !line.startsWith("a=ssrc")) : lines);
+}
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
   return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
@@ -718,6 +721,8 @@ var Media = class {
   /** The server's latest answer, as it came, and what is asked of sound since. */
   answer;
   voices = /* @__PURE__ */ new Map();
+  /** Somebody shows a picture, or has; until then streams of pictures are not listened for. */
+  pictures = false;
   /** One negotiation at a time. */
   negotiating = Promise.resolve();
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
@@ -762,12 +767,18 @@ var Media = class {
       throw error;
     }
   }
+  /** Listens for pictures from now on: somebody shows one. */
+  expectPictures() {
+    if (this.pictures) return;
+    this.pictures = true;
+    this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => void 0);
+  }
   /**
    * Puts what is asked of sound into an answer, and which layers of pictures are
    * off: what is ordered of them comes by other means and must outlast it.
    */
   edited(answer) {
-    let sdp = answer;
+    let sdp = this.pictures ? answer : withoutPictures(answer);
     for (const { mid, sender } of this.sections.values()) {
       const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => rid && active === false ? [rid] : []);
       if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);
@@ -1471,7 +1482,10 @@ var Session = class {
     const { counters } = settings;
     this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
     const told = {
-      event: (event) => handlers.event(event),
+      event: (event) => {
+        if (brings(event)) this.media.expectPictures();
+        handlers.event(event);
+      },
       lost: () => handlers.changed(),
       resumed: () => {
         counters.resumes++;
@@ -1525,6 +1539,7 @@ var Session = class {
       const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
+      if (reply.participants?.some(({ tracks }) => tracks?.some(isPicture))) this.media.expectPictures();
       const pc = this.media.pc;
       pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
       await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
@@ -1604,10 +1619,17 @@ var Session = class {
     this.handlers.gone(error);
   }
 };
+function isPicture({ source }) {
+  return source === "camera" || source === "screen";
+}
+function brings(event) {
+  if (event.type === "track_published") return isPicture(event.track);
+  return event.type === "participant_joined" && event.participant.tracks?.some(isPicture) === true;
+}
 
 // src/statistics.ts
 var HEADERS = { udp4: 28, udp6: 48, tcp4: 42, tcp6: 62 };
-var CHECK = { request: 108, answer: 64 };
+var CHECK = { request: 111, answer: 64 };
 var Meter = class {
   latest = empty();
   carried = { sent: 0, received: 0 };
@@ -1667,8 +1689,7 @@ var Meter = class {
       for (const tried of entries.values()) {
         if (tried.type !== "candidate-pair") continue;
         if (!number(tried.responsesReceived) && !number(tried.requestsReceived)) continue;
-        const asked = number(tried.requestsSent) + number(tried.consentRequestsSent);
-        totals.sent += asked * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
+        totals.sent += number(tried.requestsSent) * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
         totals.received += number(tried.requestsReceived) * (CHECK.request + header);
         totals.received += number(tried.responsesReceived) * (CHECK.answer + header);
       }

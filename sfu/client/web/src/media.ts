@@ -9,7 +9,7 @@ import { CallError } from "./errors";
 import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers } from "./sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
 export interface RTCOptions {
@@ -58,6 +58,8 @@ export class Media {
   /** The server's latest answer, as it came, and what is asked of sound since. */
   private answer?: string;
   private readonly voices = new Map<Source, EncodeAudioInfo>();
+  /** Somebody shows a picture, or has; until then streams of pictures are not listened for. */
+  private pictures = false;
   /** One negotiation at a time. */
   private negotiating: Promise<void> = Promise.resolve();
 
@@ -139,12 +141,19 @@ export class Media {
     }
   }
 
+  /** Listens for pictures from now on: somebody shows one. */
+  expectPictures(): void {
+    if (this.pictures) return;
+    this.pictures = true;
+    this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => undefined);
+  }
+
   /**
    * Puts what is asked of sound into an answer, and which layers of pictures are
    * off: what is ordered of them comes by other means and must outlast it.
    */
   private edited(answer: string): string {
-    let sdp = answer;
+    let sdp = this.pictures ? answer : withoutPictures(answer);
     for (const { mid, sender } of this.sections.values()) {
       const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => (rid && active === false ? [rid] : []));
       if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);

@@ -6,7 +6,7 @@
  */
 import { asCallError, CallError } from "./errors";
 import { Media, type RTCOptions, type Sending } from "./media";
-import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
+import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source, TrackInfo } from "./protocol";
 import type { Line } from "./ring";
 import { type Channel, Signalling, type SignallingHandlers } from "./signalling";
 
@@ -69,7 +69,10 @@ export class Session {
     const { counters } = settings;
     this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
     const told: SignallingHandlers = {
-      event: (event) => handlers.event(event),
+      event: (event) => {
+        if (brings(event)) this.media.expectPictures();
+        handlers.event(event);
+      },
       lost: () => handlers.changed(),
       resumed: () => {
         counters.resumes++;
@@ -120,6 +123,7 @@ export class Session {
       const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
+      if (reply.participants?.some(({ tracks }) => tracks?.some(isPicture))) this.media.expectPictures();
       const pc = this.media.pc;
       pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
       await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
@@ -207,4 +211,14 @@ export class Session {
     this.ended = true;
     this.handlers.gone(error);
   }
+}
+
+function isPicture({ source }: TrackInfo): boolean {
+  return source === "camera" || source === "screen";
+}
+
+/** Says whether an event brings pictures. */
+function brings(event: ServerEvent): boolean {
+  if (event.type === "track_published") return isPicture(event.track);
+  return event.type === "participant_joined" && event.participant.tracks?.some(isPicture) === true;
 }

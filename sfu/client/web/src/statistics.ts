@@ -67,7 +67,7 @@ const HEADERS = { udp4: 28, udp6: 48, tcp4: 42, tcp6: 62 };
  * sends them (RFC 8445 §7.1, RFC 8489): name, priority, role, network info,
  * integrity and fingerprint; the answer has the address, integrity, fingerprint.
  */
-const CHECK = { request: 108, answer: 64 };
+const CHECK = { request: 111, answer: 64 };
 
 interface Totals {
   sent: number;
@@ -141,8 +141,8 @@ export class Meter {
         // Checks that nobody ever answered may not even have left this machine:
         // the browser tries each of its interfaces with each address.
         if (!number(tried.responsesReceived) && !number(tried.requestsReceived)) continue;
-        const asked = number(tried.requestsSent) + number(tried.consentRequestsSent);
-        totals.sent += asked * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
+        // Those that keep consent fresh are among them.
+        totals.sent += number(tried.requestsSent) * (CHECK.request + header) + number(tried.responsesSent) * (CHECK.answer + header);
         totals.received += number(tried.requestsReceived) * (CHECK.request + header);
         totals.received += number(tried.responsesReceived) * (CHECK.answer + header);
       }

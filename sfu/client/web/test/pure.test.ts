@@ -6,7 +6,7 @@ import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers"
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers } from "../src/sdp";
+import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "../src/sdp";
 import { equal, ok, test } from "./harness";
 
 export { run } from "./harness";
@@ -292,4 +292,11 @@ test("messages come back from their compressed form", () => {
   const short = encode(text);
   ok(short.length <= 60, `a change of speakers is ${short.length} bytes`);
   equal(decode(short.slice().buffer), text);
+});
+
+test("streams of pictures are left out of an answer, those of sound are not", () => {
+  const ssrc = "a=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\na=ssrc:2 cname:x\r\n";
+  const section = (kind: string, streams: string) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n${streams}a=sendonly\r\n`;
+  const answer = (pictures: string) => `v=0\r\n${section("audio", ssrc)}${section("video", pictures)}${section("audio", ssrc)}`;
+  equal(withoutPictures(answer(ssrc)), answer(""));
 });
