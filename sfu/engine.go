@@ -27,6 +27,7 @@ type Engine struct {
 	mixes  bool // this program has a codec
 	joins  *joinLimiter
 	counts engineCounters
+	scores scores
 
 	draining atomic.Bool
 	running  sync.WaitGroup
@@ -296,6 +297,7 @@ func (e *Engine) room(key roomKey) (*room, error) {
 
 // forget removes an empty room, so that the next join makes a new one.
 func (e *Engine) forget(r *room) {
+	e.scores.drop(r)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if key := (roomKey{r.tenant, r.name}); e.rooms[key] == r {

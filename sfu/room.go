@@ -121,6 +121,7 @@ func (r *room) tick(now time.Time) {
 	if !r.qualityAt.After(now) {
 		r.qualityAt = now.Add(qualityEvery)
 		r.judgeQuality(now)
+		r.scoreVoices(now)
 	}
 }
 

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type Stats struct {
 	Refused         map[signal.Code]uint64
 	Draining        bool
 	Media           peer.Stats
+	Voices          VoiceScores
 }
 
 // Stats answers the totals.
@@ -53,7 +55,7 @@ func (e *Engine) Stats() Stats {
 	e.mu.Unlock()
 	return Stats{
 		Rooms: rooms, Sessions: sessions, Joins: e.counts.joins.Load(), Refused: e.counts.refused.all(),
-		Draining: e.draining.Load(), Media: e.media.Stats(),
+		Draining: e.draining.Load(), Media: e.media.Stats(), Voices: e.scores.all(),
 	}
 }
 
@@ -77,6 +79,8 @@ type ParticipantSnapshot struct {
 	// Voice is how the microphone is to be encoded; nil for a client that
 	// obeys nothing.
 	Voice *VoiceSnapshot `json:"voice,omitempty"`
+	// Said is how its voice must sound as it comes to the server.
+	Said *Hearing `json:"said,omitempty"`
 	// Voices is how the voices of the others reach the participant.
 	Voices *VoicesSnapshot `json:"voices,omitempty"`
 }
@@ -118,6 +122,8 @@ type SlotSnapshot struct {
 	Temporal int8   `json:"temporal"`
 	Rate     int64  `json:"rateBitsPerSecond"`
 	Reason   string `json:"reason"`
+	// Heard is how the voice in it must sound, from the server on.
+	Heard *Hearing `json:"heard,omitempty"`
 }
 
 // Rooms answers what every slot of every participant receives, and why.
@@ -140,6 +146,8 @@ func (r *room) snapshot(now time.Time) RoomSnapshot {
 	for _, m := range r.members {
 		s.Participants = append(s.Participants, m.snapshot(now))
 	}
+	at := func(m *member) *ParticipantSnapshot { return &s.Participants[slices.Index(r.members, m)] }
+	r.hear(now, func(m *member, h *Hearing) { at(m).Said = h }, func(m *member, slot int, h *Hearing) { at(m).Slots[slot].Heard = h })
 	return s
 }
 

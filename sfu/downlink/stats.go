@@ -59,7 +59,7 @@ func (d *Downlink) Stats() Stats {
 		v.Grant = s.grant
 		st.History += s.history.len()
 		if s.sound != nil {
-			v.Voice = s.sound.stats()
+			v.Voice = d.voiceStats(s)
 			st.Voice += v.Voice.Rate
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 	"github.com/rivulet-rtc/rivulet/sfu/voice"
 )
@@ -215,6 +216,14 @@ type VoiceStats struct {
 	Duty          float64
 	// Room is the payload rate that would fit the path well; 0 = any.
 	Room units.Rate
+	// Published is the packet time of the source, Bandwidth that of its sound, as
+	// of the last packet.
+	Published time.Duration
+	Bandwidth opuspkt.Bandwidth
+	// Lost is the share of sound, 0 to 1, that the path takes away after every
+	// repair, and Wait how much later it comes than as published.
+	Lost float64
+	Wait time.Duration
 	voice.Stats
 }
 

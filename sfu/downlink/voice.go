@@ -136,7 +136,17 @@ func (a *sound) stats() VoiceStats {
 	if len(a.steps) == 0 {
 		return VoiceStats{Stats: a.stream.Stats()}
 	}
-	return VoiceStats{Mode: a.stream.Mode(), Rate: a.rate(), Payload: m.Rate(), Room: a.room, Duty: m.Duty(), Stats: a.stream.Stats()}
+	return VoiceStats{
+		Mode: a.stream.Mode(), Rate: a.rate(), Payload: m.Rate(), Room: a.room, Duty: m.Duty(),
+		Published: m.Packet(), Bandwidth: m.Bandwidth(), Stats: a.stream.Stats(),
+	}
+}
+
+// voiceStats is stats, and what the path makes of it.
+func (d *Downlink) voiceStats(s *slot) VoiceStats {
+	v := s.sound.stats()
+	v.Lost, v.Wait = d.conditions(s).Heard(v.Mode)
+	return v
 }
 
 // forwardVoice passes sound on in the slot's voice mode.

@@ -117,6 +117,14 @@ func (c *Conditions) impairment(m Mode) float64 {
 	return everything*lost/(lost+robustness) + delay
 }
 
+// Heard answers what a mode makes of the conditions: the share of sound that is
+// lost after every repair, and how much later than as published what is repaired
+// comes.
+func (c Conditions) Heard(m Mode) (lost float64, wait time.Duration) {
+	packet := c.packet(m)
+	return c.residual(m), packet - c.published() + time.Duration(m.Redundancy)*packet
+}
+
 // residual is the share of sound that is lost after every repair.
 func (c *Conditions) residual(m Mode) float64 {
 	lost := min(max(c.Loss, 0), 1)

@@ -26,14 +26,15 @@ type Meter struct {
 
 	rate   units.Rate
 	packet time.Duration
+	band   opuspkt.Bandwidth
 	duty   float64
 }
 
 // add takes one packet that codes sound.
-func (m *Meter) add(size int, length time.Duration) {
-	m.bytes += units.Size(size)
+func (m *Meter) add(payload []byte, length time.Duration) {
+	m.bytes += units.Size(len(payload))
 	m.sound += length
-	m.packet = length
+	m.packet, m.band = length, opuspkt.TOC(payload[0]).Bandwidth()
 }
 
 // Take closes a measurement that lasted so long. It is to be called every half
@@ -63,6 +64,9 @@ func (m *Meter) Rate() units.Rate { return m.rate }
 
 // Packet is the packet time as published; 0 when nothing was measured.
 func (m *Meter) Packet() time.Duration { return m.packet }
+
+// Bandwidth is that of the last packet.
+func (m *Meter) Bandwidth() opuspkt.Bandwidth { return m.band }
 
 // Duty is the share of time, 0 to 1, in which the source sends: the most of
 // late, slowly forgotten.

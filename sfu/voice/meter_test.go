@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
 )
 
 // Redundancy begins with loss that is worth it and ends well below.
@@ -46,19 +47,22 @@ func TestLossHasTwoThresholds(t *testing.T) {
 	l.Note(now.Add(-time.Hour), 0, 0)
 }
 
+// wide is a packet of wideband sound (RFC 6716 §3.1: configuration 9).
+func wide(size int) []byte { return append([]byte{9 << 3}, make([]byte, size-1)...) }
+
 // The rate is that of speech: silence dilutes the duty and not the rate.
 func TestMeter(t *testing.T) {
 	var m Meter
 	talk := func(payload units.Rate, d time.Duration) {
 		for range d / (500 * ms) {
 			for range 25 {
-				m.add(int(payload.In(20*ms)), 20*ms)
+				m.add(wide(int(payload.In(20*ms))), 20*ms)
 			}
 			m.Take(500 * ms)
 		}
 	}
 	talk(12_000, 5*time.Second)
-	if m.Rate() < 11_900 || m.Rate() > 12_100 || m.Duty() != 1 || m.Packet() != 20*ms {
+	if m.Rate() < 11_900 || m.Rate() > 12_100 || m.Duty() != 1 || m.Packet() != 20*ms || m.Bandwidth() != opuspkt.Wideband {
 		t.Errorf("measured %v in packets of %v, duty %.2f", m.Rate(), m.Packet(), m.Duty())
 	}
 	for range 120 {

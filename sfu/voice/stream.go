@@ -194,7 +194,7 @@ func (s *Stream) take(now time.Time, w *Workshop, p *packet.Packet) {
 	}
 	length := lengthOf(p.Payload)
 	if length > 0 && !silent(p) {
-		s.meter.add(len(p.Payload), length)
+		s.meter.add(p.Payload, length)
 	}
 	ends := s.silence.ends(p) // nothing follows that would fill the window
 	behind := int32(s.flushedTo - p.Timestamp)

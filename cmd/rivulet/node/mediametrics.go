@@ -1,6 +1,12 @@
 package node
 
-import "github.com/rivulet-rtc/rivulet/sfu/allocator"
+import (
+	"maps"
+	"slices"
+
+	"github.com/rivulet-rtc/rivulet/sfu"
+	"github.com/rivulet-rtc/rivulet/sfu/allocator"
+)
 
 // mediaMetrics are about what happens to media: repair, pauses, mixes.
 func mediaMetrics() []metric {
@@ -35,5 +41,29 @@ func mediaMetrics() []metric {
 			func(s *snapshot) []sample { return number(s.engine.Media.MixOutputs) }},
 		{"rivulet_mixed_packets_total", "Packets that mixes have made.", counter, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.Mixed) }},
+		{"rivulet_sent_voice_mos", "Mean opinion score (ITU-T G.107) of voices as they come from speakers, the mean; scales must not be compared.", gauge, "scale", false,
+			func(s *snapshot) []sample {
+				return scored(s.engine.Voices.Sent, func(v sfu.VoiceScore) float64 { return v.MOS })
+			}},
+		{"rivulet_sent_voice_mos_worst", "The same of the worst of them.", gauge, "scale", false,
+			func(s *snapshot) []sample {
+				return scored(s.engine.Voices.Sent, func(v sfu.VoiceScore) float64 { return v.Worst })
+			}},
+		{"rivulet_received_voice_mos", "Mean opinion score of voices as they go to listeners, each in its slot, the mean.", gauge, "scale", false,
+			func(s *snapshot) []sample {
+				return scored(s.engine.Voices.Received, func(v sfu.VoiceScore) float64 { return v.MOS })
+			}},
+		{"rivulet_received_voice_mos_worst", "The same of the worst of them.", gauge, "scale", false,
+			func(s *snapshot) []sample {
+				return scored(s.engine.Voices.Received, func(v sfu.VoiceScore) float64 { return v.Worst })
+			}},
 	}
+}
+
+// scored answers one figure of each scale.
+func scored(by map[string]sfu.VoiceScore, figure func(sfu.VoiceScore) float64) (all []sample) {
+	for _, scale := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, sample{scale, figure(by[scale])})
+	}
+	return all
 }
