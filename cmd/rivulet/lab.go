@@ -36,6 +36,7 @@ type labRun struct {
 	CC       []string      `name:"cc" enum:"rivulet,rivulet-down,pion-gcc" default:"rivulet" help:"Congestion controls to run: rivulet; with --backend full also rivulet-down (our server's side) and pion-gcc."`
 	Backend  string        `enum:"exact,full" default:"exact" help:"exact: the pure cores, bit for bit repeatable; full: real PeerConnections and the server."`
 	Feedback string        `enum:"twcc,ccfb," default:"" help:"What receivers of the exact back end report: twcc as browsers, ccfb (RFC 8888); default each scenario's, most of them twcc."`
+	Repair   time.Duration `placeholder:"TIME" help:"Let flows of the exact back end ask for lost packets, sent again where they come at most so much later than the fastest; 200ms is what most jitter buffers even out."`
 	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
 	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
@@ -64,6 +65,14 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 		kind := map[string]lab.Reports{"twcc": lab.TransportWide, "ccfb": lab.ByStream}[cmd.Feedback]
 		for i := range plans {
 			plans[i] = plans[i].WithReports(kind)
+		}
+	}
+	if cmd.Repair != 0 {
+		if cmd.Backend != "exact" {
+			return errors.New("--repair is for the exact back end; in the full one client and server repair as they do in a call")
+		}
+		for i := range plans {
+			plans[i] = plans[i].WithRepair(cmd.Repair)
 		}
 	}
 	show := newProgress(c.err)

@@ -37,11 +37,11 @@ type flow struct {
 
 	// The sender.
 	controller *bwe.Controller
-	pacer      *pacing.Queue[time.Duration]
+	pacer      *pacing.Queue[unit]
 	decoder    feedback.Decoder
 	streams    feedback.StreamDecoder
 	sent       feedback.Sent
-	numbers    [padding + 1]uint16 // next RTP sequence number of each class
+	numbers    [again + 1]uint16 // next RTP sequence number of each class
 	reports    []bwe.PacketReport
 	picture    source   // nil without video
 	speech     *speaker // nil without voice
@@ -51,11 +51,25 @@ type flow struct {
 	probed     units.Size
 	ladder     bwe.Ladder
 	wakeAt     time.Duration
+	resend     *resender // nil without repair
 
 	// The receiver.
 	recorder *feedback.Recorder
 	back     *route
 	reportAt time.Duration
+	asker    *asker // nil without repair
+	askAt    time.Duration
+}
+
+// unit is what waits in a pacer.
+type unit struct {
+	made time.Duration // when its frame was
+	// again marks a retransmission, of a packet first sent then.
+	again    bool
+	of       class
+	osn      uint16
+	original int64
+	first    time.Duration
 }
 
 // receiver is the far end of a flow: its events are not the sender's.
@@ -70,7 +84,7 @@ func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter)
 	if err != nil {
 		return nil, fmt.Errorf("lab: controller: %w", err)
 	}
-	pacer, err := pacing.New[time.Duration](pacing.DefaultConfig(), nil)
+	pacer, err := pacing.New[unit](pacing.DefaultConfig(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("lab: pacer: %w", err)
 	}
@@ -80,7 +94,11 @@ func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter)
 	}
 	f := &flow{
 		world: w, spec: spec, meter: m, controller: controller, pacer: pacer, recorder: recorder,
-		wakeAt: never, reportAt: never,
+		wakeAt: never, reportAt: never, askAt: never,
+	}
+	if spec.Repair > 0 {
+		f.resend, f.asker = &resender{room: spec.Repair}, newAsker(spec.Repair)
+		m.repair = &repair{room: spec.Repair, gone: map[int64]time.Duration{}}
 	}
 	f.out = &route{world: w, links: out, extra: spec.Extra, to: receiver{f}, dropped: m.dropped}
 	f.back = &route{world: w, links: back, extra: spec.Extra, to: f}
@@ -109,6 +127,10 @@ func (f *flow) act(now time.Duration, e *event) {
 			return // planned anew since
 		}
 	case arrival:
+		if e.p.class == request {
+			f.onRequest(now, e.p.data)
+			break
+		}
 		var err error
 		if f.spec.Reports == ByStream {
 			f.reports, err = f.streams.Decode(f.reports[:0], e.p.data, &f.sent)
@@ -176,7 +198,7 @@ func (f *flow) produce(now time.Duration) {
 		if f.spec.Reports == ByStream && (c == voice || !f.spec.Media.Perfect) {
 			size -= numbering // a perfect encoder fills the rate all the same
 		}
-		f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key, Value: now})
+		f.pacer.Push(clock, pacing.Item[unit]{Priority: p, Size: size, Flow: int(p), Frame: frame, Keyframe: key, Value: unit{made: now}})
 	}
 	if f.speech != nil {
 		f.speech.poll(now, f.controller.Decision().Target, out)
@@ -189,7 +211,11 @@ func (f *flow) produce(now time.Duration) {
 // videoRate is what of the target is video's.
 func (f *flow) videoRate(now time.Duration) units.Rate {
 	m := f.spec.Media
-	rate := max(0, f.controller.Decision().Target-f.speech.wire(), m.Least)
+	target := f.controller.Decision().Target
+	if f.resend != nil {
+		target -= f.resend.rate(now)
+	}
+	rate := max(0, target-f.speech.wire(), m.Least)
 	if m.Most > 0 {
 		rate = min(rate, m.Most)
 	}
@@ -215,6 +241,12 @@ func (f *flow) transmit(now time.Duration) {
 		switch it.Priority {
 		case pacing.Voice:
 			c, k = voice, bwe.Voice
+		case pacing.Retransmission:
+			if !f.resend.inTime(now, it.Value.first) {
+				continue // it waited too long
+			}
+			c, k = again, bwe.Retransmission
+			f.resend.noteSpent(now, it.Size)
 		case pacing.Padding:
 			c, k = padding, bwe.Padding
 		}
@@ -225,13 +257,17 @@ func (f *flow) transmit(now time.Duration) {
 		f.controller.OnSent(clock, bwe.SentPacket{
 			Sequence: f.sequence, Size: it.Size, Kind: k, Probe: id, AppLimited: id == 0 && f.pacer.Len() == 0,
 		})
-		p := packet{class: c, size: it.Size, number: f.sequence, sent: now, made: it.Value, rtp: f.numbers[c], ect: f.spec.Reports == ByStream}
+		p := packet{class: c, size: it.Size, number: f.sequence, sent: now, made: it.Value.made, rtp: f.numbers[c], ect: f.spec.Reports == ByStream}
+		p.of, p.osn, p.original = it.Value.of, it.Value.osn, it.Value.original
 		if f.spec.Reports == ByStream {
 			f.sent.Note(uint32(c)+1, p.rtp, f.sequence)
 		}
 		f.numbers[c]++
 		f.sequence++
 		f.meter.sent(&p)
+		if f.resend != nil && c < padding {
+			f.resend.keep(&p)
+		}
 		f.out.send(p)
 	}
 }
@@ -246,7 +282,7 @@ func (f *flow) pad(clock time.Time, p bwe.Probe) {
 	}
 	// Five packets or more: their spacing is what is measured.
 	size := min(max(p.Size/5, 100), paddingSize)
-	f.pacer.Push(clock, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: size})
+	f.pacer.Push(clock, pacing.Item[unit]{Priority: pacing.Padding, Size: size})
 }
 
 // ecn is the codepoint that the packet arrives with (RFC 3168 §5).
@@ -299,9 +335,18 @@ func (r receiver) act(now time.Duration, e *event) {
 		} else {
 			f.recorder.OnArrival(clock, uint16(e.p.number), e.p.size)
 		}
-		if c := e.p.class; c != padding {
+		if c := e.p.class; c < padding {
 			f.recorder.OnMedia(clock, uint32(c)+1, uint32(e.p.made*rtpClock/time.Second), rtpClock)
 		}
+		if f.asker != nil {
+			f.asker.arrived(now, &e.p)
+		}
+	case ask:
+		if now != f.askAt {
+			return
+		}
+		f.askAt = never
+		r.request(now)
 	case report:
 		if now != f.reportAt {
 			return
@@ -323,5 +368,8 @@ func (r receiver) act(now time.Duration, e *event) {
 			f.reportAt = at
 			f.world.at(at, r, report)
 		}
+	}
+	if f.asker != nil {
+		r.planRequest(now)
 	}
 }

@@ -38,7 +38,9 @@ const (
 	voice class = iota
 	video
 	padding
+	again // a retransmission
 	feedbackReport
+	request // for retransmissions
 	tcpData
 	tcpAck
 	udpData
@@ -46,18 +48,21 @@ const (
 
 // packet is one packet under way.
 type packet struct {
-	class  class
-	size   units.Size
-	number int64 // transport-wide sequence, or TCP segment
-	sent   time.Duration
-	made   time.Duration // media: when its frame was
-	waited time.Duration // in all queues so far
-	data   []byte        // of a report
-	rtp    uint16        // media: sequence number in its stream
-	ect    bool          // media: ECN-capable
-	marked bool          // and marked
-	ack    int64         // TCP: next segment wanted
-	blocks []block       // TCP: what arrived beyond it
+	class    class
+	size     units.Size
+	number   int64 // transport-wide sequence, or TCP segment
+	sent     time.Duration
+	made     time.Duration // media: when its frame was
+	waited   time.Duration // in all queues so far
+	data     []byte        // of a report
+	rtp      uint16        // media: sequence number in its stream
+	of       class         // retransmission: the original's,
+	osn      uint16        // its number in its stream
+	original int64         // and its transport-wide one
+	ect      bool          // media: ECN-capable
+	marked   bool          // and marked
+	ack      int64         // TCP: next segment wanted
+	blocks   []block       // TCP: what arrived beyond it
 }
 
 // actor is told of its events.
@@ -73,6 +78,7 @@ const (
 	arrival             // a packet at its end
 	report              // a receiver's next report
 	hop                 // a packet between two links
+	ask                 // a receiver's next request for retransmissions
 )
 
 // event is one thing that happens.

@@ -41,6 +41,7 @@ type meter struct {
 	feedback units.Size
 	reports  uint64
 	latest   units.Rate // target
+	repair   *repair    // nil: the flow repairs nothing
 }
 
 func newMeter(begin, end time.Duration) *meter {
@@ -62,6 +63,12 @@ func (m *meter) sent(p *packet) {
 	if p.class == voice {
 		m.spoken[i]++
 	}
+	if m.repair != nil && p.class < padding {
+		m.repair.media++
+	}
+	if p.class == again {
+		m.repair.resent += p.size
+	}
 }
 
 func (m *meter) dropped(p *packet, why link.Reason) {
@@ -71,6 +78,9 @@ func (m *meter) dropped(p *packet, why link.Reason) {
 		m.ours++
 	}
 	m.lostIn[m.at(p.sent)]++
+	if m.repair != nil && p.class < padding {
+		m.repair.gone[p.number] = p.sent
+	}
 	if why == link.Lost { // it has waited like any other
 		m.waited(p, 0)
 	}
@@ -81,7 +91,7 @@ func (m *meter) arrived(now time.Duration, p *packet) {
 	if p.class == voice {
 		m.heard[m.at(p.sent)]++
 	}
-	if p.class != padding {
+	if p.class < padding || p.class == again && m.repair.came(now, p.original) {
 		m.good += max(0, p.size-headers)
 	}
 	m.waited(p, now-p.sent)

@@ -87,6 +87,7 @@ func (o *observation) evaluate(all map[string]Number) {
 		all[metricDelayMax] = Number(milliseconds(delays[n-1]))
 		all[metricLate] = Number(100 * float64(late) / float64(came))
 	}
+	o.repairs(all)
 	o.fairWindows(all)
 	all[metricOscillation] = Number(o.oscillations())
 	if v, judged := o.convergence(); judged {

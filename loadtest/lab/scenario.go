@@ -57,6 +57,11 @@ type Flow struct {
 	Reverse bool
 	// Reports is what the receiver's are.
 	Reports Reports
+	// Repair, if not 0, lets the receiver ask for what was lost (RFC 4585
+	// NACK) and the sender send it again (RFC 4588), as far as it can come no
+	// more than this later than the fastest packet; at most 2 s. The full back
+	// end has its own.
+	Repair time.Duration
 	// From and To pick the links of Forward that it uses: From up to, not
 	// including, To. Both 0 = all. Reports use the same ones of Back.
 	From, To int
@@ -170,6 +175,18 @@ func (s Scenario) withDefaults() Scenario {
 	return s
 }
 
+// longestRepair bounds how long packets are worth repairing.
+const longestRepair = 2 * time.Second
+
+// WithRepair answers the scenario with all its flows repairing within a room.
+func (s Scenario) WithRepair(room time.Duration) Scenario {
+	s.Flows = slices.Clone(s.Flows)
+	for i := range s.Flows {
+		s.Flows[i].Repair = room
+	}
+	return s
+}
+
 // longestRun bounds the time and so the memory of a run.
 const longestRun = 2 * time.Hour
 
@@ -195,6 +212,9 @@ func (s Scenario) Validate() error {
 	for _, f := range s.Flows {
 		if f.From < 0 || f.To > len(s.Forward) || f.To > len(s.Back) || f.From > f.To {
 			return fmt.Errorf("lab: %s: a flow uses links %d to %d", s.Name, f.From, f.To)
+		}
+		if f.Repair < 0 || f.Repair > longestRepair {
+			return fmt.Errorf("lab: %s: a flow repairs for %v, which is outside 0 to %v", s.Name, f.Repair, longestRepair)
 		}
 		if f.Start < 0 || f.Start >= s.Duration {
 			return fmt.Errorf("lab: %s: a flow starts at %v", s.Name, f.Start)

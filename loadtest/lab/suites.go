@@ -58,12 +58,12 @@ func thin() []Scenario {
 				d.Down, d.Up = p.Up, p.Down
 				name = p.Name + "-up"
 			}
-			s := Over(d)
+			s := Over(d).WithRepair(playoutRoom)
 			s.Suite, s.Name = "thin", name
 			all = append(all, s)
 		}
 		if p.Name == "bufferbloat" {
-			s := Over(p)
+			s := Over(p).WithRepair(playoutRoom)
 			s.Suite, s.Name = "thin", "bufferbloat-tcp"
 			s.TCP = []TCP{{}}
 			all = append(all, s)
@@ -121,7 +121,18 @@ func rfc8867() []Scenario {
 	return append(all,
 		notBuilt("6.1", "media flow priority", "the controller has no weights yet"),
 		marking(),
-		twoBottlenecks())
+		twoBottlenecks(),
+		randomLoss("1", 0.01), randomLoss("5", 0.05), randomLoss("10", 0.10), randomLoss("20", 0.20))
+}
+
+// randomLoss is a path of RFC 8868 §4.5 that loses at random, with flows that
+// repair what still comes in time.
+func randomLoss(name string, share float64) Scenario {
+	there := rfcLink(delay, room, link.Constant(1000*units.Kbps))
+	there.Loss.Random = share
+	s := rfcCase("", "RFC 8868, random loss of "+name+" %, repaired", 120*sec, there, link.Config{Delay: delay}, Flow{Media: rfcMedia()})
+	s.Name = "rfc8868-loss-" + name
+	return s.WithRepair(playoutRoom)
 }
 
 // marking is §6.2: a basic case with a queue that marks what waits for more than

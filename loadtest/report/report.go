@@ -84,13 +84,13 @@ func Table(w io.Writer, verdicts []lab.Verdict) error {
 	flows, calls := divide(verdicts)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if len(flows) > 0 {
-		fmt.Fprintln(t, "scenario\tcc\truns\tutil %\tqueue p50\tp95 ms\tloss %\tadded %\tramp s\trecover s\tfeedback\trate kbit/s\tverdict\t")
+		fmt.Fprintln(t, "scenario\tcc\truns\tutil %\tqueue p50\tp95 ms\tloss %\tadded %\tleft %\tramp s\trecover s\tfeedback\trate kbit/s\tverdict\t")
 	}
 	for _, v := range flows {
 		m := v.Median
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Scenario, m.CC, v.Runs,
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", m.Scenario, m.CC, v.Runs,
 			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2),
-			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdictOf(m))
+			repaired(m), number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdictOf(m))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -130,6 +130,14 @@ func reasons(m lab.Result) []string {
 	return all
 }
 
+// repaired is the loss that repair left; "-" where nothing is repaired.
+func repaired(m lab.Result) string {
+	if v, told := m.Metric("loss_after_repair"); told {
+		return number(lab.Number(v), 2)
+	}
+	return "-"
+}
+
 // number prints a value; "-" where there is none.
 func number(n lab.Number, digits int) string {
 	if math.IsNaN(float64(n)) {
@@ -147,11 +155,11 @@ func Markdown(w io.Writer, verdicts []lab.Verdict) error {
 		m := v.Median
 		if m.Suite != suite {
 			suite = m.Suite
-			fmt.Fprintf(&b, "\n## %s\n\n| scenario | cc | runs | utilisation %% | queue p50 / p95 ms | loss / added %% | ramp / recover s | feedback kbit/s | rate kbit/s | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n", suite)
+			fmt.Fprintf(&b, "\n## %s\n\n| scenario | cc | runs | utilisation %% | queue p50 / p95 ms | loss / added / after repair %% | ramp / recover s | feedback kbit/s | rate kbit/s | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n", suite)
 		}
 		verdict := verdictInWords(m)
-		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s / %s | %s / %s | %s / %s | %s | %s | %s |\n", m.Scenario, m.CC, v.Runs,
-			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2),
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s / %s | %s / %s / %s | %s / %s | %s | %s | %s |\n", m.Scenario, m.CC, v.Runs,
+			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2), repaired(m),
 			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdict)
 	}
 	callMarkdown(&b, calls)
