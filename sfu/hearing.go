@@ -52,7 +52,7 @@ func received(path *downlink.Stats, i int) *Hearing {
 // receivers see it. nil while nobody receives it.
 func (r *room) said(now time.Time, m *member, paths map[*member]*downlink.Stats) *Hearing {
 	t := m.track(signal.Microphone)
-	if t == nil || m.peer == nil || m.voice == nil {
+	if t == nil || m.peer == nil {
 		return nil
 	}
 	up, ok := m.peer.VoiceUplink(now, m.sections[signal.Microphone])
@@ -60,7 +60,10 @@ func (r *room) said(now time.Time, m *member, paths map[*member]*downlink.Stats)
 		return nil
 	}
 	loss := float64(up.Lost) / float64(up.Received+up.Lost)
-	ask := m.voice.Ask()
+	var ask voice.Ask // of who obeys none: as it likes
+	if m.voice != nil {
+		ask = m.voice.Ask()
+	}
 	lost, wait := voice.Conditions{Shape: voice.Shape{Published: ask.Packet}, Loss: loss, Redundant: true}.Heard(voice.Mode{Redundancy: ask.Redundancy})
 	for other, path := range paths {
 		for i, s := range other.slots {

@@ -16,18 +16,23 @@ const maxMessage = 1 << 20
 // channel is one WebSocket, in the form that the server agreed to.
 type channel struct{ *websocket.Conn }
 
-func (c *channel) compact() bool {
-	return c.Subprotocol() == compact.Subprotocol || c.saidFirst()
+// compact answers the form; nil for text.
+func (c *channel) compact() *compact.Form {
+	f, _ := compact.Of(c.Subprotocol())
+	return f
 }
 
 // saidFirst says whether the server took what came with the request that opened
 // the connection.
-func (c *channel) saidFirst() bool { return c.Subprotocol() == compact.FirstSubprotocol }
+func (c *channel) saidFirst() bool {
+	_, first := compact.Of(c.Subprotocol())
+	return first
+}
 
 // send writes one message.
 func (c *channel) send(ctx context.Context, message []byte) error {
-	if c.compact() {
-		return c.Write(ctx, websocket.MessageBinary, compact.Encode(message))
+	if f := c.compact(); f != nil {
+		return c.Write(ctx, websocket.MessageBinary, f.Encode(message))
 	}
 	return c.Write(ctx, websocket.MessageText, message)
 }
@@ -35,20 +40,21 @@ func (c *channel) send(ctx context.Context, message []byte) error {
 // receive reads one message.
 func (c *channel) receive(ctx context.Context) ([]byte, error) {
 	kind, b, err := c.Read(ctx)
+	f := c.compact()
 	switch {
 	case err != nil:
 		return nil, err
-	case !c.compact():
+	case f == nil:
 		return b, nil
 	case kind != websocket.MessageBinary:
 		return nil, errors.New("the server agreed to compact messages and sends text")
 	}
-	return compact.Decode(b, maxMessage)
+	return f.Decode(b, maxMessage)
 }
 
 // shorten answers a join with its offer as short as the server understands it.
 func (c *channel) shorten(body signal.Body) signal.Body {
-	if !c.compact() {
+	if c.compact() == nil {
 		return body
 	}
 	return shorten(body)

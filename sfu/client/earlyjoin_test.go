@@ -77,7 +77,7 @@ func TestJoinWhereTheRequestCannotCarryIt(t *testing.T) {
 		defer w.close()
 		handler := w.http.Handler
 		w.http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			r.Header.Set("Sec-WebSocket-Protocol", "rivulet.v1.compact.1, rivulet.v1")
+			r.Header.Set("Sec-WebSocket-Protocol", "rivulet.v1.compact.2, rivulet.v1")
 			handler.ServeHTTP(rw, r)
 		})
 		w.far(600 * time.Millisecond)

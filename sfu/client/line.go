@@ -49,7 +49,7 @@ func openLine(ctx context.Context, o *Options, first func(*Line) ([]signal.Body,
 	opening := &opening{line: l, base: base, begun: time.Now(), first: first}
 	web.Transport = opening
 	var err error
-	l.socket, err = dialWith(ctx, o, &web, compact.FirstSubprotocol, compact.Subprotocol, compact.PlainSubprotocol)
+	l.socket, err = dialWith(ctx, o, &web, compact.Two.First, compact.Two.Subprotocol, compact.PlainSubprotocol)
 	if opening.failed != nil {
 		err = opening.failed
 	}
@@ -102,7 +102,7 @@ func offer(h http.Header, commands []signal.Body) {
 		if err != nil {
 			return // it fails again when it is sent alone
 		}
-		token := compact.Token(compact.Encode(b))
+		token := compact.Token(compact.Two.Encode(b))
 		tokens += "," + token
 		size += len(token)
 	}

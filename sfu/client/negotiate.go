@@ -200,10 +200,11 @@ func (m *media) offer(options *webrtc.OfferOptions) (string, error) {
 		return "", fmt.Errorf("create the offer: %w", err)
 	}
 	m.offered = offer
+	text := profile.Thin(offer.SDP)
 	if m.call.opts.TransportFeedback {
-		return offer.SDP, nil
+		return text, nil
 	}
-	return profile.OfferStreamFeedback(offer.SDP), nil
+	return profile.OfferStreamFeedback(text), nil
 }
 
 // answer applies the offer and its answer.

@@ -72,7 +72,7 @@ func (s *signalling) dial(ctx context.Context) (*channel, error) {
 }
 
 func dial(ctx context.Context, o *Options) (*channel, error) {
-	return dialWith(ctx, o, o.HTTPClient, compact.Subprotocol, compact.PlainSubprotocol)
+	return dialWith(ctx, o, o.HTTPClient, compact.Two.Subprotocol, compact.PlainSubprotocol)
 }
 
 // dialWith opens a WebSocket by a client of HTTP, with the names of subprotocols.

@@ -19,16 +19,20 @@ import (
 	_ "embed"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
 // Subprotocol is the name under which a WebSocket carries messages in this form
-// (RFC 6455 §1.9): each is one binary frame.
+// (RFC 6455 §1.9): each is one binary frame. It is that of dictionary 1.
 const Subprotocol = "rivulet.v1.compact.1"
 
-// FirstSubprotocol is Subprotocol for a connection whose first messages came with
-// the request that opens it: see Token.
-const FirstSubprotocol = Subprotocol + ".first"
+// firstSuffix marks a connection whose first messages came with the request that
+// opens it: see Token.
+const firstSuffix = ".first"
+
+// FirstSubprotocol is Subprotocol for such a connection.
+const FirstSubprotocol = Subprotocol + firstSuffix
 
 // PlainSubprotocol is the name for text frames with JSON, for clients that want
 // to name something: browsers fail when none of the names they offer is taken.
@@ -38,29 +42,72 @@ var (
 	// ErrTooLarge says that a message is longer than the limit once decoded.
 	ErrTooLarge = errors.New("compact: the message is too large")
 	// ErrCorrupt says that a message is not DEFLATE.
-	ErrCorrupt = errors.New("compact: the message cannot be decompressed: it is not raw DEFLATE with dictionary 1")
+	ErrCorrupt = errors.New("compact: the message cannot be decompressed: it is not raw DEFLATE with the dictionary agreed")
 )
 
 //go:embed dictionary.txt
 var dictionary []byte
 
-// Compressors are large (about 600 kB with their tables) and reset quickly.
+// second is what dictionary 2 has beside the first: joins of the Go client as
+// they are now, and answers to them.
+//
+//go:embed dictionary2.txt
+var second []byte
+
+// Form is the compact form with one dictionary.
+type Form struct {
+	// Subprotocol is its name, First that of a connection whose first messages
+	// came with the request.
+	Subprotocol, First string
+
+	// Compressors are large (about 600 kB with their tables) and reset quickly.
+	dictionary       []byte
+	writers, readers sync.Pool
+}
+
+// The forms that there are: Forms are all, the best for who knows both first.
 var (
-	writers = sync.Pool{New: func() any {
+	One   = newForm("1", dictionary)
+	Two   = newForm("2", slices.Concat(dictionary, second))
+	Forms = []*Form{Two, One}
+)
+
+func newForm(number string, dictionary []byte) *Form {
+	const family = "rivulet.v1.compact."
+	f := &Form{Subprotocol: family + number, First: family + number + firstSuffix, dictionary: dictionary}
+	f.writers.New = func() any {
 		w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
 		if err != nil {
 			panic(err) // the level is a constant
 		}
 		return w
-	}}
-	readers = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
-)
+	}
+	f.readers.New = func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }
+	return f
+}
+
+// Of answers the form of a subprotocol, and whether its first messages came with
+// the request; nil for others.
+func Of(subprotocol string) (f *Form, first bool) {
+	for _, f := range Forms {
+		if subprotocol == f.Subprotocol || subprotocol == f.First {
+			return f, subprotocol == f.First
+		}
+	}
+	return nil, false
+}
+
+// Encode is that of dictionary 1.
+func Encode(message []byte) []byte { return One.Encode(message) }
+
+// Decode is that of dictionary 1.
+func Decode(data []byte, limit int) ([]byte, error) { return One.Decode(data, limit) }
 
 // Encode answers a message as raw DEFLATE (RFC 1951) with the dictionary.
-func Encode(message []byte) []byte {
+func (f *Form) Encode(message []byte) []byte {
 	var out bytes.Buffer
-	w := writers.Get().(*flate.Writer)
-	defer writers.Put(w)
+	w := f.writers.Get().(*flate.Writer)
+	defer f.writers.Put(w)
 	w.Reset(&out)
 	// A buffer refuses nothing.
 	_, _ = w.Write(message)
@@ -69,11 +116,11 @@ func Encode(message []byte) []byte {
 }
 
 // Decode answers a message of at most limit bytes, ErrTooLarge or ErrCorrupt.
-func Decode(data []byte, limit int) ([]byte, error) {
-	r := readers.Get().(io.ReadCloser)
-	defer readers.Put(r)
+func (f *Form) Decode(data []byte, limit int) ([]byte, error) {
+	r := f.readers.Get().(io.ReadCloser)
+	defer f.readers.Put(r)
 	source := bytes.NewReader(data)
-	if err := r.(flate.Resetter).Reset(source, dictionary); err != nil {
+	if err := r.(flate.Resetter).Reset(source, f.dictionary); err != nil {
 		return nil, ErrCorrupt
 	}
 	message, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))

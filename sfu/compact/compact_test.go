@@ -49,10 +49,18 @@ var random = regexp.MustCompile(`(ice-ufrag:|ice-pwd:|fingerprint:sha-256 |cname
 // frozen is the SHA-256 of dictionary 1: who has another cannot read a word.
 const frozen = "f42c2d79669461260f8d8d728b6238d60a362c8fba49228016b66ae976fc9c49"
 
+// frozenTwo is that of dictionary 2, which is the first and dictionary2.txt: a join
+// with a picture, an answer and a join of a voice call, of the Go client in November
+// 2026, without what is random in them.
+const frozenTwo = "5801900e97bbd6d06c1bb4c2a2ec8987d31eb8c1ee376c208b554683e5cdf358"
+
 func TestDictionaryIsFrozen(t *testing.T) {
 	if !*update {
 		if sum := fmt.Sprintf("%x", sha256.Sum256(dictionary)); sum != frozen {
 			t.Errorf("dictionary 1 has changed to %s: another one needs another subprotocol", sum)
+		}
+		if sum := fmt.Sprintf("%x", sha256.Sum256(Two.dictionary)); sum != frozenTwo {
+			t.Errorf("dictionary 2 has changed to %s: another one needs another subprotocol", sum)
 		}
 		return
 	}
@@ -148,6 +156,31 @@ func TestAnyDescriptionComesBack(t *testing.T) {
 			t.Fatalf("%q came back as %q, %v", text, back, err)
 		}
 	})
+}
+
+// Each dictionary is within DEFLATE's window, and what one has made the other does
+// not take for something else silently.
+func TestForms(t *testing.T) {
+	join := message(t, "join-chromium.json")
+	for _, f := range Forms {
+		if len(f.dictionary) > 32<<10 {
+			t.Errorf("%s has %d bytes", f.Subprotocol, len(f.dictionary))
+		}
+		if back, err := f.Decode(f.Encode(join), 96<<10); err != nil || !bytes.Equal(back, join) {
+			t.Errorf("%s: %d bytes came back, %v", f.Subprotocol, len(back), err)
+		}
+		for name, first := range map[string]bool{f.Subprotocol: false, f.First: true} {
+			if got, said := Of(name); got != f || said != first {
+				t.Errorf("%s is %v, %v", name, got, said)
+			}
+		}
+	}
+	if f, _ := Of(PlainSubprotocol); f != nil {
+		t.Errorf("text is %s", f.Subprotocol)
+	}
+	if back, err := One.Decode(Two.Encode(join), 96<<10); err == nil && bytes.Equal(back, join) {
+		t.Error("the dictionaries are the same")
+	}
 }
 
 func TestMessagesComeBack(t *testing.T) {

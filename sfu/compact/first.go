@@ -12,7 +12,7 @@ import (
 //
 //	Sec-WebSocket-Protocol: rivulet.v1.compact.1.first, rivulet.v1.compact.1, rivulet.v1, rivulet.first.<message>
 //
-// <message> is what Encode makes, in base64 for URLs without padding. Several are
+// <message> is what Form.Encode makes, in base64 for URLs without padding. Several are
 // taken in their order. A server that takes them chooses FirstSubprotocol; with
 // any other choice nothing was said yet, and the client says it again.
 

@@ -179,7 +179,7 @@ func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("gather local candidates: %w", ctx.Err())
 	}
-	text := thinAnswer(p.connection.LocalDescription().SDP)
+	text := profile.Thin(p.connection.LocalDescription().SDP)
 	if p.byStream {
 		text = profile.AnswerStreamFeedback(text)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/rivulet-rtc/rivulet/sfu/compact"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -38,8 +39,8 @@ type connection struct {
 	socket *websocket.Conn
 	remote string
 	host   string
-	// compact says that messages travel in the form of package compact.
-	compact bool
+	// compact is the form in which messages travel; nil for text.
+	compact *compact.Form
 	first   [][]byte // frames that came with the request, before any other
 	out     chan any
 	cancel  context.CancelFunc

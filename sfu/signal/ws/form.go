@@ -18,7 +18,6 @@ import (
 func acceptOptions(r *http.Request, origins []string) (o *websocket.AcceptOptions, first [][]byte) {
 	o = &websocket.AcceptOptions{
 		OriginPatterns: origins,
-		Subprotocols:   []string{compact.Subprotocol, compact.PlainSubprotocol},
 		// Keeping a window for each client would cost 1.2 MB a connection.
 		CompressionMode: websocket.CompressionNoContextTakeover,
 	}
@@ -28,21 +27,26 @@ func acceptOptions(r *http.Request, origins []string) (o *websocket.AcceptOption
 			offered = append(offered, strings.TrimSpace(name))
 		}
 	}
-	if slices.Contains(offered, compact.Subprotocol) {
-		o.CompressionMode = websocket.CompressionDisabled // it is compressed already
-	}
-	if slices.Contains(offered, compact.FirstSubprotocol) {
-		if taken, ok := compact.First(offered); ok {
-			first = taken
-			o.Subprotocols = append([]string{compact.FirstSubprotocol}, o.Subprotocols...)
+	said, some := compact.First(offered)
+	for _, f := range compact.Forms {
+		if some && first == nil && slices.Contains(offered, f.First) {
+			first = said
+			o.Subprotocols = append(o.Subprotocols, f.First)
 		}
 	}
+	for _, f := range compact.Forms {
+		o.Subprotocols = append(o.Subprotocols, f.Subprotocol)
+		if slices.Contains(offered, f.Subprotocol) {
+			o.CompressionMode = websocket.CompressionDisabled // it is compressed already
+		}
+	}
+	o.Subprotocols = append(o.Subprotocols, compact.PlainSubprotocol)
 	return o, first
 }
 
 // seal answers the frame of a message.
 func (c *connection) seal(message any) (websocket.MessageType, []byte, error) {
-	if reply, ok := message.(replyMessage); ok && c.compact {
+	if reply, ok := message.(replyMessage); ok && c.compact != nil {
 		switch body := reply.body.(type) {
 		case *signal.Joined:
 			short := *body // the engine keeps the reply for a repeated command
@@ -55,15 +59,15 @@ func (c *connection) seal(message any) (websocket.MessageType, []byte, error) {
 		}
 	}
 	b, err := json.Marshal(message)
-	if err != nil || !c.compact {
+	if err != nil || c.compact == nil {
 		return websocket.MessageText, b, err
 	}
-	return websocket.MessageBinary, compact.Encode(b), nil
+	return websocket.MessageBinary, c.compact.Encode(b), nil
 }
 
 // unseal answers the JSON of a frame, nil when it is not in the form agreed.
 func (c *connection) unseal(kind websocket.MessageType, b []byte) []byte {
-	if !c.compact {
+	if c.compact == nil {
 		if kind != websocket.MessageText {
 			return nil
 		}
@@ -72,7 +76,7 @@ func (c *connection) unseal(kind websocket.MessageType, b []byte) []byte {
 	if kind != websocket.MessageBinary {
 		return nil
 	}
-	message, err := compact.Decode(b, signal.MaxMessageSize)
+	message, err := c.compact.Decode(b, signal.MaxMessageSize)
 	if err != nil {
 		return nil
 	}
@@ -81,15 +85,15 @@ func (c *connection) unseal(kind websocket.MessageType, b []byte) []byte {
 
 // unreadable says what form was agreed.
 func (c *connection) unreadable() *signal.Error {
-	if c.compact {
-		return signal.Errorf(signal.BadMessage, "messages are binary frames: JSON of at most %d bytes as raw DEFLATE with the dictionary of %s", signal.MaxMessageSize, compact.Subprotocol)
+	if c.compact != nil {
+		return signal.Errorf(signal.BadMessage, "messages are binary frames: JSON of at most %d bytes as raw DEFLATE with the dictionary of %s", signal.MaxMessageSize, c.compact.Subprotocol)
 	}
 	return signal.Errorf(signal.BadMessage, "messages are text frames with JSON")
 }
 
 // expand writes the offer of a command out.
 func (c *connection) expand(body signal.Body) error {
-	if !c.compact {
+	if c.compact == nil {
 		return nil
 	}
 	var offer *string

@@ -145,6 +145,16 @@ func TestFirstMessages(t *testing.T) {
 		if _, b := c.exchange(websocket.MessageBinary, compact.Encode([]byte(`{"type":"hop","id":"2"}`))); len(b) == 0 {
 			t.Error("nothing is answered afterwards")
 		}
+		// The other dictionary: what a client speaks that knows both.
+		two := s.dialAs(compact.Two.First, compact.Two.Subprotocol, compact.Subprotocol, compact.Token(compact.Two.Encode([]byte(`{"type":"dance","id":"1"}`))))
+		defer s.close(two)
+		_, b, err := two.Read(t.Context())
+		if err != nil || two.Subprotocol() != compact.Two.First {
+			t.Fatalf("%q: %v", two.Subprotocol(), err)
+		}
+		if plain, err := compact.Two.Decode(b, 1<<20); err != nil || !strings.Contains(string(plain), string(signal.UnknownType)) {
+			t.Errorf("answered %s, %v", plain, err)
+		}
 		// Without messages, or with too many, the choice says that nothing was taken.
 		none := s.dialAs(names...)
 		defer s.close(none)

@@ -69,11 +69,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer expire()
 	c := &connection{
 		engine: h.engine, socket: socket, remote: remote, host: hostOf(r.Host),
-		compact: socket.Subprotocol() == compact.Subprotocol,
-		out:     make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
+		out: make(chan any, outbox), cancel: cancel, joined: left, unjoined: unjoined,
 	}
-	if socket.Subprotocol() == compact.FirstSubprotocol {
-		c.compact, c.first = true, first
+	var said bool
+	if c.compact, said = compact.Of(socket.Subprotocol()); said {
+		c.first = first
 	}
 	c.serve(ctx)
 }
