@@ -50,6 +50,10 @@ type Board struct {
 	recalling bool
 	journal   *journal
 	marks     map[string]uint64
+	// unanswered are commands that were carried out and wait for the journal.
+	unanswered []chan struct{}
+	// repeated says that what is carried out now was found to be a repeat.
+	repeated bool
 }
 
 // New starts a board.
@@ -96,8 +100,10 @@ func (b *Board) run() {
 			for _, do := range b.inbox.Take() {
 				do(now)
 			}
+			b.commit()
 		case now := <-timer.C:
 			b.tick(now)
+			b.commit()
 		}
 		if next := b.next(); next.IsZero() {
 			timer.Stop()
@@ -110,6 +116,41 @@ func (b *Board) run() {
 	for _, do := range b.inbox.Take() {
 		do(now) // answers draining where somebody waits
 	}
+	b.commit()
+	if b.journal != nil && b.journal.commits != nil {
+		b.journal.commits.close()
+	}
+}
+
+// commit has the journal's lines of the commands carried out since put on the
+// disk, and then those answered whose commands they are: all at once.
+func (b *Board) commit() {
+	waiting := b.unanswered
+	b.unanswered = nil
+	if b.journal == nil || b.journal.commits == nil {
+		return // nobody waits
+	}
+	if b.journal.lines > 0 || len(waiting) > 0 {
+		b.journal.lines = 0
+		b.journal.commits.put(waiting)
+	}
+}
+
+// carry carries out what a caller waits for, and lets it go on once that is in
+// the journal. Who only looks waits for nothing, but a repeat waits as the first
+// did: its answer may not be on the disk yet.
+func (b *Board) carry(now time.Time, do func(now time.Time), done chan struct{}) {
+	lines := 0
+	if b.journal != nil {
+		lines = b.journal.lines
+	}
+	b.repeated = false
+	do(now)
+	if b.journal != nil && b.journal.commits != nil && (b.repeated || b.journal.lines != lines) {
+		b.unanswered = append(b.unanswered, done)
+		return
+	}
+	close(done)
 }
 
 // call runs do on the board's goroutine and waits for its end; false when the
@@ -117,10 +158,11 @@ func (b *Board) run() {
 func (b *Board) call(do func(now time.Time)) bool {
 	done, ok := make(chan struct{}), false
 	if !b.inbox.PutUrgent(func(now time.Time) {
-		defer close(done)
-		if ok = !b.ending; ok {
-			do(now)
-		}
+		b.carry(now, func(now time.Time) {
+			if ok = !b.ending; ok {
+				do(now)
+			}
+		}, done)
 	}) {
 		return false
 	}

@@ -27,6 +27,7 @@ func (b *Board) doCall(ctx context.Context, tenant string, s *session, id string
 			replies, limit = &s.replies, maxReplies
 		}
 		if kept := remembered(*replies, id); kept != nil {
+			b.repeated = true
 			reply, err = kept.reply, kept.err
 			return
 		}

@@ -88,6 +88,9 @@ type Config struct {
 	Direct DirectConfig
 	// Journal is a file from which calls go on after a restart; empty for none.
 	Journal string
+	// JournalSync has commands wait until their lines are on the disk (fsync), so
+	// that what was answered outlives the machine and not only the process.
+	JournalSync bool
 	Logger  *slog.Logger
 }
 
@@ -98,7 +101,7 @@ func DefaultConfig() Config {
 		RingRate: 1, RingBurst: 20, TenantRingRate: 500, TenantRingBurst: 2000,
 		MaxSessions: 100_000, MaxSessionsOfUser: 16,
 		FeedLength: 16_384, HistoryLength: 512,
-		DeadAfter: 30 * time.Second,
+		DeadAfter: 30 * time.Second, JournalSync: true,
 	}
 }
 

@@ -136,7 +136,10 @@ func (s *session) quit(now time.Time) {
 // doForBackend carries out a backend's command once for its id.
 func (b *Board) doForBackend(ctx context.Context, tenant string, c signal.Command) (signal.Reply, error) {
 	var kept *keptReply
-	b.call(func(time.Time) { kept = remembered(b.tenant(tenant).replies, c.ID) })
+	b.call(func(time.Time) {
+		kept = remembered(b.tenant(tenant).replies, c.ID)
+		b.repeated = kept != nil
+	})
 	if kept != nil {
 		return kept.reply, kept.err
 	}

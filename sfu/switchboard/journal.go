@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/call"
@@ -16,8 +17,8 @@ import (
 // The journal is why a restart forgets no call. The core is deterministic, so
 // what went into it and when is enough: one JSON object a line, written before
 // the answer is given, and read back at the start, which makes the same calls,
-// the same events and the same numbers again. It outlives the process and not
-// the machine: nothing waits for the disk.
+// the same events and the same numbers again. No command is answered before its
+// line is on the disk (commit.go).
 
 // maxLine bounds one line: a payload in base64, and what is beside it.
 const maxLine = 256 << 10
@@ -40,6 +41,10 @@ type journal struct {
 	file *os.File
 	path string
 	fail func(error)
+	// lines counts those written that are not handed to the committer yet.
+	lines int
+	// commits is nil where nothing waits for the disk.
+	commits *committer
 }
 
 func (j *journal) write(e entry) {
@@ -50,6 +55,7 @@ func (j *journal) write(e entry) {
 	if err == nil {
 		_, err = j.file.Write(append(b, '\n'))
 	}
+	j.lines++
 	if err != nil {
 		j.fail(err)
 	}
@@ -82,12 +88,26 @@ func (b *Board) recall(path string, now time.Time) error {
 	for _, e := range kept {
 		j.write(e)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := errors.Join(fresh.Sync(), os.Rename(path+".new", path), syncFolder(path)); err != nil {
 		return errors.Join(err, fresh.Close())
+	}
+	j.lines = 0
+	if b.cfg.JournalSync {
+		j.commits = newCommitter(fresh.Sync, j.fail)
+		b.running.Go(j.commits.run)
 	}
 	b.journal = j
 	b.expectBack(now)
 	return nil
+}
+
+// syncFolder puts on the disk that a file has another name.
+func syncFolder(path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // replay carries the lines out and answers those to keep. A last line that was

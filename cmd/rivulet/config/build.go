@@ -54,7 +54,7 @@ func (c Config) CallPlane() *switchboard.Config {
 		return nil
 	}
 	s := switchboard.DefaultConfig()
-	s.Journal = c.Calls.Journal
+	s.Journal, s.JournalSync = c.Calls.Journal, c.Calls.JournalSync
 	s.Calls.RingLifetime, s.DeadAfter = c.Calls.RingLifetime, c.Calls.DeadAfter
 	s.RingRate, s.RingBurst = c.Calls.RingRate, c.Calls.RingBurst
 	s.TenantRingRate, s.TenantRingBurst = c.Calls.TenantRingRate, c.Calls.TenantRingBurst

@@ -98,6 +98,7 @@ type Auth struct {
 type Calls struct {
 	Enabled         bool          `key:"enabled" doc:"Run the call plane."`
 	Journal         string        `key:"journal" unit:"file" doc:"From it calls go on after a restart or crash of the server: who was in a call connects again within calls.deadAfter and is in it. Empty: calls end with the server. It holds user ids and payloads."`
+	JournalSync     bool          `key:"journalSync" doc:"Answer a command only when its line in the journal is on the disk, so that it outlives a power failure too. Commands that come together share one wait."`
 	RingLifetime    time.Duration `key:"ringLifetime" unit:"duration" min:"5s" max:"2m" doc:"How long a user is rung where the ring says nothing."`
 	DeadAfter       time.Duration `key:"deadAfter" unit:"duration" min:"1s" max:"1h" doc:"The dead-man's switch: how long a device may be heard of neither by signalling nor by media before it has left its calls."`
 	Direct          string        `key:"direct" oneof:"never prefer relay" doc:"Whether the two devices of a call of two send to each other instead of through this server, where both are willing. With prefer they learn each other's IP addresses; with relay they meet at relays alone and do not. A third user brings the call back."`
@@ -182,7 +183,7 @@ func Default() Config {
 		},
 		Auth: Auth{Leeway: tokens.Leeway},
 		Calls: Calls{
-			Enabled: true, RingLifetime: calls.Calls.RingLifetime, DeadAfter: calls.DeadAfter, Direct: string(switchboard.DirectNever),
+			Enabled: true, JournalSync: calls.JournalSync, RingLifetime: calls.Calls.RingLifetime, DeadAfter: calls.DeadAfter, Direct: string(switchboard.DirectNever),
 			RingRate: calls.RingRate, RingBurst: calls.RingBurst, TenantRingRate: calls.TenantRingRate, TenantRingBurst: calls.TenantRingBurst,
 			Sessions: calls.MaxSessions, SessionsPerUser: calls.MaxSessionsOfUser,
 		},
