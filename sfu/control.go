@@ -74,6 +74,7 @@ func (r *room) control(now time.Time, by *member, body signal.Body) (signal.Repl
 	}
 	switch c.Verb {
 	case signal.RoomRemove:
+		r.engine.bans.add(now, roomKey{r.tenant, r.name}, m.identity, time.Duration(c.BanMS)*time.Millisecond)
 		r.remove(now, m, signal.Removed, "you were removed from the call", false)
 	case signal.RoomMute:
 		t := m.track(c.Source)

@@ -26,6 +26,7 @@ type Engine struct {
 	media  *peer.Media
 	mixes  bool // this program has a codec
 	joins  *joinLimiter
+	bans   *bans
 	counts engineCounters
 	scores scores
 
@@ -56,7 +57,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	return &Engine{
 		cfg: cfg, log: cfg.Logger, media: media, mixes: opus.Available(),
-		joins:    newJoinLimiter(cfg.JoinRate, cfg.JoinBurst),
+		joins: newJoinLimiter(cfg.JoinRate, cfg.JoinBurst), bans: newBans(),
 		rooms:    make(map[roomKey]*room),
 		sessions: make(map[string]*session),
 		resumes:  make(map[string]*session),
@@ -183,6 +184,9 @@ func (e *Engine) admit(ctx context.Context, c signal.Command, j *signal.Join, ju
 	}
 	admission, err := judge(now)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.bans.refuse(now, roomKey{admission.Grants.Tenant, j.Room}, admission.Grants.Identity); err != nil {
 		return nil, err
 	}
 	m := newMember(e, newSession(now), c.Host, j, admission)

@@ -152,6 +152,11 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	if old == nil && len(r.members) >= r.engine.cfg.MaxRoomSize {
 		return nil, signal.Errorf(signal.RoomFull, "this room holds %d participants already", len(r.members))
 	}
+	if len(r.members) > 0 { // it was asked before; but it may have been banned since
+		if err := r.engine.bans.refuse(now, roomKey{r.tenant, r.name}, m.identity); err != nil {
+			return nil, err
+		}
+	}
 	m.home.Store(r)
 	joined := &signal.Joined{
 		Session: m.session.id, Participant: m.id, Identity: m.identity, Name: m.name, Room: r.name,

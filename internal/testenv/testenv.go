@@ -16,6 +16,8 @@ import (
 const (
 	// SocketsVariable allows real sockets on loopback.
 	SocketsVariable = "RIVULET_TEST_SOCKETS"
+	// LongVariable allows what takes minutes.
+	LongVariable = "RIVULET_TEST_LONG"
 	// BrowserVariable allows a real headless Chromium.
 	BrowserVariable = "RIVULET_TEST_BROWSER"
 )
@@ -56,4 +58,12 @@ func Browser(t testing.TB) string {
 	}
 	t.Fatalf("%s=1 but no Chromium was found (looked for %v): install the distribution's chromium package, or run `make test`, which does", BrowserVariable, chromiumNames)
 	return ""
+}
+
+// Long skips a test that takes minutes unless those are wanted.
+func Long(t testing.TB) {
+	t.Helper()
+	if os.Getenv(LongVariable) != "1" {
+		t.Skipf("takes minutes: run `make test-long`, or set %s=1", LongVariable)
+	}
 }

@@ -1,5 +1,7 @@
 package signal
 
+import "time"
+
 // Bounds of room control.
 const (
 	MaxAttributes     = 16
@@ -7,6 +9,9 @@ const (
 	MaxAttributeValue = 256  // bytes
 	MaxMessage        = 1024 // bytes of a message between participants
 )
+
+// MaxBan is how long somebody may be kept out.
+const MaxBan = 30 * 24 * time.Hour
 
 // RoomControl is a command of a moderator (a participant with roomAdmin) or of
 // a backend. Its type on the wire is "room." and the verb. A moderator's Room
@@ -16,6 +21,9 @@ type RoomControl struct {
 	Room string   `json:"room,omitempty"`
 	// Participant is whom it is about: a participant's id, or its identity.
 	Participant string `json:"participant,omitempty"`
+	// BanMS is of remove: for how long whoever has the participant's identity may
+	// not come back into the room, in milliseconds; 0 for no ban, at most MaxBan.
+	BanMS int64 `json:"banMs,omitempty"`
 	// Source and Muted are of mute. A participant who was muted by another may
 	// unmute itself: forbid the source by permit if it must not.
 	Source Source `json:"source,omitempty"`
@@ -84,6 +92,9 @@ func (c *RoomControl) Validate() error {
 		if c.Participant == "" {
 			return Errorf(BadMessage, "%s: participant is missing", c.Type())
 		}
+	}
+	if c.BanMS < 0 || c.BanMS > MaxBan.Milliseconds() {
+		return Errorf(BadMessage, "room.remove: banMs must be 0 to %d", MaxBan.Milliseconds())
 	}
 	switch c.Verb {
 	case RoomMute:

@@ -32,6 +32,7 @@ const (
 	UnknownParticipant Code = "unknown_participant"
 	UnknownRoom        Code = "unknown_room"
 	Locked             Code = "room_locked"
+	Banned             Code = "banned" // taken out, and may not come back yet
 	Internal           Code = "internal"
 
 	Left           Code = "left"            // the participant left

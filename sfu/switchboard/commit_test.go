@@ -129,4 +129,3 @@ func BenchmarkJournal(b *testing.B) {
 		}
 	}
 }
-

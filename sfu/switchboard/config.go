@@ -91,7 +91,7 @@ type Config struct {
 	// JournalSync has commands wait until their lines are on the disk (fsync), so
 	// that what was answered outlives the machine and not only the process.
 	JournalSync bool
-	Logger  *slog.Logger
+	Logger      *slog.Logger
 }
 
 // DefaultConfig answers the bounds that suit one node.

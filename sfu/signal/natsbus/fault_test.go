@@ -54,7 +54,16 @@ func (o *outside) stop() {
 
 // TestBusThatGoesAway: calls go on without the bus, and when it is back every
 // event comes, each once and in order, those of the time without it included.
-func TestBusThatGoesAway(t *testing.T) {
+func TestBusThatGoesAway(t *testing.T) { goesAway(t, 20, 0) }
+
+// TestBusThatIsAwayForAMinute is the same with a ring each second for a minute.
+func TestBusThatIsAwayForAMinute(t *testing.T) {
+	testenv.Long(t)
+	goesAway(t, 60, time.Second)
+}
+
+// goesAway takes the bus away while so many rings come, one each pause.
+func goesAway(t *testing.T, rings int, pause time.Duration) {
 	testenv.Sockets(t)
 	o := &outside{t: t, cfg: natsbus.EmbeddedConfig{Address: "127.0.0.1:0", Secret: mustSecret(t), Store: t.TempDir()}}
 	o.start()
@@ -81,10 +90,11 @@ func TestBusThatGoesAway(t *testing.T) {
 		time.Sleep(time.Millisecond) // of another process' time: there is no event to wait for
 	}
 	o.stop()
-	for i := range 20 {
-		ring(fmt.Sprint("away", i))
-	}
 	direct(&signal.Call{Verb: signal.CallAccept, Call: "before", From: &signal.Device{User: "bob", Device: "1"}})
+	for i := range rings {
+		ring(fmt.Sprint("away", i))
+		time.Sleep(pause) // the bus is a process of its own, with a clock of its own
+	}
 	if _, err := conn.Request(natsbus.CallSubject("before"), []byte(`{"type":"call.state"}`), 200*time.Millisecond); err == nil {
 		t.Fatal("a server that is away answers")
 	}
@@ -95,7 +105,7 @@ func TestBusThatGoesAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	follow(t, conn, c.feed)
-	checkStream(t, c, 21)
+	checkStream(t, c, 1+rings)
 }
 
 // checkStream reads the stream from its beginning: every event of the feed from
