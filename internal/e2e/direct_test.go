@@ -17,7 +17,7 @@ import (
 // that never rests, and measures on the audio thread the longest silence of what
 // its audio elements let be heard.
 const directScript = `(async (user, url) => {
-  const { dial, directPath } = await import("/rivulet.js");
+  const { dial, directPath, captureCamera } = await import("/rivulet.js");
   const line = window.line = await dial({ user, device: "page", url });
   line.on("call", async ({ detail }) => {
     if (detail.type !== "call.ring") return;
@@ -69,7 +69,7 @@ const directScript = `(async (user, url) => {
     tone.start(); sweep.start();
     window.call = await line.join(id, {
       slots: { audio: 2, video: 1 },
-      publish: user === "eve" ? {} : { microphone: out.stream.getAudioTracks()[0] },
+      publish: user === "eve" ? {} : { microphone: out.stream.getAudioTracks()[0], camera: await captureCamera({ width: 320, height: 180 }) },
       // The path is built when the test says so: there must be something to compare with.
       direct: (host) => {
         window.direct = directPath()(host);
@@ -80,6 +80,31 @@ const directScript = `(async (user, url) => {
     });
     setInterval(listen, 10);
     call.on("path", listen);
+    // One video element for the other's camera, and the longest time without a new picture in it.
+    const video = document.createElement("video");
+    Object.assign(video.style, { width: "320px", height: "180px" });
+    document.body.append(video);
+    const show = () => {
+      for (const p of call.participants.values()) {
+        const camera = p.track("camera");
+        if (camera && window.shown !== camera.id) { window.shown = camera.id; call.attach(camera, video); }
+      }
+    };
+    call.on("trackpublished", show);
+    call.on("participantjoined", show);
+    show();
+    let last = 0, longest = 0, pictures = 0;
+    const picture = (now) => {
+      if (last) longest = Math.max(longest, now - last);
+      last = now; pictures++;
+      video.requestVideoFrameCallback(picture);
+    };
+    video.requestVideoFrameCallback(picture);
+    window.still = () => {
+      const seen = [Math.max(longest, last ? performance.now() - last : 0), pictures];
+      longest = pictures = 0;
+      return seen;
+    };
   };
 })(%q, %q)`
 
@@ -113,6 +138,17 @@ func (d device) silence() (longest time.Duration, sound bool) {
 		d.t.Fatalf("%s: %v", d.name, err)
 	}
 	return time.Duration(v[0] * float64(time.Millisecond)), v[1] > 0
+}
+
+// still answers the longest time without a new picture since it was asked last,
+// and how many there were.
+func (d device) still() (longest time.Duration, pictures int) {
+	d.t.Helper()
+	v, err := evaluate[[2]float64](d.page, `window.still?.() ?? [0, 0]`)
+	if err != nil {
+		d.t.Fatalf("%s: %v", d.name, err)
+	}
+	return time.Duration(v[0] * float64(time.Millisecond)), int(v[1])
 }
 
 // sends answers the bytes that it sends in half a second, by the server and directly.
@@ -162,9 +198,13 @@ func TestDirectPathIsNotHeard(t *testing.T) {
 		time.Sleep(500 * time.Millisecond) // what comes right after belongs to it
 		for _, d := range pair {
 			longest, sound := d.silence()
-			t.Logf("%s: %s was silent for %v", move, d.name, longest)
+			still, pictures := d.still()
+			t.Logf("%s: %s was silent for %v and saw %d pictures, nothing new for %v", move, d.name, longest, pictures, still)
 			if longest > bound || !sound {
 				t.Errorf("%s: %s heard nothing for %v, at most %v", move, d.name, longest, bound)
+			}
+			if still > time.Second || pictures == 0 {
+				t.Errorf("%s: %s saw nothing new for %v", move, d.name, still)
 			}
 		}
 	}
