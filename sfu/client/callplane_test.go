@@ -190,3 +190,57 @@ func TestDeadMansSwitch(t *testing.T) {
 		w.network.SetFilter(nil)
 	})
 }
+
+// TestStepsOfADirectPath: a Go client carries what devices say of a direct path,
+// both ways; the media of one it does not build.
+func TestStepsOfADirectPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := switchboard.DefaultConfig()
+		calls.Direct.Policy = switchboard.DirectPrefer
+		w := newWorldWith(t, nil, &calls)
+		defer w.close()
+		w.ring("c")
+		ann, bob := w.dial("c", "ann", "phone"), w.dial("c", "bob", "phone")
+		defer w.leave(ann)
+		defer w.leave(bob)
+		w.act(says(signal.CallAccept, "c", "bob", "phone"))
+		say := func(u *user, step signal.DirectVerb, epoch uint32, payload string) {
+			t.Helper()
+			_, err := u.Do(t.Context(), &signal.Direct{Call: "c", Step: step, Epoch: epoch, Payload: []byte(payload)})
+			must(t, err)
+		}
+		hear := func(u *user, step signal.DirectVerb) *signal.DirectStep {
+			t.Helper()
+			timeout := time.After(5 * time.Second)
+			for {
+				select {
+				case e := <-u.Events():
+					if d, ok := e.(*signal.DirectStep); ok {
+						if d.Step != step {
+							t.Fatalf("told %+v, want %s", d, step)
+						}
+						return d
+					}
+				case <-timeout:
+					t.Fatalf("never told %s", step)
+				}
+			}
+		}
+		say(ann, signal.DirectReady, 0, "")
+		say(bob, signal.DirectReady, 0, "")
+		if start := hear(ann, signal.DirectStart); !start.Offers || start.Epoch != 1 {
+			t.Errorf("ann is told %+v, want to offer", start)
+		}
+		if start := hear(bob, signal.DirectStart); start.Offers {
+			t.Errorf("bob is told to offer too: %+v", start)
+		}
+		say(ann, signal.DirectOffer, 1, "\x00\xff offer")
+		if d := hear(bob, signal.DirectOffer); string(d.Payload) != "\x00\xff offer" || d.From.User != "ann" {
+			t.Errorf("bob is told %+v", d)
+		}
+		say(bob, signal.DirectFailed, 1, "")
+		if d := hear(ann, signal.DirectReturn); d.Reason != signal.Failed {
+			t.Errorf("ann is told %+v", d)
+		}
+	})
+}
