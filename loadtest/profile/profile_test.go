@@ -91,6 +91,15 @@ func TestReadEverything(t *testing.T) {
 	}
 }
 
+// TestLimitedLinkHasAQueue: 300 ms where the file names none, as with `rivulet
+// emulate --down`; none where nothing limits.
+func TestLimitedLinkHasAQueue(t *testing.T) {
+	p, err := Read("f.yaml", strings.NewReader("name: x\ndown: {rate: 1M}\nup: {delay: 5ms}\n"), openers(nil))
+	if err != nil || p.Down.Queue != (link.Queue{Delay: 300 * time.Millisecond}) || p.Up.Queue != (link.Queue{}) {
+		t.Errorf("queues %+v and %+v, %v", p.Down.Queue, p.Up.Queue, err)
+	}
+}
+
 // TestReadNamesThePlace checks that errors say where they are.
 func TestReadNamesThePlace(t *testing.T) {
 	rest := "up: {}\n"
@@ -103,9 +112,12 @@ func TestReadNamesThePlace(t *testing.T) {
 		{"not a number", "name: x\ndown:\n  loss: much\n" + rest, `f.yaml:3:9: "much" is not a value`},
 		{"more than all", "name: x\ndown:\n  loss: 120%\n" + rest, "f.yaml:3:9: 120% is negative or absurdly large"},
 		{"not a number at all", "name: x\ndown:\n  rate: .nan\n" + rest, "f.yaml:3:9"},
-		{"no queue", "name: x\ndown:\n  rate: 1M\n" + rest, "f.yaml:2:1: down: link: queue: a limited link needs a queue"},
-		{"two capacities", "name: x\ndown:\n  rate: 1M\n  trace: x\n" + rest, "f.yaml:2:1: down: only one of"},
-		{"no trace", "name: x\ndown:\n  trace: gone.csv\n" + rest, "f.yaml:2:1: down: trace: open gone.csv"},
+		{"rate without a unit", "name: x\ndown:\n  rate: 700\n" + rest, "f.yaml:3:9: \"700\" has no unit that is known, want a rate such as 64k"},
+		{"delay of hours", "name: x\n\ndown:\n  rate: 1M\n  delay: 5h\n" + rest, "f.yaml:5:3: down: link: delay 5h0m0s is outside"},
+		{"the other direction", "name: x\ndown:\n  delay: 1s\nup:\n  # far\n  delay: 5h\n", "f.yaml:6:3: up: link: delay"},
+		{"two capacities", "name: x\ndown:\n  rate: 1M\n  trace: x\n" + rest, "f.yaml:3:3: down: only one of"},
+		{"no trace", "name: x\ndown:\n  slot: 5ms\n  trace: gone.csv\n" + rest, "f.yaml:4:3: down: trace: open gone.csv"},
+		{"in one line", "name: x\ndown: {delay: 5h}\n" + rest, "f.yaml:2:1: down: link: delay"},
 		{"bad trace", "name: x\ndown:\n  trace: bad.csv\n  queue: {delay: 1s}\n" + rest, "down: bad.csv: trace: line 2: rate: -1 is negative"},
 		{"discipline", "name: x\ndown:\n  queue: {discipline: magic}\n" + rest, `"magic" is neither`},
 		{"no name", "down: {}\nup: {}\n", "needs a name"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ const (
 	mostRate = 100 * units.Gbps
 	mostTime = 7 * 24 * time.Hour
 	mostSize = 1 << 30
+	// usualQueue is the room before a limited link that names none.
+	usualQueue = 300 * time.Millisecond
 )
 
 // file is a profile in YAML; docs/lab.md describes it.
@@ -132,14 +135,14 @@ func Read(name string, r io.Reader, open func(path string) (io.ReadCloser, error
 		to   *link.Config
 	}{{"down", f.Down, &p.Down}, {"up", f.Up, &p.Up}} {
 		if d.from == nil {
-			return Profile{}, fmt.Errorf("%s:1:1: a profile needs both down and up; %s is missing", name, d.key)
+			return Profile{}, fmt.Errorf("%s:1:1: a profile needs both down and up; %s is missing (%s: {delay: 50ms} is a path without limits)", name, d.key, d.key)
 		}
 		c, err := d.from.config(open)
 		if err == nil {
 			err = c.Validate()
 		}
 		if err != nil {
-			return Profile{}, fmt.Errorf("%s:%s: %s: %w", name, position(text, d.key), d.key, err)
+			return Profile{}, fmt.Errorf("%s:%s: %s: %w", name, position(text, d.key, err.Error()), d.key, err)
 		}
 		*d.to = c
 	}
@@ -158,14 +161,29 @@ func place(err error) error {
 	return fmt.Errorf("%w", err)
 }
 
-// position is the line and column of a key at the top.
-func position(text []byte, key string) string {
+// position is the line and column of what an error about a part of the file
+// names: the first key of the part, on a line of its own, that is a word of the
+// error, or else the part itself.
+func position(text []byte, part, problem string) string {
+	words := strings.FieldsFunc(problem, func(r rune) bool { return r == ' ' || r == ':' || r == ',' })
+	at := ""
 	for i, line := range strings.Split(string(text), "\n") {
-		if strings.HasPrefix(line, key+":") {
-			return fmt.Sprintf("%d:1", i+1)
+		key, _, _ := strings.Cut(strings.TrimLeft(line, " "), ":")
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		switch {
+		case at == "" && strings.HasPrefix(line, part+":"):
+			at = fmt.Sprintf("%d:1", i+1)
+		case at == "" || key == "" || strings.HasPrefix(key, "#"):
+		case indent == 0:
+			return at
+		case slices.Contains(words, key):
+			return fmt.Sprintf("%d:%d", i+1, indent+1)
 		}
 	}
-	return "1:1"
+	if at == "" {
+		return "1:1"
+	}
+	return at
 }
 
 // config makes a link of a description.
@@ -189,6 +207,9 @@ func (d *direction) config(open func(string) (io.ReadCloser, error)) (link.Confi
 		Loss:       link.Loss{Random: float64(d.Loss), Packets: d.LosePacket},
 		Duplicate:  float64(d.Duplicate),
 		Overhead:   units.Size(d.Overhead),
+	}
+	if c.Queue.Delay == 0 && c.Queue.Size == 0 && capacity.Limited() {
+		c.Queue.Delay = usualQueue
 	}
 	switch d.Queue.Discipline {
 	case "", "tail-drop":
@@ -282,8 +303,11 @@ func scalar(n ast.Node, most float64, want string, table map[string]float64) (fl
 // UnmarshalYAML reads a rate.
 func (r *rate) UnmarshalYAML(n ast.Node) error {
 	f, err := scalar(n, float64(mostRate), "a rate such as 64k, 1.5M or 64kbit/s", map[string]float64{
-		"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "bit/s": 1, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9,
+		"k": 1e3, "M": 1e6, "G": 1e9, "bit/s": 1, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9,
 	})
+	if n.String() == "0" {
+		f, err = 0, nil
+	}
 	*r = rate(f)
 	return err
 }

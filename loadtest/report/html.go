@@ -19,7 +19,7 @@ var files embed.FS
 type row struct {
 	Suite, Scenario, CC, Verdict         string
 	Runs, Passed                         int
-	Util, P50, P95, Loss, Added          string
+	Util, P50, P95, Loss, Added, Left    string
 	Ramp, Recover, Feedback, Rate, Class string
 	Why                                  []string
 	Plot                                 int // index into the series, -1 without
@@ -32,6 +32,9 @@ type row struct {
 // plot is what the page draws of one run.
 type plot struct {
 	Title string `json:"title"`
+	// Missed are the targets that this run missed, More its other metrics.
+	Missed []string              `json:"missed,omitempty"`
+	More   map[string]lab.Number `json:"more,omitempty"`
 	*lab.Series
 }
 
@@ -86,7 +89,14 @@ func rowsOf(outcomes []lab.Outcome) ([]row, []plot) {
 		key := o.Result.Scenario + "\x00" + o.Result.CC
 		if _, drawn := at[key]; o.Series != nil && !drawn {
 			at[key] = len(plots)
-			plots = append(plots, plot{fmt.Sprintf("%s, %s, seed %d", o.Result.Scenario, o.Result.CC, o.Result.Seed), o.Series})
+			own := plot{Title: fmt.Sprintf("%s, %s, seed %d", o.Result.Scenario, o.Result.CC, o.Result.Seed), Series: o.Series}
+			if len(o.Result.People) == 0 { // theirs are in the table
+				own.More = o.Result.More
+			}
+			if o.Result.NotBuilt == "" {
+				own.Missed = reasons(o.Result)
+			}
+			plots = append(plots, own)
 		}
 	}
 	var rows []row
@@ -95,7 +105,7 @@ func rowsOf(outcomes []lab.Outcome) ([]row, []plot) {
 		r := row{
 			Suite: m.Suite, Scenario: m.Scenario, CC: m.CC, Verdict: verdictOf(m), Runs: v.Runs, Passed: v.Passed,
 			Util: number(m.Utilization, 1), P50: number(m.QueueP50, 0), P95: number(m.QueueP95, 0),
-			Loss: number(m.Loss, 2), Added: number(m.AddedLoss, 2), Ramp: number(m.Ramp, 1), Recover: number(m.Recover, 1),
+			Loss: number(m.Loss, 2), Added: number(m.AddedLoss, 2), Left: repaired(m), Ramp: number(m.Ramp, 1), Recover: number(m.Recover, 1),
 			Feedback: number(m.Feedback, 2), Rate: number(m.Rate, 0), Plot: -1,
 		}
 		switch r.Verdict {

@@ -121,6 +121,9 @@ func TestPageStandsAlone(t *testing.T) {
 	if strings.Contains(page, "alert(1)</script>") {
 		t.Error("a name has become a script")
 	}
+	if !strings.Contains(page, `"missed":["queue_ms_p95 \u003c= 50, was 60.00"]`) || strings.Count(page, `"missed":`) != 1 {
+		t.Error("the plots do not tell what their run missed")
+	}
 	if strings.Count(page, "<script>") != 1 || !strings.Contains(page, `data-plot="1"`) || !strings.Contains(page, `"capacity":[1,2]`) {
 		t.Error("the page lacks its plots")
 	}

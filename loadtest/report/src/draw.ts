@@ -12,6 +12,7 @@ const axis = () => ({
 export function draw(cell: HTMLElement, plot: Plot) {
   const box = document.createElement("figure");
   cell.append(box);
+  box.append(...figures(plot));
   const cursor = uPlot.sync(plot.title);
   const drawn = panels(plot).map((p) => one(box, p, plot, cursor.key));
   const width = () => Math.max(cell.clientWidth - 16, 200);
@@ -20,6 +21,20 @@ export function draw(cell: HTMLElement, plot: Plot) {
     else for (const d of drawn) d.plot.setSize({ width: width(), height: d.height });
   });
   fit.observe(cell);
+}
+
+/** figures tells what the run missed, and its metrics that the table has no room for. */
+function figures(plot: Plot): HTMLElement[] {
+  const told = (name: string, text: string) => {
+    const p = document.createElement("p");
+    p.className = name;
+    p.textContent = text;
+    return p;
+  };
+  const all = [told("run", `${plot.title}: ${plot.missed?.length ? "missed " + plot.missed.join("; ") : "missed nothing"}`)];
+  const more = Object.entries(plot.more ?? {});
+  if (more.length) all.push(told("more", more.map(([name, v]) => `${name} ${v ?? "-"}`).join("   ")));
+  return all;
 }
 
 function one(box: HTMLElement, p: Panel, plot: Plot, key: string) {

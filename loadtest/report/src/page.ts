@@ -18,6 +18,7 @@ function toggle(row: HTMLTableRowElement) {
   draw(cell, plots[+row.dataset.plot!]);
 }
 
+const first = document.querySelector<HTMLTableRowElement>("tr.missed[data-plot]");
 const wanted = decodeURIComponent(location.hash.slice(1));
 for (const row of document.querySelectorAll<HTMLTableRowElement>("tr[data-plot]")) {
   row.addEventListener("click", () => toggle(row));
@@ -32,3 +33,4 @@ for (const row of document.querySelectorAll<HTMLTableRowElement>("tr[data-plot]"
     row.scrollIntoView();
   }
 }
+if (!wanted && first) toggle(first); // why it was missed is what one wants to know

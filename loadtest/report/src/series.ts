@@ -9,6 +9,7 @@ export interface Person {
 
 export interface Plot {
   title: string; step: number; // seconds
+  missed?: string[]; more?: Record<string, number | null>;
   capacity?: number[]; rate?: number[]; target?: number[]; other?: number[]; queue?: number[]; loss?: number[];
   flows?: number[][]; people?: Person[];
 }
