@@ -73,7 +73,7 @@ const directScript = `(async (user, url) => {
       // The path is built when the test says so: there must be something to compare with.
       direct: (host) => {
         window.direct = directPath()(host);
-        window.willing = window.direct.ready.bind(window.direct);
+        window.willing = () => { delete window.direct.ready; return window.direct.ready(); };
         window.direct.ready = async () => {};
         return window.direct;
       },
@@ -87,7 +87,7 @@ const directScript = `(async (user, url) => {
     const show = () => {
       for (const p of call.participants.values()) {
         const camera = p.track("camera");
-        if (camera && window.shown !== camera.id) { window.shown = camera.id; call.attach(camera, video); }
+        if (camera && window.shown !== camera) { window.shown = camera; call.attach(camera, video); }
       }
     };
     call.on("trackpublished", show);
@@ -246,6 +246,14 @@ func TestDirectPathIsNotHeard(t *testing.T) {
 	eve.run(`line.leave("c")`)
 	until(t, "both play the direct path again", 15*time.Second, all("direct"))
 	unheard("to the direct path again")
+	// One that has lost its session joins anew: what comes directly goes on until
+	// the server's path is there again.
+	ann.run(`call.rejoin({ code: "connection_lost", message: "" })`)
+	until(t, "ann is in again, and the path is built anew", 15*time.Second, func() bool {
+		epoch, err := evaluate[int](ann.page, `window.direct.epoch === 3 && call.counters.rejoins === 1 ? 1 : 0`)
+		return err == nil && epoch == 1 && all("direct")()
+	})
+	unheard("over a join anew")
 	ann.run(`call.directPC.close()`) // without a word
 	took = until(t, "both play the server's after the path broke", 10*time.Second, all("sfu"))
 	time.Sleep(500 * time.Millisecond)

@@ -2218,10 +2218,12 @@ var DirectPath = class {
     if (this.willing) void this.send("unready", 0).catch(() => void 0);
     this.willing = false;
   }
-  /** The session is another one: nothing is left of the path. */
+  /**
+   * The session is gone and another one follows. What comes directly goes on
+   * meanwhile; the new session sends by the server too, and says ready anew.
+   */
   reset() {
-    this.willing = false;
-    this.close();
+    this.willing = this.moved = false;
   }
   /** Ends for good. */
   end() {
@@ -2387,7 +2389,8 @@ var DirectPath = class {
   fail() {
     clearInterval(this.looking);
     if (this.moved) void this.host.pauseServer(false).catch(() => void 0);
-    void this.say("failed");
+    const { epoch } = this;
+    this.send("failed", epoch).catch(() => this.epoch === epoch && this.close());
   }
   /** Asks every so often until it is done; a newer question ends it. */
   look(done) {

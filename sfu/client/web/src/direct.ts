@@ -103,10 +103,12 @@ export class DirectPath {
     this.willing = false;
   }
 
-  /** The session is another one: nothing is left of the path. */
+  /**
+   * The session is gone and another one follows. What comes directly goes on
+   * meanwhile; the new session sends by the server too, and says ready anew.
+   */
   reset(): void {
-    this.willing = false;
-    this.close();
+    this.willing = this.moved = false;
   }
 
   /** Ends for good. */
@@ -287,7 +289,9 @@ export class DirectPath {
   private fail(): void {
     clearInterval(this.looking);
     if (this.moved) void this.host.pauseServer(false).catch(() => undefined); // At once, not a round trip later.
-    void this.say("failed");
+    // A server that knows of no such path brings nobody back: it was started anew.
+    const { epoch } = this;
+    this.send("failed", epoch).catch(() => this.epoch === epoch && this.close());
   }
 
   /** Asks every so often until it is done; a newer question ends it. */
@@ -376,15 +380,15 @@ function thrifty(sdp: string): string {
   return sdp.replace(/useinbandfec=1/g, "useinbandfec=1;usedtx=1");
 }
 
-/** Deflates a value into base64. */
-async function pack(value: unknown): Promise<string> {
+/** @internal Deflates a value into base64. */
+export async function pack(value: unknown): Promise<string> {
   const stream = new Blob([JSON.stringify(value)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
-/** Undoes pack. The other side is not trusted: what swells beyond bounds is refused. */
-async function unpack<T>(payload = ""): Promise<T> {
+/** @internal Undoes pack. The other side is not trusted: what swells beyond bounds is refused. */
+export async function unpack<T>(payload = ""): Promise<T> {
   const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
   const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   const chunks: Uint8Array[] = [];

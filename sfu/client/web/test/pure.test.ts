@@ -1,6 +1,7 @@
 /** Tests of what decides without a network. */
 import { Backoff } from "../src/backoff";
 import { decode, encode, expand, shorten } from "../src/compact";
+import { pack, unpack } from "../src/direct";
 import { asCallError, CallError, mayRetry } from "../src/errors";
 import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
@@ -299,4 +300,16 @@ test("streams of pictures are left out of an answer, those of sound are not", ()
   const section = (kind: string, streams: string) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n${streams}a=sendonly\r\n`;
   const answer = (pictures: string) => `v=0\r\n${section("audio", ssrc)}${section("video", pictures)}${section("audio", ssrc)}`;
   equal(withoutPictures(answer(ssrc)), answer(""));
+});
+
+test("what devices tell each other is small, and what swells is refused", async () => {
+  const value = [{ candidate: "candidate:1 1 udp 2122260223 192.0.2.1 54321 typ host", sdpMid: "0" }];
+  equal(await unpack(await pack(value)), value);
+  const sdp = "a=rtpmap:96 VP8/90000\r\n".repeat(300);
+  ok((await pack(sdp)).length < 400, "an SDP is compressed");
+  for (const hostile of [await pack("x".repeat(1 << 20)), btoa("no deflate"), "%", ""]) {
+    let refused = false;
+    await unpack(hostile).catch(() => (refused = true));
+    ok(refused, `${hostile.slice(0, 20)} of ${hostile.length} letters is refused`);
+  }
 });
