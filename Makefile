@@ -15,7 +15,7 @@ REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .X
 RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
 
 .NOTPARALLEL:
-.PHONY: run build test test-pure test-real test-long check bench lab docs help
+.PHONY: run build test test-pure test-real test-long voice-table check bench lab docs help
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
@@ -36,10 +36,13 @@ test-real: ## phase 2: real sockets and a real browser, one package after the ot
 	@echo "phase 2: real sockets on loopback, real Chromium"
 	@RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(BUDGET) -phase real -- $(GO) test $(TAGS) -json -count=1 -p 1 -timeout 8m $(REAL)
 
-test-long: ## fuzz every parser for a minute each, and race everything
+test-long: voice-table ## fuzz every parser for a minute each, race everything, measure voice in a browser
 	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -count=1 ./sfu/signal/natsbus
 	$(GO) test $(TAGS) -race ./...
 	scripts/fuzz.sh 60s
+
+voice-table: ## measure Chromium's voice behind thin links (nine minutes), write it into docs/measurements/voice.md
+	RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(GO) test $(TAGS) -count=1 -v -timeout 20m ./internal/e2e -run 'VoiceTable|IdlePage' -voicetable ../../docs/measurements/voice.md
 
 check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi

@@ -250,7 +250,7 @@ func (c *carrier) onSecond(now time.Time) {
 	}
 	for d, recent := range [directions]*Recent{&p.Up, &p.Down} {
 		m := c.meters[d]
-		*recent = Recent{Rate: m.second.Over(over), Dropped: m.drops()}
+		*recent = Recent{Rate: m.second.Over(over), Dropped: m.drops(), Kinds: m.kinds.report()}
 		m.second = 0
 	}
 	if c.report == nil {

@@ -82,6 +82,8 @@ type Recent struct {
 	Rate    units.Rate    // delivered
 	Queue   time.Duration // the longest that a packet offered now would wait
 	Dropped uint64        // packets since the start
+	// Kinds is what was offered by kind since the start, in udp mode.
+	Kinds map[string]Kind
 }
 
 // String is the state in one line.
