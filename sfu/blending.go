@@ -31,6 +31,9 @@ type blending struct {
 // blendVoices decides for each member how voices reach it, and has mixed what is
 // to be mixed.
 func (r *room) blendVoices(now time.Time) {
+	if r.engine.cfg.PlainVoice {
+		return
+	}
 	changed := false
 	for _, m := range r.members {
 		need, ok := r.blendNeed(m)

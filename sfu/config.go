@@ -70,8 +70,8 @@ type Config struct {
 	// where it cannot be made thinner for that receiver alone. Otherwise the
 	// best receiver decides, and the thinnest hears what fits.
 	LowerVoice bool
-	// PlainVoice passes sound on as it was published and asks publishers for
-	// nothing, to compare with.
+	// PlainVoice passes sound on as it was published, neither thinned nor mixed, and
+	// asks publishers for nothing, to compare with.
 	PlainVoice bool
 	// DisconnectedAfter and FailedAfter bound the silence of a path; 0 for the
 	// media plane's defaults.
