@@ -100,13 +100,23 @@ func TestCallIsHeardAndSeen(t *testing.T) {
 
 // TestCallLosesWhatTheLinkLoses loses a fifth of the packets, on the way down
 // alone: only who is there misses anything, and most of it is sent again in time.
+// Which packets of sound those are hangs on every byte sent before, so it is tried
+// with several fifths, and judged by their mean.
 func TestCallLosesWhatTheLinkLoses(t *testing.T) {
-	n := wide(0)
-	n.Down.Loss.Packets = everyFifth(60)
-	m, _ := calling(t, 30*time.Second, nil, n)
-	between(t, m, "far.unheard", 0, 0.5)
-	between(t, m, "thin.unheard", 0, 5)
-	between(t, m, "thin.hole", 0, 5)
+	const fifths = 5
+	var unheard, hole lab.Number
+	for first := range uint64(fifths) {
+		n := wide(0)
+		n.Down.Loss.Packets = everyFifth(60 + first)
+		m, _ := calling(t, 30*time.Second, nil, n)
+		between(t, m, "far.unheard", 0, 0.5)
+		t.Logf("from %d: unheard %.2f %%, hole %.2f %%", 60+first, m["thin.unheard"], m["thin.hole"])
+		unheard += m["thin.unheard"] / fifths
+		hole += m["thin.hole"] / fifths
+	}
+	mean := map[string]lab.Number{"unheard": unheard, "hole": hole}
+	between(t, mean, "unheard", 0, 5)
+	between(t, mean, "hole", 0, 5)
 }
 
 // everyFifth lists a fifth of the packets after the first ones.
