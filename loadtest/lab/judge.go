@@ -43,6 +43,8 @@ type PacketRecord struct {
 	// Voice says that it carried sound, Stream that it was a segment of
 	// signalling.
 	Voice, Stream bool
+	// Kind is what it was for; voice and signalling are told by the above, too.
+	Kind PacketKind
 }
 
 // TargetRecord is what a sender was allowed from a time on.
@@ -91,6 +93,7 @@ func (f FlowRecording) meter(start, end time.Duration) *meter {
 		m.target(min(max(t.At, 0), end), t.Rate)
 	}
 	m.target(end, m.latest)
+	m.overhead = f.overhead(end)
 	for i, r := range f.Packets {
 		if r.Sent < 0 || r.Sent >= end {
 			continue

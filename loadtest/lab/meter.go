@@ -42,6 +42,7 @@ type meter struct {
 	reports  uint64
 	latest   units.Rate // target
 	repair   *repair    // nil: the flow repairs nothing
+	overhead *overhead  // nil but in the full back end
 }
 
 func newMeter(begin, end time.Duration) *meter {

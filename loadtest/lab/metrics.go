@@ -58,6 +58,7 @@ func (o *observation) more() map[string]Number {
 	if slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Metric == metricFeedback }) {
 		all[metricFeedback] = Number(o.feedbackCost())
 	}
+	o.overheads(all)
 	o.voices(all)
 	o.fairness(all)
 	o.evaluate(all)
@@ -108,9 +109,12 @@ func (o *observation) feedbackCost() float64 {
 		if m.reports == 0 {
 			continue
 		}
-		once := float64(m.feedback) / float64(m.reports) * 8
-		allowed := max(feedbackShare*float64(m.delivered(m.begin, m.end).Over(span)), once)
-		sum += float64(m.feedback.Over(span)) / allowed
+		cost, once := m.feedback, float64(m.feedback)/float64(m.reports)
+		if m.overhead != nil {
+			cost, once = m.overhead.feedback()
+		}
+		allowed := max(feedbackShare*float64(m.delivered(m.begin, m.end).Over(span)), once*8)
+		sum += float64(cost.Over(span)) / allowed
 	}
 	return sum / float64(len(o.flows))
 }

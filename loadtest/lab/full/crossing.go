@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
@@ -114,15 +115,15 @@ func (c *crossing) stats() []link.Stats {
 type way struct {
 	*crossing
 	extra   time.Duration
-	voice   bool // the next datagram carries sound
+	kind    lab.PacketKind // of the next datagram
 	packets []Packet
 }
 
-// mark says whether the next datagram carries sound.
-func (w *way) mark(voice bool) {
+// mark says what the next datagram is for.
+func (w *way) mark(kind lab.PacketKind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.voice = voice
+	w.kind = kind
 }
 
 var _ memnet.Link = (*way)(nil)
@@ -139,7 +140,10 @@ func (w *way) Send(now time.Time, size int) (arrive time.Time, ok bool) {
 		arrive = arrive.Add(w.extra)
 		p.Arrived += w.extra
 	}
-	p.Voice = w.voice && !p.Stream
+	if p.Kind = w.kind; p.Stream {
+		p.Kind = lab.KindSignalling
+	}
+	p.Voice = p.Kind == lab.KindVoice
 	w.packets = append(w.packets, p)
 	return arrive, p.Drop == link.None
 }

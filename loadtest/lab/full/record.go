@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
 
@@ -47,6 +48,8 @@ type Packet struct {
 	// Stream says that it was a segment of signalling, Voice that it carried
 	// sound.
 	Stream, Voice bool
+	// Kind is what it was for, where its sender is known to tell.
+	Kind lab.PacketKind
 }
 
 // Target is what the sender was allowed from a time on.

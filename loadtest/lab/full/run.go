@@ -156,14 +156,15 @@ func (w *world) add(i int, spec Flow) {
 	switch w.plan.Controller {
 	case Rivulet:
 		w.connect(near, serverAddress, r)
+		w.server.ways.set(near, r.home)
 		r.ends = newCaller(speaking{w.network.Host(near), oneWay(serverAddress, r.out)}, spec, i)
 	case RivuletDown:
 		w.connect(serverAddress, near, r)
 		w.server.ways.set(near, r.out)
-		r.ends = newViewer(w.server, w.network.Host(far), w.network.Host(near), spec, i)
+		r.ends = newViewer(w.server, w.network.Host(far), speaking{w.network.Host(near), oneWay(serverAddress, r.home)}, spec, i)
 	case PionGCC:
 		w.connect(near, far, r)
-		r.ends = newPair(speaking{w.network.Host(near), oneWay(far, r.out)}, w.network.Host(far), spec)
+		r.ends = newPair(speaking{w.network.Host(near), oneWay(far, r.out)}, speaking{w.network.Host(far), oneWay(near, r.home)}, spec)
 	}
 	w.runs = append(w.runs, r)
 }

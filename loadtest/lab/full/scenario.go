@@ -82,7 +82,7 @@ func packets(all []Packet) []lab.PacketRecord {
 	var own []lab.PacketRecord
 	for _, p := range all {
 		own = append(own, lab.PacketRecord{
-			Sent: p.Sent, Arrived: p.Arrived, Waited: p.Waited, Size: p.Size, Drop: p.Drop, Voice: p.Voice,
+			Sent: p.Sent, Arrived: p.Arrived, Waited: p.Waited, Size: p.Size, Drop: p.Drop, Voice: p.Voice, Stream: p.Stream, Kind: p.Kind,
 		})
 	}
 	return own

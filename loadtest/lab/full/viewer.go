@@ -28,9 +28,9 @@ type viewer struct {
 	known  units.Rate
 }
 
-func newViewer(s *server, from, to *memnet.Host, spec Flow, number int) *viewer {
+func newViewer(s *server, from *memnet.Host, to speaking, spec Flow, number int) *viewer {
 	v := &viewer{spec: spec, server: s}
-	v.from, v.to = newCaller(speaking{from, newWays()}, spec, number), newCaller(speaking{to, newWays()}, spec, number)
+	v.from, v.to = newCaller(speaking{from, newWays()}, spec, number), newCaller(to, spec, number)
 	v.from.name += "-from"
 	v.to.name += "-to"
 	return v

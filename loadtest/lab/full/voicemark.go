@@ -13,7 +13,7 @@ import (
 // The payload types of voice in every offer here: Opus, and RED around it.
 const opusPayload, redPayload = 111, 63
 
-// speaking is a host that tells its ways which packets are voice: the network
+// speaking is a host that tells its ways what its packets are for: the network
 // sees sizes only.
 type speaking struct {
 	*memnet.Host
@@ -76,11 +76,6 @@ func (c *speakingConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w.mark(isVoice(b))
+	w.mark(datagramKind(b))
 	return c.UDPConn.WriteTo(b, to)
-}
-
-// isVoice reads the RTP header, which SRTP leaves clear.
-func isVoice(b []byte) bool {
-	return len(b) >= 12 && b[0]&0xc0 == 0x80 && (b[1]&0x7f == opusPayload || b[1]&0x7f == redPayload)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
 
@@ -119,6 +120,7 @@ func (p Packet) MarshalJSON() ([]byte, error) {
 	if p.Voice {
 		flags |= 2
 	}
+	flags |= int64(p.Kind) << 2
 	b := []byte{'['}
 	for i, v := range [...]int64{int64(p.Sent), int64(p.Arrived), int64(p.Waited), int64(p.Size), int64(p.Drop), flags} {
 		if i > 0 {
@@ -137,7 +139,7 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	}
 	*p = Packet{
 		Sent: time.Duration(v[0]), Arrived: time.Duration(v[1]), Waited: time.Duration(v[2]),
-		Size: units.Size(v[3]), Drop: link.Reason(v[4]), Stream: v[5]&1 != 0, Voice: v[5]&2 != 0,
+		Size: units.Size(v[3]), Drop: link.Reason(v[4]), Stream: v[5]&1 != 0, Voice: v[5]&2 != 0, Kind: lab.PacketKind(v[5] >> 2),
 	}
 	return nil
 }
