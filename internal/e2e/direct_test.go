@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -165,15 +166,22 @@ func (d device) sends() (server, directly float64) {
 	return v[0], v[1]
 }
 
-// startDirect starts a server with a policy, and three devices.
-func startDirect(t *testing.T, policy switchboard.DirectPolicy) (s *server, ann, bob, eve device) {
-	t.Helper()
-	s = startNode(t, func(cfg *node.Config) {
+// withDirect configures a server that lets devices send to each other. From its
+// journal calls go on after a restart.
+func withDirect(policy switchboard.DirectPolicy, journal string) func(cfg *node.Config) {
+	return func(cfg *node.Config) {
 		calls := switchboard.DefaultConfig()
 		calls.Direct.Policy, calls.Direct.Path = policy, direct.DefaultConfig()
 		calls.Direct.Path.Retry = time.Second
+		calls.Journal = journal
 		cfg.Calls, cfg.Origins = &calls, []string{"*"}
-	})
+	}
+}
+
+// startDirect starts a server with a policy, and three devices.
+func startDirect(t *testing.T, policy switchboard.DirectPolicy, journal string) (s *server, ann, bob, eve device) {
+	t.Helper()
+	s = startNode(t, withDirect(policy, journal))
 	// Another origin than the server's: its pages may run no scripts but their own.
 	files := httptest.NewServer(http.FileServerFS(web.Files()))
 	t.Cleanup(files.Close)
@@ -190,7 +198,7 @@ func startDirect(t *testing.T, policy switchboard.DirectPolicy) (s *server, ann,
 // that is planned is heard, and nothing is sent twice once it is done.
 func TestDirectPathIsNotHeard(t *testing.T) {
 	const bound = 300 * time.Millisecond
-	_, ann, bob, eve := startDirect(t, switchboard.DirectPrefer)
+	_, ann, bob, eve := startDirect(t, switchboard.DirectPrefer, "")
 	pair := []device{ann, bob}
 	all := func(path string) func() bool { return func() bool { return ann.path() == path && bob.path() == path } }
 	unheard := func(move string) {
@@ -269,7 +277,7 @@ func TestDirectPathIsNotHeard(t *testing.T) {
 // TestDirectPathThroughRelays: where the operator wants no addresses shown, the
 // devices meet at relays alone, and are heard.
 func TestDirectPathThroughRelays(t *testing.T) {
-	_, ann, bob, _ := startDirect(t, switchboard.DirectRelay)
+	_, ann, bob, _ := startDirect(t, switchboard.DirectRelay, "")
 	ann.run(`line.create([{ user: "bob" }], { call: "c" }).then(() => go("c"))`)
 	until(t, "both are in", joinLimit, func() bool {
 		_, a := ann.silence()
@@ -293,6 +301,41 @@ func TestDirectPathThroughRelays(t *testing.T) {
 		}
 		if longest, sound := d.silence(); !sound || longest > 300*time.Millisecond {
 			t.Errorf("%s hears nothing for %v by the relays", d.name, longest)
+		}
+	}
+}
+
+// TestDirectPathOutlivesTheServer: while the server restarts the devices go on
+// hearing each other, and afterwards they find a path anew.
+func TestDirectPathOutlivesTheServer(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal")
+	s, ann, bob, _ := startDirect(t, switchboard.DirectPrefer, journal)
+	ann.run(`line.create([{ user: "bob" }], { call: "c" }).then(() => go("c"))`)
+	until(t, "both are in", joinLimit, func() bool {
+		_, a := ann.silence()
+		_, b := bob.silence()
+		return a && b
+	})
+	for _, d := range []device{ann, bob} {
+		d.run(`willing()`)
+	}
+	both := func() bool { return ann.path() == "direct" && bob.path() == "direct" }
+	until(t, "both play the direct path", 15*time.Second, both)
+	for _, d := range []device{ann, bob} {
+		d.run(`(() => { window.before = call.directPC; return 0 })()`)
+		d.silence()
+	}
+	s.restart(t, withDirect(switchboard.DirectPrefer, journal))
+	until(t, "both have found a path anew", 25*time.Second, func() bool {
+		a, errA := evaluate[bool](ann.page, `call.directPC !== undefined && call.directPC !== before`)
+		b, errB := evaluate[bool](bob.page, `call.directPC !== undefined && call.directPC !== before`)
+		return errA == nil && errB == nil && a && b && both()
+	})
+	for _, d := range []device{ann, bob} {
+		longest, sound := d.silence()
+		t.Logf("the server was away: %s was silent for %v", d.name, longest)
+		if longest > 300*time.Millisecond || !sound {
+			t.Errorf("%s heard nothing for %v while the server restarted", d.name, longest)
 		}
 	}
 }

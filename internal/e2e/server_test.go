@@ -103,6 +103,22 @@ func startNode(t *testing.T, change func(*node.Config)) *server {
 	return s
 }
 
+// restart closes the node and starts one in its place, on the same ports.
+func (s *server) restart(t *testing.T, change func(*node.Config)) {
+	t.Helper()
+	if err := s.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := openNode(s.ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&cfg)
+	if s.node, err = node.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // openNode opens all sockets of a node on loopback.
 func openNode(p ports) (node.Config, error) {
 	cfg := node.Config{Engine: sfu.DefaultConfig(), Dev: true}

@@ -2022,7 +2022,6 @@ var Call = class extends TypedTarget {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
-    void this.direct?.ready();
   }
   /** A session counts from its beginning: what earlier ones received is taken off. */
   budgetLeft(budget) {
@@ -2135,6 +2134,7 @@ var Call = class extends TypedTarget {
   update() {
     if (this.current === "closed") return;
     if (this.session?.healthy) {
+      void this.direct?.ready();
       if (this.timings.connected === 0) this.timings.connected = performance.now() - this.started;
       this.become("connected");
     } else {
@@ -2249,6 +2249,7 @@ var DirectPath = class {
     });
   }
   async begin(event) {
+    if (this.playing) await this.audible();
     this.close();
     if (this.ended) return;
     this.epoch = event.epoch;
@@ -2384,6 +2385,14 @@ var DirectPath = class {
       void this.say("returned");
       return true;
     });
+  }
+  /** Waits until sound comes by the server, for as long as patience lasts. */
+  async audible() {
+    const heard = async () => (await sound(this.host.serverPC())).packets;
+    const [before, until] = [await heard(), performance.now() + PATIENCE];
+    while (this.expectsSound() && performance.now() < until && await heard() < before + 3) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+    }
   }
   /** Gives the direct path up: the server brings both back. */
   fail() {

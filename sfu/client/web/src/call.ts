@@ -303,7 +303,6 @@ export class Call extends TypedTarget<CallEvents> {
     this.publications.reconcile(told, reply.tracks ?? []);
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
-    void this.direct?.ready();
   }
 
   /** A session counts from its beginning: what earlier ones received is taken off. */
@@ -425,6 +424,7 @@ export class Call extends TypedTarget<CallEvents> {
   private update(): void {
     if (this.current === "closed") return;
     if (this.session?.healthy) {
+      void this.direct?.ready();
       if (this.timings.connected === 0) this.timings.connected = performance.now() - this.started;
       this.become("connected");
     } else {

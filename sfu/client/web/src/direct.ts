@@ -140,6 +140,7 @@ export class DirectPath {
   }
 
   private async begin(event: DirectEvent): Promise<void> {
+    if (this.playing) await this.audible(); // An earlier path, of a server that was started anew.
     this.close();
     if (this.ended) return;
     this.epoch = event.epoch;
@@ -283,6 +284,15 @@ export class DirectPath {
       void this.say("returned");
       return true;
     });
+  }
+
+  /** Waits until sound comes by the server, for as long as patience lasts. */
+  private async audible(): Promise<void> {
+    const heard = async () => (await sound(this.host.serverPC())).packets;
+    const [before, until] = [await heard(), performance.now() + PATIENCE];
+    while (this.expectsSound() && performance.now() < until && (await heard()) < before + 3) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+    }
   }
 
   /** Gives the direct path up: the server brings both back. */
