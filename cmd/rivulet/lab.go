@@ -55,6 +55,15 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	// A run of an hour is not to end for want of a folder.
+	for _, path := range []string{cmd.JSON, cmd.HTML, cmd.CSV, cmd.Markdown} {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("write %s: %w; make the folder first", path, err)
+		}
+	}
 	if cmd.Seeds < 0 || cmd.Seeds > 1000 {
 		return fmt.Errorf("--seeds %d is outside 1 to 1000", cmd.Seeds)
 	}

@@ -108,3 +108,20 @@ func TestLabProfilesNamesSources(t *testing.T) {
 		}
 	}
 }
+
+// TestLabNeedsItsFolderFirst: a file that cannot be written is said before
+// anything is run, and --repair only with figures that make sense.
+func TestLabNeedsItsFolderFirst(t *testing.T) {
+	out, err := labs(t, "run", "--scenario", "feedback-50k", "--json", filepath.Join(t.TempDir(), "none", "a.json"))
+	if err == nil || !strings.Contains(err.Error(), "make the folder first") || out != "" {
+		t.Errorf("%v after %q", err, out)
+	}
+	if out, err := labs(t, "run", "--scenario", "loss-10", "--seeds", "1", "--repair", "200ms", "--no-fail"); err != nil || !strings.Contains(out, "left %") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	for _, args := range [][]string{{"--repair", "1h"}, {"--repair", "-1s"}, {"--repair", "1s", "--backend", "full"}} {
+		if _, err := labs(t, append([]string{"run", "--scenario", "loss-10"}, args...)...); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+}
