@@ -16,8 +16,12 @@ const (
 	never      = math.MaxInt64
 	// maxShift is the jump of one-way delay that means another clock or path.
 	maxShift = 20 * time.Second
-	// mostNoise keeps one delay spike from passing for jitter.
+	// mostNoise keeps one delay spike from passing for jitter, and so does
+	// noiseStep where the jitter is larger: a sample counts as no more than so many
+	// times what is usual. topNoise is beyond any radio's jitter.
 	mostNoise = float64(40 * time.Millisecond)
+	noiseStep = 3
+	topNoise  = float64(400 * time.Millisecond)
 )
 
 // delays turns send and arrival times into the wait in the bottleneck. The
@@ -137,7 +141,7 @@ func (d *delays) watch(sentAt, wait int64, size int32, perByte float64) {
 	} else {
 		// The estimate may be far below what the path carries, and then our
 		// packets cause no wait: the straighter of the two lines is right.
-		bend := float64(mostNoise)
+		bend := ceiling(d.noise)
 		for i := range v {
 			// White noise of deviation m bends by 2.45 m.
 			bend = min(bend, math.Abs(v[i]-2*d.rest[1][i]+d.rest[0][i])/2.45)
@@ -149,6 +153,9 @@ func (d *delays) watch(sentAt, wait int64, size int32, perByte float64) {
 	d.mean += (float64(wait) - d.mean) / 12
 	d.usual[d.bucket] = min(d.usual[d.bucket], d.mean)
 }
+
+// ceiling is what one sample of jitter may count as, where noise is usual.
+func ceiling(noise float64) float64 { return min(max(mostNoise, noiseStep*noise), topNoise) }
 
 // jitter is the wait beyond which a packet was held up by a queue: more than
 // is usual at the calmest, but no more than the noise explains.
@@ -165,7 +172,7 @@ func (d *delays) settle(least int64) int64 {
 	if d.leastSeen < 2 {
 		d.leastSeen++
 	} else {
-		bend := min(math.Abs(v-2*d.leasts[1]+d.leasts[0])/2.45, mostNoise)
+		bend := min(math.Abs(v-2*d.leasts[1]+d.leasts[0])/2.45, ceiling(d.spread))
 		d.spread += (bend - d.spread) * 0.06
 	}
 	d.leasts[0], d.leasts[1] = d.leasts[1], v
