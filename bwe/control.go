@@ -48,6 +48,9 @@ const (
 	// measureDoubt times the noise is the span over which a delivery rate is
 	// worth half of what was believed before.
 	measureDoubt = 40
+	// headroomQueue is the queue that pacing above the target may cause before the
+	// next report.
+	headroomQueue = 40 * time.Millisecond
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -188,7 +191,7 @@ func (c *Controller) grow(now, dt int64) {
 		quiet := time.Duration(now - c.quietSince)
 		g = growthFirst * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
-		g = min(g, max(0.08, min(growthMost, 0.06/(response*response))))
+		g = min(g, max(0.03, min(growthMost, 0.06/(response*response))))
 		if c.test.near(c.capacity) {
 			g = growthFirst
 		}
@@ -320,7 +323,7 @@ func (c *Controller) decide(reason string) {
 			d.Target = c.bound(d.Target.Scale(emptyingShare))
 			d.Pacing = d.Target
 		} else if f == 1 && c.queue <= c.goal {
-			d.Pacing = d.Target.Scale(c.cfg.Headroom)
+			d.Pacing = d.Target.Scale(c.headroom())
 		}
 		d.State, d.Reason = c.state(f, reason)
 	}
@@ -328,6 +331,13 @@ func (c *Controller) decide(reason string) {
 		d.Pacing = max(d.Pacing, c.probe.rate)
 	}
 	d.Window = c.window()
+}
+
+// headroom is how far above the target packets may leave that wait: what of it
+// the path does not carry is in its queue before a report tells of it.
+func (c *Controller) headroom() float64 {
+	blind := max(c.response(), c.packetTime()).Seconds()
+	return min(c.cfg.Headroom, 1+headroomQueue.Seconds()/blind)
 }
 
 // state names what is being done, and why.
