@@ -50,7 +50,7 @@ const (
 	measureDoubt = 40
 	// headroomQueue is the queue that pacing above the target may cause before the
 	// next report.
-	headroomQueue = 40 * time.Millisecond
+	headroomQueue = 30 * time.Millisecond
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )

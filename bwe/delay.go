@@ -21,7 +21,7 @@ const (
 	// times what is usual. topNoise is beyond any radio's jitter.
 	mostNoise = float64(40 * time.Millisecond)
 	noiseStep = 3
-	topNoise  = float64(400 * time.Millisecond)
+	topNoise  = float64(250 * time.Millisecond)
 )
 
 // delays turns send and arrival times into the wait in the bottleneck. The
