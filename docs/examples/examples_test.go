@@ -27,12 +27,16 @@ const (
 	busKey  = "nats-key-0123456789abcdefghijklmnopq"
 )
 
+// built is the directory of the program, once a test wanted it.
+var built string
+
 // build builds the program once.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "rivulet-examples-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	program := filepath.Join(dir, "rivulet")
 	out, err := exec.Command("go", "build", "-o", program, "github.com/rivulet-rtc/rivulet/cmd/rivulet").CombinedOutput()
 	if err != nil {
@@ -43,8 +47,8 @@ var build = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if program, err := build(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(program)) // it is in the directory for temporary files
+	if built != "" {
+		_ = os.RemoveAll(built) // it is in the directory for temporary files
 	}
 	os.Exit(status)
 }
