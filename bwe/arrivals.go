@@ -101,8 +101,11 @@ type delivery struct {
 // busy measures the delivery rate over the newest packets that all waited
 // longer than over: then the bottleneck never idled, and what came out is what
 // it carries. It looks back span and at least busyPackets, or a third of that
-// when it was not busy for longer.
-func (a *arrivals) busy(over, span int64) delivery {
+// when it was not busy for longer. Where a packet was sent more than its wait and
+// serve after the one before, which takes that at most to be served, that one had
+// left already: the bottleneck idled, although the newer one waited. It may seem
+// to, for the least delay of its size is of a time when the path was faster.
+func (a *arrivals) busy(over, span, serve int64) delivery {
 	k := a.kept()
 	if k == 0 {
 		return delivery{}
@@ -115,6 +118,9 @@ func (a *arrivals) busy(over, span int64) delivery {
 	n := int64(1)
 	for ; n < k; n++ {
 		p := a.nth(n)
+		if first.sentAt-p.sentAt > p.wait+serve {
+			break
+		}
 		// The first packet of the run may have found the queue empty: what
 		// follows it was served back to back.
 		first = p
