@@ -281,7 +281,8 @@ func (c *Controller) Stats() Stats {
 }
 
 // clock answers now on the controller's own clock, which begins at 1 and does
-// not go back.
+// not go back. Where the caller's clock is set back or far forward, the epoch
+// moves with it: time stands still, or goes on by clockLeap.
 func (c *Controller) clock(now time.Time) int64 {
 	if !c.started {
 		c.started, c.epoch, c.now = true, now.Add(-1), 1
@@ -289,11 +290,28 @@ func (c *Controller) clock(now time.Time) int64 {
 		c.losses.reset(1)
 		c.quietSince, c.emptied, c.controlled = 1, 1, 1
 	}
-	if t := min(int64(now.Sub(c.epoch)), farFuture); t > c.now {
-		c.now = t
+	t := int64(now.Sub(c.epoch)) // saturates
+	switch {
+	case t < c.now-int64(clockBack):
+		t = c.now
+		c.epoch = now.Add(-time.Duration(t))
+	case t-c.now > int64(clockLeap):
+		t = min(c.now+int64(clockLeap), farFuture)
+		c.epoch = now.Add(-time.Duration(t))
 	}
+	c.now = max(c.now, min(t, farFuture))
 	return c.now
 }
+
+const (
+	// clockBack is how far callers' readings may be out of order; more is a
+	// clock that was set back, and waiting for it to catch up would stop the
+	// controller for as long.
+	clockBack = time.Second
+	// clockLeap is the longest pause taken at its word: every memory of the
+	// path is older than its use long before.
+	clockLeap = time.Hour
+)
 
 // response is how long it takes until a change of rate is seen in a report.
 func (c *Controller) response() time.Duration {

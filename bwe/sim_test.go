@@ -188,6 +188,7 @@ type path struct {
 	decoder  feedback.Decoder
 
 	now      time.Duration
+	jump     time.Duration // by which the controller's clock was set
 	sequence int64
 	frame    uint32
 	nextV    time.Duration
@@ -237,6 +238,9 @@ func steady(r units.Rate) func(time.Duration) units.Rate {
 }
 
 func (p *path) clock(at time.Duration) time.Time { return epoch.Add(at) }
+
+// told is what the controller takes the time for.
+func (p *path) told() time.Time { return p.clock(p.now).Add(p.jump) }
 
 // run lets the call go on until a time, a millisecond a step.
 func (p *path) run(until time.Duration) {
@@ -288,16 +292,16 @@ func (p *path) step() bwe.Decision {
 		}
 		p.reports = p.reports[1:]
 		if p.tamper == nil {
-			p.bwe.OnFeedback(p.clock(p.now), p.buffer)
+			p.bwe.OnFeedback(p.told(), p.buffer)
 			continue
 		}
 		for _, reports := range p.tamper(p.now, p.buffer) {
-			p.bwe.OnFeedback(p.clock(p.now), reports)
+			p.bwe.OnFeedback(p.told(), reports)
 		}
 	}
-	if n := p.bwe.Next(); !n.IsZero() && !n.After(p.clock(p.now)) {
-		p.bwe.OnTick(p.clock(p.now))
-		if n := p.bwe.Next(); !n.IsZero() && !n.After(p.clock(p.now)) {
+	if n := p.bwe.Next(); !n.IsZero() && !n.After(p.told()) {
+		p.bwe.OnTick(p.told())
+		if n := p.bwe.Next(); !n.IsZero() && !n.After(p.told()) {
 			p.t.Fatalf("at %v: Next is %v after a tick, state %v", p.now, n.Sub(epoch), p.bwe.State())
 		}
 	}
@@ -357,7 +361,7 @@ func (p *path) transmit(d bwe.Decision) {
 		case pacing.Padding:
 			kind = bwe.Padding
 		}
-		p.bwe.OnSent(now, bwe.SentPacket{
+		p.bwe.OnSent(p.told(), bwe.SentPacket{
 			Sequence: p.sequence, Size: it.Size, Kind: kind,
 			Probe: p.bwe.Decision().Probe.ID, AppLimited: p.pacer.Len() == 0,
 		})
