@@ -125,7 +125,7 @@ func (c *Controller) measure(now int64) {
 	}
 	c.usual += (got - c.usual).Scale(0.05)
 	span := max(int64(200*time.Millisecond), 4*int64(c.packetTime()), 8*int64(c.delays.noise))
-	d := c.arrivals.busy(c.slack(), min(span, int64(3*time.Second)), int64(c.packetTime())+c.delays.offset)
+	d := c.arrivals.busy(c.slack(), min(span, int64(3*time.Second)), 2*int64(c.packetTime())+c.delays.offset)
 	if !d.ok {
 		return
 	}
