@@ -35,12 +35,6 @@ func mediaMetrics() []metric {
 			func(s *snapshot) []sample { return number(s.engine.Media.Asked) }},
 		{"rivulet_keyframe_requests_total", "Key frames that publishers were asked for.", counter, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.Keyframes) }},
-		{"rivulet_mixes", "Rooms that are mixed for thin receivers now.", gauge, "", false,
-			func(s *snapshot) []sample { return number(s.engine.Media.Mixes) }},
-		{"rivulet_mix_outputs", "Streams that are encoded for them now.", gauge, "", false,
-			func(s *snapshot) []sample { return number(s.engine.Media.MixOutputs) }},
-		{"rivulet_mixed_packets_total", "Packets that mixes have made.", counter, "", false,
-			func(s *snapshot) []sample { return number(s.engine.Media.Mixed) }},
 		{"rivulet_sent_voice_mos", "Mean opinion score (ITU-T G.107) of voices as they come from speakers, the mean; scales must not be compared.", gauge, "scale", false,
 			func(s *snapshot) []sample {
 				return scored(s.engine.Voices.Sent, func(v sfu.VoiceScore) float64 { return v.MOS })
