@@ -326,6 +326,12 @@ func TestDirectPathOutlivesTheServer(t *testing.T) {
 		d.silence()
 	}
 	s.restart(t, withDirect(switchboard.DirectPrefer, journal))
+	t.Cleanup(func() {
+		for _, d := range []device{ann, bob} {
+			said, _ := evaluate[string](d.page, `JSON.stringify({ call: call.state, path: call.path, epoch: direct.epoch, willing: direct.willing, moved: direct.moved, same: call.directPC === before, pc: call.directPC?.connectionState, described: call.directPC?.signalingState, line: line.open, counters: call.counters, people: [...call.participants.values()].map((p) => p.identity + " " + p.tracks.size) })`)
+			t.Logf("%s: %s", d.name, said)
+		}
+	})
 	until(t, "both have found a path anew", 25*time.Second, func() bool {
 		a, errA := evaluate[bool](ann.page, `call.directPC !== undefined && call.directPC !== before`)
 		b, errB := evaluate[bool](bob.page, `call.directPC !== undefined && call.directPC !== before`)

@@ -2518,6 +2518,8 @@ var Line = class extends TypedTarget {
   calls = [];
   signalling;
   ended = false;
+  /** Ends when the line is there again; missing while it is. */
+  dialling;
   abort = new AbortController();
   channel;
   /** Says whether commands go out at once. */
@@ -2530,7 +2532,7 @@ var Line = class extends TypedTarget {
       event: (event) => this.receive(event),
       lost: () => this.channel?.handlers.lost(),
       resumed: (reply2) => this.channel?.handlers.resumed(reply2),
-      gone: (error) => void this.redial(error),
+      gone: (error) => this.redial(error),
       message: (direction, compact) => this.channel?.handlers.message(direction, compact)
     });
     this.signalling = signalling;
@@ -2620,9 +2622,10 @@ var Line = class extends TypedTarget {
   }
   /** @internal A room's share of the line. */
   share(handlers) {
-    this.channel = new LineChannel(() => this.signalling, handlers, (c) => {
+    const forget = (c) => {
       if (this.channel === c) this.channel = void 0;
-    });
+    };
+    this.channel = new LineChannel(() => this.signalling, handlers, forget, () => this.dialling);
     return this.channel;
   }
   tell(command) {
@@ -2632,18 +2635,23 @@ var Line = class extends TypedTarget {
     if (event.type.startsWith("call.")) return this.emit("call", event);
     if (event.type === "closed") {
       this.channel?.receive(event);
-      if (event.rejoin) void this.redial(new CallError(event.code, event.message));
+      if (event.rejoin) this.redial(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
       return;
     }
     this.channel?.receive(event);
   }
-  async redial(error) {
+  /** Dials again, once at a time. */
+  redial(error) {
+    this.dialling ??= this.dialAgain(error).finally(() => this.dialling = void 0);
+    this.dialling.catch(() => void 0);
+  }
+  async dialAgain(error) {
     const backoff = new Backoff();
     const channel = this.channel;
     while (!this.ended) {
       await pause(backoff.next(), this.abort.signal);
-      if (this.ended) return;
+      if (this.ended) break;
       try {
         await this.start();
         this.emit("calls", this.calls);
@@ -2652,9 +2660,11 @@ var Line = class extends TypedTarget {
       } catch (refusal) {
         const code = refusal instanceof CallError ? refusal.code : "network";
         if (code === "network" || code === "rate_limited" || code === "internal" || code === "draining" || code === "server_full") continue;
-        return this.finish(code, String(refusal));
+        this.finish(code, String(refusal));
+        throw refusal;
       }
     }
+    throw new CallError("closed", "the line was closed");
   }
   finish(code, message) {
     if (this.ended) return;
@@ -2664,14 +2674,16 @@ var Line = class extends TypedTarget {
   }
 };
 var LineChannel = class {
-  constructor(signalling, handlers, forget) {
+  constructor(signalling, handlers, forget, dialling) {
     this.signalling = signalling;
     this.handlers = handlers;
     this.forget = forget;
+    this.dialling = dialling;
   }
   signalling;
   handlers;
   forget;
+  dialling;
   early = [];
   ended = false;
   room = "";
@@ -2682,7 +2694,7 @@ var LineChannel = class {
     return !this.ended && this.signalling().open;
   }
   connect() {
-    return Promise.resolve();
+    return this.dialling() ?? Promise.resolve();
   }
   join(command) {
     this.room = command.room;

@@ -71,6 +71,8 @@ export class Line extends TypedTarget<LineEvents> {
 
   private signalling!: Signalling;
   private ended = false;
+  /** Ends when the line is there again; missing while it is. */
+  private dialling?: Promise<void>;
   private readonly abort = new AbortController();
   private channel?: LineChannel;
 
@@ -90,7 +92,7 @@ export class Line extends TypedTarget<LineEvents> {
       event: (event) => this.receive(event),
       lost: () => this.channel?.handlers.lost(),
       resumed: (reply) => this.channel?.handlers.resumed(reply),
-      gone: (error) => void this.redial(error),
+      gone: (error) => this.redial(error),
       message: (direction, compact) => this.channel?.handlers.message(direction, compact),
     });
     this.signalling = signalling;
@@ -187,9 +189,10 @@ export class Line extends TypedTarget<LineEvents> {
 
   /** @internal A room's share of the line. */
   share(handlers: SignallingHandlers): Channel {
-    this.channel = new LineChannel(() => this.signalling, handlers, (c) => {
+    const forget = (c: LineChannel) => {
       if (this.channel === c) this.channel = undefined;
-    });
+    };
+    this.channel = new LineChannel(() => this.signalling, handlers, forget, () => this.dialling);
     return this.channel;
   }
 
@@ -201,19 +204,25 @@ export class Line extends TypedTarget<LineEvents> {
     if (event.type.startsWith("call.")) return this.emit("call", event as CallEventInfo);
     if (event.type === "closed") {
       this.channel?.receive(event as ServerEvent);
-      if (event.rejoin) void this.redial(new CallError(event.code, event.message));
+      if (event.rejoin) this.redial(new CallError(event.code, event.message));
       else this.finish(event.code, event.message);
       return;
     }
     this.channel?.receive(event as ServerEvent);
   }
 
-  private async redial(error: CallError): Promise<void> {
+  /** Dials again, once at a time. */
+  private redial(error: CallError): void {
+    this.dialling ??= this.dialAgain(error).finally(() => (this.dialling = undefined));
+    this.dialling.catch(() => undefined); // Told by finish.
+  }
+
+  private async dialAgain(error: CallError): Promise<void> {
     const backoff = new Backoff();
     const channel = this.channel;
     while (!this.ended) {
       await pause(backoff.next(), this.abort.signal);
-      if (this.ended) return;
+      if (this.ended) break;
       try {
         await this.start();
         this.emit("calls", this.calls);
@@ -222,9 +231,11 @@ export class Line extends TypedTarget<LineEvents> {
       } catch (refusal) {
         const code = refusal instanceof CallError ? refusal.code : "network";
         if (code === "network" || code === "rate_limited" || code === "internal" || code === "draining" || code === "server_full") continue;
-        return this.finish(code, String(refusal));
+        this.finish(code, String(refusal));
+        throw refusal;
       }
     }
+    throw new CallError("closed", "the line was closed");
   }
 
   private finish(code: string, message: string): void {
@@ -245,6 +256,7 @@ class LineChannel implements Channel {
     private readonly signalling: () => Signalling,
     readonly handlers: SignallingHandlers,
     private readonly forget: (channel: LineChannel) => void,
+    private readonly dialling: () => Promise<void> | undefined,
   ) {}
 
   get roundTrip(): number {
@@ -254,7 +266,7 @@ class LineChannel implements Channel {
     return !this.ended && this.signalling().open;
   }
   connect(): Promise<void> {
-    return Promise.resolve(); // the line is there
+    return this.dialling() ?? Promise.resolve(); // A call that joins anew may be quicker than the line.
   }
   join(command: JoinCommand): Promise<JoinedReply> {
     this.room = command.room;
