@@ -55,9 +55,10 @@ check: ## format, vet, staticcheck, the shape of the repository, races, build wi
 bench: ## benchmarks of the packet path, with allocations
 	RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/... ./loadtest/...
 
-lab: ## run every scenario in virtual time, write docs/measurements/lab.*
+lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and full.md beside pion's gcc
 	@mkdir -p docs/measurements
 	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
+	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
 
 docs: ## write the tables in docs/operations anew
 	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update
