@@ -82,3 +82,42 @@ func classBody(t *testing.T, source []byte, class string) []byte {
 	}
 	return match
 }
+
+// TestSDKPageNamesWhatExists holds the tables of docs/sdk.md against
+// rivulet.d.ts, both ways: what they name exists, and what a Call or a Line can do
+// is in them.
+func TestSDKPageNamesWhatExists(t *testing.T) {
+	declared, err := fs.ReadFile(Files(), "rivulet.d.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "sdk.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllSubmatch(page, -1) {
+		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllSubmatch(row[1], -1) {
+			named[string(name[1])] = true
+			if !regexp.MustCompile(`\b` + string(name[1]) + `\b`).Match(declared) {
+				t.Errorf("docs/sdk.md names %s, which rivulet.d.ts does not have", name[1])
+			}
+		}
+	}
+	if len(named) < 50 {
+		t.Fatalf("only %d names were found in the tables", len(named))
+	}
+	for _, class := range []string{"Call", "Line"} {
+		_, body, _ := strings.Cut(string(declared), "export declare class "+class+" extends")
+		body, _, _ = strings.Cut(body, "\n}")
+		for _, method := range regexp.MustCompile(`(?m)^  (\w+)\(`).FindAllStringSubmatch(body, -1) {
+			switch name := method[1]; name {
+			case "constructor", "interrupt", "interruptSignalling": // for tests
+			default:
+				if !named[name] {
+					t.Errorf("%s.%s is not in docs/sdk.md", class, name)
+				}
+			}
+		}
+	}
+}
