@@ -274,10 +274,10 @@ func TestDirectPathIsNotHeard(t *testing.T) {
 	}
 }
 
-// TestDirectPathThroughRelays: where the operator wants no addresses shown, the
-// devices meet at relays alone, and are heard.
-func TestDirectPathThroughRelays(t *testing.T) {
-	_, ann, bob, _ := startDirect(t, switchboard.DirectRelay, "")
+// goDirect lets ann call bob and waits until both play the direct path. It answers
+// what says whether they do.
+func goDirect(t *testing.T, ann, bob device) (both func() bool) {
+	t.Helper()
 	ann.run(`line.create([{ user: "bob" }], { call: "c" }).then(() => go("c"))`)
 	until(t, "both are in", joinLimit, func() bool {
 		_, a := ann.silence()
@@ -287,7 +287,16 @@ func TestDirectPathThroughRelays(t *testing.T) {
 	for _, d := range []device{ann, bob} {
 		d.run(`willing()`)
 	}
-	until(t, "both play the direct path", 15*time.Second, func() bool { return ann.path() == "direct" && bob.path() == "direct" })
+	both = func() bool { return ann.path() == "direct" && bob.path() == "direct" }
+	until(t, "both play the direct path", 15*time.Second, both)
+	return both
+}
+
+// TestDirectPathThroughRelays: where the operator wants no addresses shown, the
+// devices meet at relays alone, and are heard.
+func TestDirectPathThroughRelays(t *testing.T) {
+	_, ann, bob, _ := startDirect(t, switchboard.DirectRelay, "")
+	goDirect(t, ann, bob)
 	for _, d := range []device{ann, bob} {
 		d.silence()
 		time.Sleep(300 * time.Millisecond)
@@ -310,17 +319,7 @@ func TestDirectPathThroughRelays(t *testing.T) {
 func TestDirectPathOutlivesTheServer(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 	s, ann, bob, _ := startDirect(t, switchboard.DirectPrefer, journal)
-	ann.run(`line.create([{ user: "bob" }], { call: "c" }).then(() => go("c"))`)
-	until(t, "both are in", joinLimit, func() bool {
-		_, a := ann.silence()
-		_, b := bob.silence()
-		return a && b
-	})
-	for _, d := range []device{ann, bob} {
-		d.run(`willing()`)
-	}
-	both := func() bool { return ann.path() == "direct" && bob.path() == "direct" }
-	until(t, "both play the direct path", 15*time.Second, both)
+	both := goDirect(t, ann, bob)
 	for _, d := range []device{ann, bob} {
 		d.run(`(() => { window.before = call.directPC; return 0 })()`)
 		d.silence()
