@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -40,7 +41,7 @@ type labRun struct {
 	Duration time.Duration `placeholder:"TIME" help:"Length of a --profile or --trace call; default 2m."`
 	JSON     string        `name:"json" placeholder:"FILE" help:"Write every run as JSON."`
 	HTML     string        `name:"html" placeholder:"FILE" help:"Write one page with a scoreboard and plots."`
-	CSV      string        `name:"csv" placeholder:"FILE" help:"Write rates, queue and loss of each 200 ms as CSV."`
+	CSV      string        `name:"csv" placeholder:"FILE" help:"Write rates, queue and loss of each 200 ms as CSV, of calls what each person's links carried and what was heard and seen, each 500 ms."`
 	Markdown string        `placeholder:"FILE" help:"Write the scoreboard as Markdown."`
 	Plain    bool          `name:"plain-voice" help:"Send sound as microphones make it, whatever the links carry: calls only."`
 	NoFail   bool          `help:"Exit with 0 although targets were missed."`
@@ -108,7 +109,7 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 	if err := report.Table(c.out, verdicts); err != nil {
 		return err
 	}
-	if err := cmd.write(results, outcomes, verdicts); err != nil {
+	if err := cmd.write(c.args, results, outcomes, verdicts); err != nil {
 		return err
 	}
 	failed := slices.ContainsFunc(verdicts, func(v lab.Verdict) bool { return v.Median.Pass != nil && !*v.Median.Pass })
@@ -119,7 +120,7 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 }
 
 // write writes the files that were asked for.
-func (cmd *labRun) write(results []lab.Result, outcomes []lab.Outcome, verdicts []lab.Verdict) error {
+func (cmd *labRun) write(args []string, results []lab.Result, outcomes []lab.Outcome, verdicts []lab.Verdict) error {
 	for _, f := range []struct {
 		path string
 		to   func(io.Writer) error
@@ -127,7 +128,7 @@ func (cmd *labRun) write(results []lab.Result, outcomes []lab.Outcome, verdicts 
 		{cmd.JSON, func(w io.Writer) error { return report.WriteJSON(w, results) }},
 		{cmd.HTML, func(w io.Writer) error { return report.HTML(w, "Rivulet lab", outcomes) }},
 		{cmd.CSV, func(w io.Writer) error { return report.WriteCSV(w, outcomes) }},
-		{cmd.Markdown, func(w io.Writer) error { return report.Markdown(w, verdicts) }},
+		{cmd.Markdown, func(w io.Writer) error { return report.Markdown(w, origin(args, time.Now()), verdicts) }},
 	} {
 		if f.path == "" {
 			continue
@@ -137,6 +138,12 @@ func (cmd *labRun) write(results []lab.Result, outcomes []lab.Outcome, verdicts 
 		}
 	}
 	return nil
+}
+
+// origin says where figures are from: what was run, when, and by which build.
+func origin(args []string, now time.Time) string {
+	return fmt.Sprintf("`rivulet %s`, %s, %s %s/%s %s.", strings.Join(args, " "),
+		now.UTC().Format("2006-01-02 15:04 UTC"), version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 // plans gathers what is to be run.

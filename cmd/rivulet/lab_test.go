@@ -18,7 +18,7 @@ func labs(t *testing.T, args ...string) (out string, err error) {
 	t.Helper()
 	var o, e bytes.Buffer
 	var cmd labCommand
-	parser, err := kong.New(&cmd, kong.Bind(&console{out: &o, err: &e}), kong.BindTo(t.Context(), (*context.Context)(nil)))
+	parser, err := kong.New(&cmd, kong.Bind(&console{out: &o, err: &e, args: append([]string{"lab"}, args...)}), kong.BindTo(t.Context(), (*context.Context)(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +51,9 @@ func TestLabRunWritesEverything(t *testing.T) {
 		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %q: %v", path, want, err)
 		}
+	}
+	if text, err := os.ReadFile(board); err != nil || !strings.HasPrefix(string(text), "`rivulet lab run --scenario rfc8867-6.1 ") {
+		t.Errorf("the scoreboard does not begin with its command: %v:\n%s", err, text)
 	}
 	if out, err := labs(t, "compare", jsonFile, jsonFile); err != nil || !strings.Contains(out, "0 figures better, 0 worse, 2 scenarios the same") {
 		t.Errorf("compare with itself: %v:\n%s", err, out)

@@ -34,12 +34,13 @@ type commands struct {
 type console struct {
 	out, err io.Writer
 	environ  []string
+	args     []string // of the command line
 }
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	go obey(cancel)
-	c := &console{out: os.Stdout, err: os.Stderr, environ: os.Environ()}
+	c := &console{out: os.Stdout, err: os.Stderr, environ: os.Environ(), args: os.Args[1:]}
 	os.Exit(run(ctx, c, os.Args[1:]))
 }
 

@@ -38,13 +38,22 @@ var figures = []noticed{
 // divide parts whole calls from the rest: their figures are others.
 func divide(verdicts []lab.Verdict) (flows, calls []lab.Verdict) {
 	for _, v := range verdicts {
-		if len(v.Median.People) > 0 {
+		if len(people(v.Median)) > 0 {
 			calls = append(calls, v)
 		} else {
 			flows = append(flows, v)
 		}
 	}
 	return flows, calls
+}
+
+// people are those of a whole call; of one that did not run a dash stands for
+// them, so that it is listed among its like.
+func people(m lab.Result) []string {
+	if len(m.People) == 0 && m.Suite == "calls" {
+		return []string{"-"}
+	}
+	return m.People
 }
 
 // line is what one person of a call noticed.
@@ -61,11 +70,11 @@ func line(m lab.Result, person string) (cells []string) {
 
 // lines answers, for each figure, what each person noticed.
 func lines(m lab.Result) (all [][]string) {
-	if len(m.People) == 0 {
+	if len(people(m)) == 0 {
 		return nil
 	}
 	all = make([][]string, len(figures))
-	for _, person := range m.People {
+	for _, person := range people(m) {
 		for i, cell := range line(m, person) {
 			all[i] = append(all[i], cell)
 		}
@@ -85,7 +94,7 @@ func callTable(w io.Writer, calls []lab.Verdict) error {
 	}
 	fmt.Fprintln(t, "verdict\t")
 	for _, v := range calls {
-		for i, person := range v.Median.People {
+		for i, person := range people(v.Median) {
 			name, runs, verdict := v.Median.Scenario, fmt.Sprint(v.Runs), verdictOf(v.Median)
 			if i > 0 {
 				name, runs, verdict = "", "", ""
@@ -109,7 +118,7 @@ func callMarkdown(b *strings.Builder, calls []lab.Verdict) {
 			}
 			fmt.Fprintf(b, " verdict |\n|%s\n", strings.Repeat("---|", len(figures)+4))
 		}
-		for i, person := range m.People {
+		for i, person := range people(m) {
 			name, runs, verdict := m.Scenario, fmt.Sprint(v.Runs), verdictInWords(m)
 			if i > 0 {
 				name, runs, verdict = "", "", ""

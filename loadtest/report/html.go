@@ -119,7 +119,7 @@ func rowsOf(outcomes []lab.Outcome) ([]row, []plot) {
 		if i, ok := at[m.Scenario+"\x00"+m.CC]; ok {
 			r.Plot = i
 		}
-		r.People, r.Lines = m.People, lines(m)
+		r.People, r.Lines = people(m), lines(m)
 		rows = append(rows, r)
 	}
 	return rows, plots

@@ -146,9 +146,11 @@ func number(n lab.Number, digits int) string {
 	return strconv.FormatFloat(float64(n), 'f', digits, 64)
 }
 
-// Markdown writes the scoreboard for docs/measurements.
-func Markdown(w io.Writer, verdicts []lab.Verdict) error {
+// Markdown writes the scoreboard for docs/measurements, a table for each suite.
+// origin says in a line where the figures are from.
+func Markdown(w io.Writer, origin string, verdicts []lab.Verdict) error {
 	var b strings.Builder
+	b.WriteString(origin + "\n")
 	suite := ""
 	flows, calls := divide(verdicts)
 	for _, v := range flows {
@@ -163,7 +165,7 @@ func Markdown(w io.Writer, verdicts []lab.Verdict) error {
 			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdict)
 	}
 	callMarkdown(&b, calls)
-	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n"))
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

@@ -85,7 +85,7 @@ func TestTableNamesWhatWasMissed(t *testing.T) {
 		}
 	}
 	b.Reset()
-	if err := Markdown(&b, verdicts); err != nil || !strings.Contains(b.String(), "| b | rivulet | 3 | 97.0 |") || !strings.HasPrefix(b.String(), "## core") {
+	if err := Markdown(&b, "From here.", verdicts); err != nil || !strings.Contains(b.String(), "| b | rivulet | 3 | 97.0 |") || !strings.HasPrefix(b.String(), "From here.\n\n## core") {
 		t.Errorf("markdown %v:\n%s", err, b.String())
 	}
 }
@@ -153,28 +153,33 @@ func call(hole float64) lab.Outcome {
 // TestCallsHaveAScoreboardOfTheirOwn: one line for each person, and verdicts
 // like any other scenario.
 func TestCallsHaveAScoreboardOfTheirOwn(t *testing.T) {
-	outcomes := []lab.Outcome{outcome("a", 1, 98, 40), call(7.5)}
+	missing := lab.Outcome{Result: lab.Result{Suite: "calls", Scenario: "not-yet", CC: "rivulet", NotBuilt: "no engine"}}
+	outcomes := []lab.Outcome{outcome("a", 1, 98, 40), call(7.5), missing}
 	verdicts := lab.Verdicts(results(outcomes...))
 	var table, markdown, page bytes.Buffer
 	if err := Table(&table, verdicts); err != nil {
 		t.Fatal(err)
 	}
-	if err := Markdown(&markdown, verdicts); err != nil {
+	if err := Markdown(&markdown, "", verdicts); err != nil {
 		t.Fatal(err)
 	}
 	if err := HTML(&page, "x", outcomes); err != nil {
 		t.Fatal(err)
 	}
 	for what, c := range map[string]struct{ text, want string }{
-		"verdict":  {table.String(), "MISSED     voice-x (rivulet): ann.hole <= 1, was 7.50"},
-		"sum":      {table.String(), "1 met, 1 missed, 0 not built, 0 without a target"},
-		"markdown": {markdown.String(), "| voice-x | 1 | ann | 1.5 | 7.5 | - | - |"},
-		"second":   {markdown.String(), "|  |  | bob | - | 0.2 | - | 40 |"},
-		"page":     {page.String(), "<td>ann<br>bob<br><td class=\"n\">1.5<br>-<br>"},
+		"verdict":   {table.String(), "MISSED     voice-x (rivulet): ann.hole <= 1, was 7.50"},
+		"sum":       {table.String(), "1 met, 1 missed, 1 not built, 0 without a target"},
+		"not built": {markdown.String(), "| not-yet | 1 | - | - |"},
+		"markdown":  {markdown.String(), "| voice-x | 1 | ann | 1.5 | 7.5 | - | - |"},
+		"second":    {markdown.String(), "|  |  | bob | - | 0.2 | - | 40 |"},
+		"page":      {page.String(), "<td>ann<br>bob<br><td class=\"n\">1.5<br>-<br>"},
 	} {
 		if !strings.Contains(c.text, c.want) {
 			t.Errorf("%s lacks %q:\n%s", what, c.want, c.text[:min(len(c.text), 3000)])
 		}
+	}
+	if n := strings.Count(markdown.String(), "## calls"); n != 1 {
+		t.Errorf("%d headings of one suite:\n%s", n, markdown.String())
 	}
 	if strings.Count(table.String(), "bob") != 1 {
 		t.Errorf("not one line for bob:\n%s", table.String())
