@@ -22,6 +22,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 )
@@ -73,6 +74,9 @@ type Config struct {
 	// PlainVoice passes sound on as it was published, neither thinned nor mixed, and
 	// asks publishers for nothing, to compare with.
 	PlainVoice bool
+	// Repair says how loss of pictures is made up for, towards receivers and from
+	// publishers: all that there is by default, less to compare with.
+	Repair downlink.RepairMode
 	// DisconnectedAfter and FailedAfter bound the silence of a path; 0 for the
 	// media plane's defaults.
 	DisconnectedAfter, FailedAfter time.Duration

@@ -35,6 +35,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/codec/jitter"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
@@ -87,6 +88,8 @@ type Options struct {
 	// PlainVoice sends sound as it is written, whatever the path carries, to
 	// compare with.
 	PlainVoice bool
+	// Repair says how loss of pictures is made up for on the way up, to compare with.
+	Repair downlink.RepairMode
 	// Software is told to the server for its statistics; default "go".
 	Software string
 	// HTTPClient dials the signalling connection; nil for one of its own. Its

@@ -79,6 +79,7 @@ func (e *egress) start(now time.Time, settled profile.Description) error {
 		Seed:           binary.LittleEndian.Uint64(seed[:]),
 		Recorder:       e,
 		PlainVoice:     e.media.call.opts.PlainVoice,
+		Repair:         e.media.call.opts.Repair,
 	}
 	o := &e.media.call.opts
 	if known := o.Memory.recall(now, o.Network); known > 0 && cfg.BWE.Known == 0 {

@@ -78,6 +78,8 @@ type Config struct {
 	AudioLevel bool
 	// PlainVoice passes sound on as it was published, to compare with.
 	PlainVoice bool
+	// Repair says how loss of pictures is made up for.
+	Repair RepairMode
 	// BWE sets the congestion controller up; bwe.DefaultConfig is a good one.
 	BWE bwe.Config
 	// Stills says that a picture that the path is too thin for may stand still,
@@ -88,6 +90,37 @@ type Config struct {
 	Seed uint64
 	// Recorder is told of decisions; may be nil.
 	Recorder Recorder
+}
+
+// RepairMode says how loss of pictures is made up for. All of it is the default;
+// less is to compare with.
+type RepairMode uint8
+
+// Modes of repair.
+const (
+	RepairAhead RepairMode = iota // repair packets where they pay, retransmission everywhere
+	RepairAsked                   // retransmission alone
+	RepairNone                    // neither: only key frames
+)
+
+var repairNames = [...]string{"fec", "retransmission", "none"}
+
+// String is the name that ParseRepair reads.
+func (r RepairMode) String() string {
+	if int(r) < len(repairNames) {
+		return repairNames[r]
+	}
+	return "unknown"
+}
+
+// ParseRepair reads the name of a mode: fec, retransmission or none.
+func ParseRepair(name string) (RepairMode, error) {
+	for i, n := range repairNames {
+		if n == name {
+			return RepairMode(i), nil
+		}
+	}
+	return 0, fmt.Errorf("downlink: repair %q is unknown; there are fec, retransmission and none", name)
 }
 
 // Recorder is told what a downlink decides, for traces. It must not call back.
@@ -105,6 +138,9 @@ func (c Config) Validate() error {
 	}
 	if c.Overhead < 0 || c.Overhead > 1000 {
 		return fmt.Errorf("downlink: overhead %v is outside 0 to 1000 bytes", c.Overhead)
+	}
+	if c.Repair > RepairNone {
+		return fmt.Errorf("downlink: repair mode %d is unknown", c.Repair)
 	}
 	for i, s := range c.Slots {
 		if err := s.validate(); err != nil {

@@ -44,6 +44,7 @@ type Downlink struct {
 	audioLevel    bool
 	plainVoice    bool
 	stills        bool
+	repairs       RepairMode
 	recorder      Recorder
 	epoch         time.Time // history counts from here
 	clock         time.Time // of the last call, for what happens within the pacer
@@ -112,6 +113,7 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 		audioLevel:    cfg.AudioLevel,
 		plainVoice:    cfg.PlainVoice,
 		stills:        cfg.Stills,
+		repairs:       cfg.Repair,
 		recorder:      cfg.Recorder,
 		epoch:         now,
 		clock:         now,

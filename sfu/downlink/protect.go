@@ -47,6 +47,9 @@ type repairPacket struct {
 
 // judgeProtection decides whether the slots are protected, and how densely.
 func (d *Downlink) judgeProtection() {
+	if d.repairs != RepairAhead {
+		return
+	}
 	rtt, loss := d.roundTrip(), d.bwe.Stats().LinkLoss
 	for i := range d.slots {
 		s := &d.slots[i]

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -18,7 +19,13 @@ const fecSSRC, fecType = 4001, 49
 // protectedCall is a call whose subscriber can use repair packets, on a path
 // with a round trip and a loss of its own.
 func protectedCall(t *testing.T, roundTrip time.Duration, loss float64) *call {
+	return repairingCall(t, roundTrip, loss, RepairAhead)
+}
+
+// repairingCall is the same with less repair.
+func repairingCall(t *testing.T, roundTrip time.Duration, loss float64, mode RepairMode) *call {
 	cfg := config(1)
+	cfg.Repair = mode
 	cfg.Slots[1].FECSSRC, cfg.Slots[1].FECPayloadType = fecSSRC, fecType
 	cfg.Slots[1].Extensions = Extensions{TransportWide: 3}
 	c := newCall(t, cfg, units.Mbps)
@@ -220,5 +227,34 @@ func TestStaleRequests(t *testing.T) {
 				t.Errorf("stale: %v, want %v", got, tt.stale)
 			}
 		})
+	}
+}
+
+// What a configuration leaves out of repair is not done.
+func TestRepairModes(t *testing.T) {
+	for _, mode := range []RepairMode{RepairAhead, RepairAsked, RepairNone} {
+		t.Run(mode.String(), func(t *testing.T) {
+			c := repairingCall(t, 600*time.Millisecond, 0.05, mode)
+			c.run(30 * time.Second)
+			asked := uint16(c.d.slots[1].history.newest - 20)
+			c.d.HandleNACK(c.now, c.d.slots[1].cfg.SSRC, []rtcp.NackPair{{PacketID: asked}})
+			c.run(time.Second)
+			s := c.d.Stats().Slots[1]
+			if got := s.Repairs > 0; got != (mode == RepairAhead) {
+				t.Errorf("%d repair packets", s.Repairs)
+			}
+			if got := s.Retransmissions > 0; got != (mode != RepairNone) {
+				t.Errorf("%d retransmissions", s.Retransmissions)
+			}
+			if got := s.GivenUp > 0; got != (mode == RepairNone) {
+				t.Errorf("%d packets were given up", s.GivenUp)
+			}
+			if back, err := ParseRepair(mode.String()); err != nil || back != mode {
+				t.Errorf("%v is read as %v: %v", mode, back, err)
+			}
+		})
+	}
+	if _, err := ParseRepair("all"); err == nil {
+		t.Error("a mode that there is not is read")
 	}
 }

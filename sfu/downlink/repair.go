@@ -49,6 +49,13 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 		s.stats.NACKRefused += uint64(len(pairs))
 		return
 	}
+	if d.repairs == RepairNone && s.cfg.Kind == Video {
+		s.stats.NACKRefused += uint64(len(pairs))
+		if len(pairs) > 0 {
+			d.giveUp(now, s, pairs[0].PacketID)
+		}
+		return
+	}
 	d.earnRepair(now)
 	asked := 0
 	for _, pair := range pairs {

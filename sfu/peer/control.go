@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
@@ -59,6 +60,10 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 // appendRequests adds NACKs and key-frame requests of one stream.
 func (g *ingress) appendRequests(now time.Time, in *inbound, dst []rtcp.Packet) []rtcp.Packet {
 	g.sequences = in.stream.AppendNACKs(now, g.sequences[:0])
+	if len(g.sequences) > 0 && in.kind.Video() && g.peer.media.cfg.Repair == downlink.RepairNone {
+		in.stream.WantKeyframe(now)
+		g.sequences = g.sequences[:0]
+	}
 	g.peer.media.counts.asked.Add(uint64(len(g.sequences)))
 	dst = wire.AppendNACK(dst, in.ssrc, g.sequences)
 	if in.stream.KeyframeDue(now) {

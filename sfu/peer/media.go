@@ -27,6 +27,7 @@ import (
 	"github.com/pion/transport/v5"
 
 	"github.com/rivulet-rtc/rivulet/bwe"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/icemux"
 )
@@ -48,6 +49,8 @@ type Config struct {
 	Net transport.Net
 	// PlainVoice passes sound on as it was published, to compare with.
 	PlainVoice bool
+	// Repair says how loss of pictures is made up for, to compare with.
+	Repair downlink.RepairMode
 	// BWE sets the congestion controller of each downlink.
 	BWE bwe.Config
 	// DisconnectedAfter is how long a silent path is waited for; 0 for 5 s.

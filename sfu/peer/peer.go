@@ -198,6 +198,7 @@ func (p *Peer) startEgress(settled profile.Description) error {
 		BWE:            p.media.cfg.BWE,
 		Seed:           binary.LittleEndian.Uint64(seed[:]),
 		PlainVoice:     p.media.cfg.PlainVoice,
+		Repair:         p.media.cfg.Repair,
 	}
 	for _, s := range p.slots {
 		if s.writer == nil {
