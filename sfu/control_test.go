@@ -33,6 +33,9 @@ func TestModerators(t *testing.T) {
 		return reply.(*signal.Joined)
 	}
 	ann, bob := enter("ann"), enter("bob")
+	if !ann.Admin || bob.Admin {
+		t.Errorf("joined says that ann moderates: %v, and that bob does: %v", ann.Admin, bob.Admin)
+	}
 	do := func(by *signal.Joined, c *signal.RoomControl) signal.Code {
 		_, err := e.Do(t.Context(), signal.Command{Session: by.Session, Body: c})
 		return code(err)

@@ -161,7 +161,7 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 	joined := &signal.Joined{
 		Session: m.session.id, Participant: m.id, Identity: m.identity, Name: m.name, Room: r.name,
 		Resume: m.session.resume, ResumeSeconds: int(r.engine.cfg.ResumeFor / time.Second),
-		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10, Locked: r.locked, Gated: m.gated,
+		Slots: m.signalSlots(), Participants: []signal.Participant{}, PingSeconds: 10, Locked: r.locked, Gated: m.gated, Admin: m.grants.Admin,
 	}
 	for _, other := range r.members {
 		if other != old && !other.hidden() && m.shown {

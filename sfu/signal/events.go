@@ -78,6 +78,8 @@ type Joined struct {
 	Assignments   []Assignment  `json:"assignments,omitempty"`
 	// Locked says that nobody else gets in.
 	Locked bool `json:"locked,omitempty"`
+	// Admin says that the participant is a moderator.
+	Admin bool `json:"admin,omitempty"`
 	// Gated says that media may be built and flows only once the call is
 	// answered.
 	Gated bool `json:"gated,omitempty"`

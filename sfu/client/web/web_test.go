@@ -84,8 +84,8 @@ func classBody(t *testing.T, source []byte, class string) []byte {
 }
 
 // TestSDKPageNamesWhatExists holds the tables of docs/sdk.md against
-// rivulet.d.ts, both ways: what they name exists, and what a Call or a Line can do
-// is in them.
+// rivulet.d.ts, both ways: what they name exists, and what a Call, a Line or a
+// Control can do is in them.
 func TestSDKPageNamesWhatExists(t *testing.T) {
 	declared, err := fs.ReadFile(Files(), "rivulet.d.ts")
 	if err != nil {
@@ -107,8 +107,8 @@ func TestSDKPageNamesWhatExists(t *testing.T) {
 	if len(named) < 50 {
 		t.Fatalf("only %d names were found in the tables", len(named))
 	}
-	for _, class := range []string{"Call", "Line"} {
-		_, body, _ := strings.Cut(string(declared), "export declare class "+class+" extends")
+	for _, class := range []string{"Call", "Line", "Control"} {
+		_, body, _ := strings.Cut(string(declared), "export declare class "+class+" ")
 		body, _, _ = strings.Cut(body, "\n}")
 		for _, method := range regexp.MustCompile(`(?m)^  (\w+)\(`).FindAllStringSubmatch(body, -1) {
 			switch name := method[1]; name {

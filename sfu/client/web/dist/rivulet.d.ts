@@ -37,6 +37,16 @@ export interface LayerInfo {
   maxRate?: number;
 }
 
+/** What a participant may do. */
+export interface Permissions {
+  publish: boolean;
+  /** What may be published; missing or empty for all. */
+  sources?: Source[];
+  subscribe: boolean;
+  /** Is a moderator. */
+  admin?: boolean;
+}
+
 export interface SlotStateInfo {
   slot: number;
   paused?: boolean;
@@ -140,6 +150,8 @@ export declare class Participant {
   quality: Quality;
   /** 0 (silent) to 127 (loudest). */
   level: number;
+  /** What it, a moderator or a backend has set, by name: at most 16, of at most 256 letters. */
+  attributes: Record<string, string>;
   get speaking(): boolean;
   /** The track of a source, if it is published. */
   track(source: Source): RemoteTrack | undefined;
@@ -259,6 +271,23 @@ export interface RosterEvents {
     participant: Participant;
     quality: Quality;
   };
+  /** Attributes of somebody have changed, or what one may do oneself: permissions is there then. */
+  participantupdated: {
+    participant: Participant;
+    permissions?: Permissions;
+  };
+  /** Nobody else gets in from now on, or everybody again. */
+  roomlocked: {
+    locked: boolean;
+  };
+  /** Somebody, or a backend (from is "" then), has sent data: at most 1024 bytes. */
+  message: {
+    /** The id of the participant. */
+    from: string;
+    participant?: Participant;
+    topic: string;
+    data: Uint8Array;
+  };
 }
 
 /** How often things happened; a test can assert that nobody renegotiates. */
@@ -349,6 +378,11 @@ export interface CallEvents extends RosterEvents {
     source: Source;
     track?: LocalTrack;
   };
+  /** A moderator has muted something of one's own, or asks to unmute it, which is left to the person. */
+  moderated: {
+    source: Source;
+    muted: boolean;
+  };
   statistics: Statistics;
   /** What is heard and seen comes directly from the other device now, or by the server. */
   path: {
@@ -375,6 +409,12 @@ export declare class Call extends TypedTarget<CallEvents> {
   dataMode: DataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget?: DataBudgetInfo;
+  /** Nobody else gets in but moderators. */
+  locked: boolean;
+  /** One is a moderator. */
+  admin: boolean;
+  /** What moderators may do, attributes and messages. */
+  readonly control: Control;
   get state(): CallState;
   /** The members of the room, oneself not among them. */
   get participants(): ReadonlyMap<string, Participant>;
@@ -428,6 +468,43 @@ export declare class Call extends TypedTarget<CallEvents> {
   interruptSignalling(): void;
   /** Leaves the room. */
   leave(): Promise<void>;
+}
+
+/** A participant, its id, or its identity. */
+export type Who = Participant | string;
+
+/**
+ * What moderators may do, and what everybody may: set attributes of its own, and
+ * send messages. Errors of all: CallError with not_permitted, unknown_participant,
+ * unknown_track, rate_limited, too_large or bad_message, and network while the call
+ * joins anew.
+ */
+export declare class Control {
+  private constructor();
+  /** Takes a participant out; it may not come back for banMs milliseconds, 0 to 30 days, 0 by default. */
+  remove(who: Who, banMs?: number): Promise<void>;
+  /** Mutes what a participant publishes, or asks it to unmute. It may unmute itself; permit forbids that. */
+  mute(who: Who, source: Source, muted: boolean): Promise<void>;
+  /** Replaces what a participant may do; what it may not publish any longer ends. */
+  permit(who: Who, permissions: Permissions): Promise<void>;
+  /** Lets nobody else in but moderators, or everybody again. */
+  lock(locked: boolean): Promise<void>;
+  /** Ends the room, and the call that it carries, for everybody. */
+  end(): Promise<void>;
+  /**
+   * Sets attributes that everybody sees, one's own or (a moderator) another's: at
+   * most 16, of 64 and 256 bytes. "" takes one away; those not named stay.
+   */
+  attributes(attributes: Record<string, string>, who?: Who): Promise<void>;
+  /**
+   * Carries up to 1024 bytes to some participants, or to everybody else; ten
+   * messages a second. Nothing is kept for who is not there.
+   */
+  message(data: string | Uint8Array, options?: {
+    to?: Who[];
+    /** At most 64 bytes. */
+    topic?: string;
+  }): Promise<void>;
 }
 
 /** Made by directPath alone. */

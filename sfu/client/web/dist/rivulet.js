@@ -95,6 +95,95 @@ function pause(milliseconds, signal) {
   });
 }
 
+// src/errors.ts
+var CallError = class extends Error {
+  /** A code of the server's closed list (docs/protocol.md), or one of the
+   * SDK's own: "network", "no_webrtc", "aborted", "closed", "media". */
+  code;
+  constructor(code, message) {
+    super(message);
+    this.name = "CallError";
+    this.code = code;
+  }
+};
+var RETRYABLE = /* @__PURE__ */ new Set(["network", "rate_limited", "server_full", "internal", "draining", "connection_lost"]);
+function mayRetry(error) {
+  return error instanceof CallError && RETRYABLE.has(error.code);
+}
+function asCallError(error, code = "media") {
+  if (error instanceof CallError) return error;
+  return new CallError(code, error instanceof Error ? error.message : String(error));
+}
+
+// src/control.ts
+var MOST_MESSAGE = 1024;
+var MOST_COMMAND = 16384;
+var MOST_ATTRIBUTES = 16;
+var MOST_ATTRIBUTE = 256;
+var Control = class {
+  /** @internal */
+  constructor(send) {
+    this.send = send;
+  }
+  send;
+  /** Takes a participant out; it may not come back for banMs milliseconds, 0 to 30 days. */
+  remove(who, banMs = 0) {
+    return this.ask({ type: "room.remove", participant: idOf(who), banMs });
+  }
+  /** Mutes what a participant publishes, or asks it to unmute. It may unmute itself; permit forbids that. */
+  mute(who, source, muted) {
+    return this.ask({ type: "room.mute", participant: idOf(who), source, muted });
+  }
+  /** Replaces what a participant may do; what it may not publish any longer ends. */
+  permit(who, permissions) {
+    return this.ask({ type: "room.permit", participant: idOf(who), permissions });
+  }
+  /** Lets nobody else in but moderators, or everybody again. */
+  lock(locked) {
+    return this.ask({ type: "room.lock", locked });
+  }
+  /** Ends the room, and the call that it carries, for everybody. */
+  end() {
+    return this.ask({ type: "room.end" });
+  }
+  /**
+   * Sets attributes that everybody sees, one's own or another's: at most 16, of 64
+   * and 256 bytes. "" takes one away; those not named stay.
+   */
+  attributes(attributes, who) {
+    return this.ask({ type: "room.attributes", attributes, ...who ? { participant: idOf(who) } : {} });
+  }
+  /**
+   * Carries up to 1024 bytes to some participants, or to everybody else; ten messages a second.
+   * Nothing is kept for who is not there.
+   */
+  async message(data, options = {}) {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    if (bytes.length > MOST_MESSAGE) throw new CallError("too_large", `a message has ${bytes.length} bytes; at most ${MOST_MESSAGE} are carried`);
+    const payload = btoa(String.fromCharCode(...bytes));
+    await this.ask({ type: "room.message", payload, topic: options.topic, to: options.to?.map(idOf) });
+  }
+  async ask(command) {
+    if (JSON.stringify(command).length > MOST_COMMAND) throw new CallError("too_large", `${command.type} says more than is carried`);
+    await this.send(command);
+  }
+};
+function idOf(who) {
+  return typeof who === "string" ? who : who.id;
+}
+function attributesOf(told) {
+  const fit = (text) => typeof text === "string" && text.length <= MOST_ATTRIBUTE;
+  return Object.fromEntries(Object.entries(told ?? {}).filter((entry) => entry.every(fit)).slice(0, MOST_ATTRIBUTES));
+}
+function payloadOf(told = "") {
+  try {
+    const bytes = Uint8Array.from(atob(String(told)), (letter) => letter.charCodeAt(0));
+    return bytes.length > MOST_MESSAGE ? void 0 : bytes;
+  } catch {
+    return void 0;
+  }
+}
+
 // src/elements.ts
 var SETTLE = 120;
 var STEP = 32;
@@ -272,26 +361,6 @@ function namesAnother(receiver, expected) {
   return latest - newest.timestamp < FRESH;
 }
 
-// src/errors.ts
-var CallError = class extends Error {
-  /** A code of the server's closed list (docs/protocol.md), or one of the
-   * SDK's own: "network", "no_webrtc", "aborted", "closed", "media". */
-  code;
-  constructor(code, message) {
-    super(message);
-    this.name = "CallError";
-    this.code = code;
-  }
-};
-var RETRYABLE = /* @__PURE__ */ new Set(["network", "rate_limited", "server_full", "internal", "draining", "connection_lost"]);
-function mayRetry(error) {
-  return error instanceof CallError && RETRYABLE.has(error.code);
-}
-function asCallError(error, code = "media") {
-  if (error instanceof CallError) return error;
-  return new CallError(code, error instanceof Error ? error.message : String(error));
-}
-
 // src/events.ts
 var TypedTarget = class extends EventTarget {
   /**
@@ -373,6 +442,7 @@ var Participant = class {
     this.id = info.id;
     this.identity = info.identity;
     this.name = info.name || info.identity;
+    this.attributes = attributesOf(info.attributes);
     for (const track of info.tracks ?? []) this.tracks.set(track.id, new RemoteTrack(this, track));
   }
   local;
@@ -383,6 +453,8 @@ var Participant = class {
   quality = "good";
   /** 0 (silent) to 127 (loudest). */
   level = 0;
+  /** What it, a moderator or a backend has set, by name. */
+  attributes;
   get speaking() {
     return this.level > 0;
   }
@@ -1145,6 +1217,22 @@ function reduce(context, event, effects) {
         effects.emit("quality", { participant, quality });
       }
       return;
+    case "participant_updated": {
+      const participant = find(event.participant);
+      if (!participant) return;
+      participant.attributes = attributesOf(event.attributes);
+      effects.emit("participantupdated", { participant, permissions: event.permissions });
+      return;
+    }
+    case "room_locked":
+      effects.emit("roomlocked", { locked: event.locked });
+      return;
+    case "message": {
+      const data = payloadOf(event.payload);
+      const { from = "", topic = "" } = event;
+      if (data) effects.emit("message", { from, participant: find(from), topic, data });
+      return;
+    }
     default:
       return;
   }
@@ -1835,6 +1923,15 @@ var Call = class extends TypedTarget {
   dataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget;
+  /** Nobody else gets in but moderators. */
+  locked = false;
+  /** One is a moderator. */
+  admin = false;
+  /** What moderators may do, attributes and messages. */
+  control = new Control((command) => {
+    if (!this.session) throw new CallError("network", "the call is not connected at present; try again when it is");
+    return this.session.signalling.request(command);
+  });
   direct;
   session;
   current = "connecting";
@@ -2032,10 +2129,14 @@ var Call = class extends TypedTarget {
   enter(reply) {
     const before = new Map(this.roster.participants);
     this.roster.clear();
+    const attributes = this.local?.attributes ?? {};
     this.local = new Participant(
-      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks },
+      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks, attributes },
       true
     );
+    if (Object.keys(attributes).length > 0) this.control.attributes(attributes).catch(() => void 0);
+    this.locked = reply.locked ?? false;
+    this.admin = reply.admin ?? false;
     for (const participant of before.values()) {
       for (const track of participant.tracks.values()) this.elements.forget(track);
       this.emit("participantleft", { participant, reason: "left" });
@@ -2110,6 +2211,8 @@ var Call = class extends TypedTarget {
       this.publications.order(event).catch(() => void 0);
       return;
     }
+    if (event.type === "room_locked") this.locked = event.locked;
+    if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
     const context = { roster: this.roster, local: this.local };
     reduce(context, event, {
       emit: (type, detail) => this.emit(type, detail),
@@ -2117,6 +2220,17 @@ var Call = class extends TypedTarget {
       removed: (track) => this.elements.forget(track),
       acknowledge: (slot, source) => this.tell({ type: "ack", slot, source })
     });
+  }
+  /** Obeys what a moderator does to oneself. */
+  moderate(event) {
+    if (event.type === "participant_updated" && event.permissions) this.admin = event.permissions.admin === true;
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    for (const [source, { id, muted }] of this.tracks) {
+      if (id !== event.track) continue;
+      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => void 0);
+      void this.mute(source, muted || event.muted).catch(() => void 0);
+      return this.emit("moderated", { source, muted: event.muted });
+    }
   }
   /** Sends a command whose refusal nobody can act upon. */
   tell(command) {
@@ -2739,6 +2853,7 @@ var LineChannel = class {
 export {
   Call,
   CallError,
+  Control,
   Line,
   LocalTrack,
   PROTOCOL_VERSION,

@@ -4,6 +4,7 @@
  */
 import { AudioOutput } from "./audio";
 import { Backoff, pause } from "./backoff";
+import { Control } from "./control";
 import type { DirectHost, DirectPath } from "./direct";
 import { Elements } from "./elements";
 import { asCallError, CallError, mayRetry } from "./errors";
@@ -32,6 +33,8 @@ export interface CallEvents extends RosterEvents {
   closed: { code: string; message: string };
   /** Something of one's own was published, muted or ended. */
   localchanged: { source: Source; track?: LocalTrack };
+  /** A moderator has muted something of one's own, or asks to unmute it, which is left to the person. */
+  moderated: { source: Source; muted: boolean };
   statistics: Statistics;
   /** What is heard and seen comes directly from the other device now, or by the server. */
   path: { path: "sfu" | "direct" };
@@ -64,6 +67,15 @@ export class Call extends TypedTarget<CallEvents> {
   dataMode: DataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget?: DataBudgetInfo;
+  /** Nobody else gets in but moderators. */
+  locked = false;
+  /** One is a moderator. */
+  admin = false;
+  /** What moderators may do, attributes and messages. */
+  readonly control = new Control((command) => {
+    if (!this.session) throw new CallError("network", "the call is not connected at present; try again when it is");
+    return this.session.signalling.request(command);
+  });
 
   private readonly direct?: DirectPath;
   private session?: Session;
@@ -315,10 +327,15 @@ export class Call extends TypedTarget<CallEvents> {
   private enter(reply: JoinedReply): void {
     const before = new Map(this.roster.participants);
     this.roster.clear();
+    const attributes = this.local?.attributes ?? {};
     this.local = new Participant(
-      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks },
+      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks, attributes },
       true,
     );
+    // The server knows nothing of an earlier stay.
+    if (Object.keys(attributes).length > 0) this.control.attributes(attributes).catch(() => undefined);
+    this.locked = reply.locked ?? false;
+    this.admin = reply.admin ?? false;
     for (const participant of before.values()) {
       for (const track of participant.tracks.values()) this.elements.forget(track);
       this.emit("participantleft", { participant, reason: "left" });
@@ -396,6 +413,8 @@ export class Call extends TypedTarget<CallEvents> {
       this.publications.order(event).catch(() => undefined); // A track that ends meanwhile.
       return;
     }
+    if (event.type === "room_locked") this.locked = event.locked;
+    if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
     const context = { roster: this.roster, local: this.local };
     reduce(context, event, {
       emit: (type, detail) => this.emit(type, detail as CallEvents[typeof type]),
@@ -403,6 +422,19 @@ export class Call extends TypedTarget<CallEvents> {
       removed: (track) => this.elements.forget(track),
       acknowledge: (slot, source) => this.tell({ type: "ack", slot, source }),
     });
+  }
+
+  /** Obeys what a moderator does to oneself. */
+  private moderate(event: ServerEvent): void {
+    if (event.type === "participant_updated" && event.permissions) this.admin = event.permissions.admin === true;
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    for (const [source, { id, muted }] of this.tracks) {
+      if (id !== event.track) continue;
+      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => undefined);
+      // What is muted stays so: the server is told again, and the person asked.
+      void this.mute(source, muted || event.muted).catch(() => undefined);
+      return this.emit("moderated", { source, muted: event.muted });
+    }
   }
 
   /** Sends a command whose refusal nobody can act upon. */

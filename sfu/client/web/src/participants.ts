@@ -1,6 +1,7 @@
 /**
  * Who is in the call and what they publish, as told by the server.
  */
+import { attributesOf } from "./control";
 import type { Assignment, LayerInfo, ParticipantInfo, Quality, SlotStateInfo, Source, TrackInfo } from "./protocol";
 
 /** A track of another participant. */
@@ -48,6 +49,8 @@ export class Participant {
   quality: Quality = "good";
   /** 0 (silent) to 127 (loudest). */
   level = 0;
+  /** What it, a moderator or a backend has set, by name. */
+  attributes: Record<string, string>;
 
   constructor(
     info: ParticipantInfo,
@@ -56,6 +59,7 @@ export class Participant {
     this.id = info.id;
     this.identity = info.identity;
     this.name = info.name || info.identity;
+    this.attributes = attributesOf(info.attributes);
     for (const track of info.tracks ?? []) this.tracks.set(track.id, new RemoteTrack(this, track));
   }
 

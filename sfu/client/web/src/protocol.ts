@@ -40,6 +40,17 @@ export interface ParticipantInfo {
   identity: string;
   name?: string;
   tracks?: TrackInfo[] | null;
+  attributes?: Record<string, string> | null;
+}
+
+/** What a participant may do. */
+export interface Permissions {
+  publish: boolean;
+  /** What may be published; missing or empty for all. */
+  sources?: Source[];
+  subscribe: boolean;
+  /** Is a moderator. */
+  admin?: boolean;
 }
 
 export interface ICEServerInfo {
@@ -202,10 +213,27 @@ export interface CallEventInfo {
   summary?: { durationMs: number; ringMs: number; group?: boolean; sent: number; received: number; mos?: number; worst?: number };
 }
 
+/** A command of a moderator, or one that everybody may give; see docs/protocol.md. */
+export interface RoomCommand {
+  type: "room.remove" | "room.mute" | "room.permit" | "room.lock" | "room.end" | "room.attributes" | "room.message";
+  /** An id or an identity. */
+  participant?: string;
+  banMs?: number;
+  source?: Source;
+  muted?: boolean;
+  permissions?: Permissions;
+  locked?: boolean;
+  attributes?: Record<string, string>;
+  to?: string[];
+  topic?: string;
+  payload?: string;
+}
+
 export type Command =
   | JoinCommand
   | ConnectCommand
   | CallCommand
+  | RoomCommand
   | { type: "call.create"; call?: string; targets?: TargetInfo[]; lifetimeMs?: number; early?: boolean; payload?: string }
   | ResumeCommand
   | ({ type: "publish" } & PublishInfo)
@@ -236,6 +264,9 @@ export interface JoinedReply {
   tracks?: TrackInfo[];
   sequence: number;
   pingSeconds: number;
+  locked?: boolean;
+  /** One is a moderator. */
+  admin?: boolean;
 }
 export interface ResumedReply {
   type: "resumed";
@@ -328,6 +359,9 @@ export type ServerEvent =
   | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
   | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
   | ({ type: "encode" } & EncodeInfo)
+  | { type: "participant_updated"; participant: string; attributes?: Record<string, string> | null; permissions?: Permissions }
+  | { type: "room_locked"; locked: boolean }
+  | { type: "message"; from?: string; topic?: string; payload?: string }
   | DirectEvent
   | { type: "left"; room: string; code: string; message: string; rejoin: boolean }
   | { type: "closed"; code: string; message: string; rejoin: boolean };

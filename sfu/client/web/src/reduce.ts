@@ -1,8 +1,9 @@
 /**
  * Carries the server's events into the roster and out to the page.
  */
+import { attributesOf, payloadOf } from "./control";
 import type { Participant, RemoteTrack, Roster } from "./participants";
-import type { Quality, ServerEvent, SlotStateInfo } from "./protocol";
+import type { Permissions, Quality, ServerEvent, SlotStateInfo } from "./protocol";
 
 /** The events of a call that the server causes. */
 export interface RosterEvents {
@@ -19,6 +20,12 @@ export interface RosterEvents {
   /** Everybody who speaks now, loudest first. */
   speakers: { speakers: { participant: Participant; level: number }[] };
   quality: { participant: Participant; quality: Quality };
+  /** Attributes of somebody have changed, or what one may do oneself. */
+  participantupdated: { participant: Participant; permissions?: Permissions };
+  /** Nobody else gets in from now on, or everybody again. */
+  roomlocked: { locked: boolean };
+  /** Somebody, or a backend (from is "" then), has sent data. */
+  message: { from: string; participant?: Participant; topic: string; data: Uint8Array };
 }
 
 export interface Effects {
@@ -108,6 +115,22 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
         effects.emit("quality", { participant, quality });
       }
       return;
+    case "participant_updated": {
+      const participant = find(event.participant);
+      if (!participant) return;
+      participant.attributes = attributesOf(event.attributes);
+      effects.emit("participantupdated", { participant, permissions: event.permissions });
+      return;
+    }
+    case "room_locked":
+      effects.emit("roomlocked", { locked: event.locked });
+      return;
+    case "message": {
+      const data = payloadOf(event.payload);
+      const { from = "", topic = "" } = event;
+      if (data) effects.emit("message", { from, participant: find(from), topic, data });
+      return;
+    }
     default:
       return; // A later version's event.
   }

@@ -1,6 +1,7 @@
 /** Tests of what decides without a network. */
 import { Backoff } from "../src/backoff";
 import { decode, encode, expand, shorten } from "../src/compact";
+import { attributesOf, payloadOf } from "../src/control";
 import { pack, unpack } from "../src/direct";
 import { asCallError, CallError, mayRetry } from "../src/errors";
 import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
@@ -312,4 +313,27 @@ test("what devices tell each other is small, and what swells is refused", async 
     await unpack(hostile).catch(() => (refused = true));
     ok(refused, `${hostile.slice(0, 20)} of ${hostile.length} letters is refused`);
   }
+});
+
+test("attributes and payloads of others are read within bounds", () => {
+  equal(attributesOf({ seat: "3", long: "x".repeat(257), number: 3, none: null }), { seat: "3" });
+  equal(Object.keys(attributesOf(Object.fromEntries([...Array(99).keys()].map((n) => ["a" + n, "v"])))).length, 16);
+  equal(attributesOf(undefined), {});
+  equal(attributesOf("ab"), { 0: "a", 1: "b" }, "odd, and harmless");
+  equal([...payloadOf(btoa("hi"))!], [104, 105]);
+  equal(payloadOf("***"), undefined, "no base64");
+  equal(payloadOf(btoa("x".repeat(1025))), undefined, "more than is carried");
+  equal(payloadOf({}), undefined, "no string");
+  equal(payloadOf()!.length, 0, "empty");
+});
+
+test("what moderators change reaches members, and messages name whom they know", () => {
+  const { roster, happened, apply } = room();
+  apply({ type: "participant_updated", participant: "p1", attributes: { a: "b" } });
+  apply({ type: "participant_updated", participant: "unknown", attributes: { a: "b" } });
+  apply({ type: "room_locked", locked: true });
+  apply({ type: "message", from: "p1", payload: btoa("x") });
+  apply({ type: "message", payload: "***" });
+  equal(happened.slice(-3), ["participantupdated", "roomlocked", "message"]);
+  equal(roster.participants.get("p1")!.attributes, { a: "b" });
 });
