@@ -25,15 +25,24 @@
 // sized so that they cause at most Config.ProbeQueue of queue were there
 // nothing to find, sent only while the Ladder wants more.
 //
-//	           first limit met              less sent than allowed
-//	Startup ---------------------> Track <-------------------------> AppLimited
-//	   |                           ^  | queue above the goal
-//	   | probes                    |  v
-//	Probing <---- Ladder wants     Drain ---- trains tell of another flow --> Compete
+//	Startup Track Drain Probing AppLimited Compete     -- no feedback -------------------------> Blackout
+//	Blackout                                           -- a packet arrived again --------------> Track
+//	Track Drain Probing AppLimited Compete Blackout    -- route changed -----------------------> Startup
+//	Startup Blackout                                   -- receiver reports only ---------------> Coarse
+//	Coarse                                             -- packet reports came -----------------> Startup
+//	Track Probing AppLimited                           -- no limit met yet --------------------> Startup
+//	Startup Track Drain AppLimited Compete             -- probing for more --------------------> Probing
+//	Startup Track Probing AppLimited Compete           -- draining the queue ------------------> Drain
+//	Track Drain Probing                                -- a queue that is not ours ------------> Compete
+//	Startup Track Probing                              -- less is sent than allowed -----------> AppLimited
+//	Startup                                            -- a limit was met ---------------------> Track
+//	Probing                                            -- the probe was judged ----------------> Track
+//	AppLimited                                         -- the target is used ------------------> Track
+//	Drain                                              -- the queue is drained ----------------> Track
+//	Compete                                            -- the queue that was not ours is gone -> Track
 //
-//	any --- another path ---> Startup
-//	any --- no report in time ---> Blackout --- a packet arrived ---> as before
-//	any --- receiver reports, but never a packet report ---> Coarse --- one comes ---> Track
+// That is the whole table of states (states.go); a decision may take two lines
+// of it. The first five are what happens, the others what is found.
 //
 // Queue and its goal are judged in packet times beside milliseconds, for 1200
 // bytes at 50 kbit/s last 192 ms. Jitter that is there without a queue counts
@@ -122,56 +131,6 @@ type Ladder struct {
 	// Full is what everything wanted would need.
 	Full units.Rate
 }
-
-// State says what the controller is doing.
-type State uint8
-
-// States of the controller.
-const (
-	// Startup: nothing is known yet; a first train, then probes that triple the rate.
-	Startup State = iota
-	// Track: the rate follows the path.
-	Track
-	// Drain: below the capacity until the queue we caused is gone.
-	Drain
-	// Probing: a cluster of packets is measuring whether there is more.
-	Probing
-	// AppLimited: less is sent than allowed, so nothing is learnt; the target is held.
-	AppLimited
-	// Compete: another flow keeps the queue full; the rate holds a fair share.
-	Compete
-	// Blackout: no feedback; only the floor is sent.
-	Blackout
-	// Coarse: the receiver sends neither TWCC nor RFC 8888; the rate follows
-	// loss and round-trip time of receiver reports alone.
-	Coarse
-)
-
-// String answers the state's name.
-func (s State) String() string {
-	switch s {
-	case Startup:
-		return "startup"
-	case Track:
-		return "track"
-	case Drain:
-		return "drain"
-	case Probing:
-		return "probing"
-	case AppLimited:
-		return "app-limited"
-	case Compete:
-		return "compete"
-	case Blackout:
-		return "blackout"
-	case Coarse:
-		return "coarse"
-	}
-	return "unknown"
-}
-
-// MarshalText writes the state's name, for snapshots that operators read.
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Probe asks the sender to send Size bytes, media or padding, spaced at Rate
 // and marked with ID, in at least five packets where that can be had: it is

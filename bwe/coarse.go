@@ -11,7 +11,6 @@ import (
 // (RFC 3550 §6.4.1), and perhaps the receiver's own estimate (REMB). The rule
 // is additive increase and cuts by loss, as in RFC 8698 without delay signals.
 type coarse struct {
-	on     bool
 	never  bool // packet reports came: this mode is over for good
 	rate   units.Rate
 	loss   float64
@@ -54,11 +53,10 @@ func (c *Controller) OnReceiverReport(now time.Time, lossFraction float64, rtt t
 		}
 	}
 	switch {
-	case k.on:
+	case c.coarsely():
 		k.step(c, t, lossFraction)
 	case c.firstSent != 0 && t-c.firstSent > int64(coarseAfter):
-		k.on = true
-		c.blackout = false
+		c.machine.apply(coarseOnly)
 		k.rate, k.loss, k.last = c.capacity, lossFraction, t
 		k.reason = "receiver reports only"
 	}
@@ -103,32 +101,34 @@ func (c *Controller) OnREMB(now time.Time, r units.Rate) Decision {
 		return c.tick(t)
 	}
 	c.remb, c.rembAt = r, t
-	if c.coarse.on && r > c.coarse.rate && c.coarse.loss < coarseLossLow {
+	if c.coarsely() && r > c.coarse.rate && c.coarse.loss < coarseLossLow {
 		// The receiver saw arrivals, which is more than its reports tell.
 		c.coarse.rate = c.bound(min(r, c.coarse.rate.Scale(1.2)))
 	}
 	return c.tick(t)
 }
 
-// leave ends the mode: packet reports are better.
-func (k *coarse) leave() {
-	if !k.never {
-		*k = coarse{never: true}
+// leaveCoarse ends the mode: packet reports are better.
+func (c *Controller) leaveCoarse() {
+	if !c.coarse.never {
+		c.coarse = coarse{never: true}
+		c.machine.apply(packetsTold)
 	}
 }
 
-// tick falls to the floor when even receiver reports stay away.
-func (k *coarse) tick(c *Controller, now int64) {
-	if d := k.deadline(); d != 0 && now >= d {
+// tickCoarse falls to the floor when even receiver reports stay away.
+func (c *Controller) tickCoarse(now int64) {
+	k := &c.coarse
+	if d := c.coarseDeadline(); d != 0 && now >= d {
 		k.rate = c.bound(c.ladder.Base)
 		k.reason = "receiver reports only: silent"
 		k.last = now
 	}
 }
 
-func (k *coarse) deadline() int64 {
-	if !k.on {
+func (c *Controller) coarseDeadline() int64 {
+	if !c.coarsely() {
 		return 0
 	}
-	return k.last + int64(coarseSilence)
+	return c.coarse.last + int64(coarseSilence)
 }

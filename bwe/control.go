@@ -172,7 +172,7 @@ func (c *Controller) grow(now, dt int64) {
 		c.quietSince = now // we empty the queue, so it says nothing
 		return
 	}
-	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.blackout ||
+	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.silenced() ||
 		c.probe.active() && !c.unpadded {
 		return
 	}
@@ -206,7 +206,7 @@ func (c *Controller) grow(now, dt int64) {
 // or the path itself became longer.
 func (c *Controller) unstick(now int64) {
 	high := c.goal + int64(20*time.Millisecond)
-	if c.queue <= high || c.blackout {
+	if c.queue <= high || c.silenced() {
 		c.stuckSince, c.pressing = 0, false
 		return
 	}
@@ -281,27 +281,24 @@ func (c *Controller) emptying(now int64) bool {
 }
 
 // decide fills the Decision from what is known.
-func (c *Controller) decide(reason string) {
+func (c *Controller) decide() {
 	now := c.now
 	d := &c.decision
-	d.Reason = reason
 	d.Padding = 0
 	d.Probe = c.probe.ask
 	f := 1.0
-	switch {
-	case c.blackout:
-		d.State = Blackout
+	switch c.machine.state {
+	case Blackout:
 		d.Target = c.bound(max(c.cfg.Min, min(c.ladder.Base, c.capacity)))
 		d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		if c.history.flying() == 0 {
 			// Nobody asks the path whether it is back.
 			d.Padding = d.Target
 		}
-	case c.coarse.on:
-		d.State = Coarse
+	case Coarse:
 		d.Target = c.bound(c.capped(now, c.coarse.rate))
 		d.Pacing = d.Target.Scale(c.cfg.Headroom)
-		d.Reason = c.coarse.reason
+		c.machine.reason = c.coarse.reason
 	default:
 		f = c.factor()
 		target := c.capacity.Scale(f)
@@ -325,8 +322,9 @@ func (c *Controller) decide(reason string) {
 		} else if f == 1 && c.queue <= c.goal {
 			d.Pacing = d.Target.Scale(c.headroom())
 		}
-		d.State, d.Reason = c.state(f, reason)
+		c.settle(f)
 	}
+	d.State, d.Reason = c.machine.state, c.machine.reason
 	if c.probe.sending {
 		d.Pacing = max(d.Pacing, c.probe.rate)
 	}
@@ -340,42 +338,13 @@ func (c *Controller) headroom() float64 {
 	return min(c.cfg.Headroom, 1+headroomQueue.Seconds()/blind)
 }
 
-// state names what is being done, and why.
-func (c *Controller) state(factor float64, reason string) (State, string) {
-	switch {
-	case c.cold && c.lastFeedback == 0:
-		return Startup, reason
-	case c.cold:
-		return Startup, "measuring with a first train"
-	case c.probe.active():
-		return Probing, "probing for more"
-	case c.test.active:
-		return Track, "testing whose loss it is"
-	case factor < 0.95:
-		return Drain, "draining the queue"
-	case c.compete.on || c.delays.offset > 0:
-		return Compete, "a queue that is not ours"
-	case !c.learned && c.lastFeedback == 0:
-		return Startup, reason
-	case !c.learned && c.wanted() > 0:
-		return Startup, "no limit met yet"
-	case c.test.holds(c.now):
-		return Track, "held below a limit without a queue"
-	case c.sending.rate() < c.capacity.Scale(used):
-		return AppLimited, "less is sent than allowed"
-	case !c.quiet:
-		return Track, "at the capacity measured"
-	}
-	return Track, "no queue, rising"
-}
-
 // window is how much may be unacknowledged: what the path holds at the
 // estimate until a report of it is back, and some for jitter.
 func (c *Controller) window() units.Size {
-	if c.coarse.on {
+	if c.coarsely() {
 		return c.decision.Target.In(2*time.Second) + 6000
 	}
-	if c.lastFeedback == 0 && !c.blackout {
+	if c.lastFeedback == 0 && !c.silenced() {
 		return max(firstWindow, c.cfg.Known.In(firstWarm))
 	}
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
@@ -384,7 +353,7 @@ func (c *Controller) window() units.Size {
 		response += time.Duration(c.queue + c.delays.offset) // is part of every round trip
 	}
 	w := c.capacity.In(response+slack) + 4800
-	if c.blackout {
+	if c.silenced() {
 		// Packets lapse after that, so the floor goes on.
 		w = c.decision.Target.In(time.Duration(c.patience())) + 1200
 	}

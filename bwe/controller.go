@@ -32,6 +32,7 @@ type Controller struct {
 	test     lossTest
 	coarse   coarse
 	compete  compete
+	machine  machine
 
 	sending   meter // on our clock
 	arriving  meter // on the receiver's
@@ -74,7 +75,6 @@ type Controller struct {
 	adopted     int64 // a queue was last taken for not ours; 0 when never
 	pressing    bool  // the target is lowered to see whether it drains
 	overflowed  int64 // last cut for loss in a full queue
-	blackout    bool
 	awaiting    int64 // oldest packet sent in a blackout that has not lapsed; 0 when none
 	marked      int64 // last cut for ECN
 	marks       int64 // congestion marks since
@@ -97,14 +97,14 @@ func New(cfg Config) (*Controller, error) {
 		usualGap: float64(cfg.ReportInterval),
 		cold:     true,
 	}
-	reason := "initial rate"
+	c.machine.reason = "initial rate"
 	if cfg.Known > 0 {
 		c.cold, c.capacity = false, cfg.Known
-		reason = "known from before"
+		c.machine.reason = "known from before"
 	}
 	c.delays.reset(0)
 	c.losses.reset(0)
-	c.decide(reason)
+	c.decide()
 	return c, nil
 }
 
@@ -134,7 +134,7 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision {
 	t := c.clock(now)
 	awaited := max(c.lastFeedback, c.history.oldest)
-	if c.blackout {
+	if c.silenced() {
 		c.arrivals.reset() // the silence is no delivery rate
 	}
 	fresh, came := c.read(t, reports)
@@ -148,7 +148,7 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 		// A receiver that reports by the rate may take its time soon: at once
 		// to more patience, slowly back. So it is after a silence that was no longer
 		// than a receiver may take, or every report would end another one.
-		if d > c.usualGap && (!c.blackout || d <= float64(longestGap)) {
+		if d > c.usualGap && (!c.silenced() || d <= float64(longestGap)) {
 			c.usualGap += (d - c.usualGap) * 0.5
 		} else {
 			c.usualGap += (min(d, c.usualGap) - c.usualGap) * 0.1
@@ -158,8 +158,8 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 	if c.feedbacks++; c.firstReport == 0 {
 		c.firstReport = t
 	}
-	c.coarse.leave()
-	if c.blackout && came {
+	c.leaveCoarse()
+	if c.silenced() && came {
 		c.leaveBlackout(t)
 	}
 	c.control(t)
@@ -174,15 +174,13 @@ func (c *Controller) tick(t int64) Decision {
 	if c.probe.overdue(t, c.response()) {
 		c.finishProbe(t)
 	}
-	reason := c.decision.Reason
 	if c.silent(t) {
 		c.enterBlackout(t)
-		reason = "no feedback"
 	}
 	c.listen(t)
-	c.coarse.tick(c, t)
+	c.tickCoarse(t)
 	c.maybeProbe(t)
-	c.decide(reason)
+	c.decide()
 	return c.decision
 }
 
@@ -203,7 +201,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.test = lossTest{}
 	c.compete = compete{}
 	c.capacity = min(c.capacity, c.cfg.Initial)
-	c.learned, c.blackout, c.arrivalOK = false, false, false
+	c.learned, c.arrivalOK = false, false
 	c.cold, c.trains = true, 0
 	c.usual, c.proven, c.rtt, c.minRTT = 0, 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
@@ -211,7 +209,10 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.quietSince, c.emptied = t, t
 	c.lastFeedback, c.firstSent, c.firstReport = 0, 0, 0
 	c.history.abandon()
-	c.decide("route changed")
+	if !c.machine.apply(moved) && !c.coarsely() {
+		c.machine.reason = "route changed"
+	}
+	c.decide()
 }
 
 // SetLadder says what the allocator could use.
@@ -222,7 +223,7 @@ func (c *Controller) SetLadder(now time.Time, l Ladder) {
 	if more && !c.probe.failed {
 		c.probe.next = min(c.probe.next, t)
 	}
-	c.decide(c.decision.Reason)
+	c.decide()
 }
 
 // Next is when OnTick wants to be called; zero means not before something
@@ -235,15 +236,15 @@ func (c *Controller) Next() time.Time {
 	if d := c.silentAt(); d != 0 {
 		next = min(next, d)
 	}
-	if c.blackout && c.history.flying() > 0 {
+	if c.silenced() && c.history.flying() > 0 {
 		next = min(next, max(c.awaiting+c.patience(), c.now+1))
 	}
 	if d := c.probe.deadline(c.response()); d != 0 {
 		next = min(next, d)
-	} else if c.probe.next > c.now && c.wanted() > 0 && !c.blackout {
+	} else if c.probe.next > c.now && c.wanted() > 0 && !c.silenced() {
 		next = min(next, c.probe.next)
 	}
-	if d := c.coarse.deadline(); d != 0 {
+	if d := c.coarseDeadline(); d != 0 {
 		next = min(next, d)
 	}
 	if next == never {
@@ -267,7 +268,7 @@ func (c *Controller) Stats() Stats {
 	s := c.stats
 	s.RTT, s.MinRTT = time.Duration(c.rtt), time.Duration(c.minRTT)
 	s.Loss, s.LinkLoss = c.losses.recent, c.losses.link
-	if c.coarse.on {
+	if c.coarsely() {
 		s.Loss = c.coarse.loss
 	}
 	s.QueueDelay = time.Duration(c.queue)

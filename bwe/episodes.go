@@ -149,7 +149,7 @@ func (c *Controller) runTest(now int64) {
 
 // silentAt is when silence becomes a blackout; 0 when nothing is awaited.
 func (c *Controller) silentAt() int64 {
-	if c.blackout || c.coarse.on || c.history.oldest == 0 {
+	if c.silenced() || c.coarsely() || c.history.oldest == 0 {
 		return 0
 	}
 	if c.lastFeedback == 0 {
@@ -176,7 +176,7 @@ func (c *Controller) silent(now int64) bool {
 }
 
 func (c *Controller) enterBlackout(now int64) {
-	c.blackout = true
+	c.machine.apply(silence)
 	c.stats.Blackouts++
 	c.probe.stop()
 	c.test.active = false
@@ -190,7 +190,7 @@ func (c *Controller) enterBlackout(now int64) {
 // the path whether it is back: a window full of lost packets would hold video
 // for good where there is no voice.
 func (c *Controller) listen(now int64) {
-	if c.blackout {
+	if c.silenced() {
 		c.awaiting = c.history.lapse(now - c.patience())
 	}
 }
@@ -198,7 +198,7 @@ func (c *Controller) listen(now int64) {
 // leaveBlackout goes back to what the path carried before, in one step: what
 // it carries now is measured at once, and a queue it built up is drained.
 func (c *Controller) leaveBlackout(now int64) {
-	c.blackout = false
+	c.machine.apply(returned)
 	c.history.recall() // what an outage held back may be in the queue yet
 	c.losses.skip(now)
 	c.quietSince, c.emptied = now, now
@@ -224,7 +224,7 @@ func (c *Controller) maybeProbe(now int64) {
 		c.maybeTrain(now)
 		return
 	}
-	if c.probe.active() || c.lastFeedback == 0 || c.blackout || c.coarse.on {
+	if c.probe.active() || c.lastFeedback == 0 || c.silenced() || c.coarsely() {
 		return
 	}
 	if c.suspects(now) {
@@ -254,7 +254,7 @@ func (c *Controller) maybeProbe(now int64) {
 // maybeTrain begins the measurement of a path of which nothing is known but
 // that it carries packets.
 func (c *Controller) maybeTrain(now int64) {
-	if c.lastFeedback == 0 || c.coarse.on || c.blackout || c.probe.active() || now < c.probe.next {
+	if c.lastFeedback == 0 || c.silenced() || c.coarsely() || c.probe.active() || now < c.probe.next {
 		return
 	}
 	c.stats.Probes++
