@@ -33,7 +33,8 @@ func (m *member) encode(media *peer.Track, encodings []encoding.Encoding) {
 	event := &signal.Encode{Source: t.source}
 	for i, e := range encodings {
 		l := signal.EncodeLayer{
-			RID: singleRID, Active: e.Active, MaxRate: int(e.Rate), MaxFrameRate: e.FrameRate, Scale: e.Scale,
+			RID: singleRID, Active: e.Active, MaxRate: int(e.Rate), MaxFrameRate: e.FrameRate,
+			Scale: e.Scale, Spatials: e.Spatials,
 		}
 		if i < len(t.info.Layers) {
 			l.RID = t.info.Layers[i].RID

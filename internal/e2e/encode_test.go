@@ -14,6 +14,7 @@ const encodingsScript = `(async () => {
 	(await sender.getStats()).forEach((s) => { if (s.type === "outbound-rtp") sent[s.rid ?? ""] = s.bytesSent; });
 	return sender.getParameters().encodings.map((e) => ({
 		rid: e.rid, active: e.active, rate: e.maxBitrate ?? 0, frames: e.maxFramerate ?? 0, bytes: sent[e.rid ?? ""] ?? 0,
+		mode: e.scalabilityMode ?? "",
 	}));
 })()`
 
@@ -24,6 +25,7 @@ type sentLayer struct {
 	Rate   float64
 	Frames float64
 	Bytes  float64
+	Mode   string // of scalability
 }
 
 // sends waits until the layers of the page's camera are as wanted, and answers

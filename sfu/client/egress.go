@@ -11,6 +11,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
@@ -28,6 +29,8 @@ const (
 	// wholeStream is a temporal layer above all that there are: every rung
 	// passes the whole stream, and only its rate tells it from the others.
 	wholeStream = 7
+	// allInside is the same of the spatial layers inside one stream.
+	allInside = 7
 	// payloadShare is what of a wire rate is payload, of a thin layer.
 	payloadShare = 0.9
 	// pathEvery is how often the path is looked at: its round trip and overhead.
@@ -115,7 +118,10 @@ func (e *egress) begin(now time.Time, s *Sender, p Publication) {
 		source := downlink.Source{ID: sourceID(st.slot), Kind: p.Kind, Muted: false}
 		most := p.MaxRate
 		if s.source.Video() {
-			info := downlink.LayerInfo{Width: uint16(p.Width), Height: uint16(p.Height)}
+			if len(s.streams) == 1 && (p.Kind == codec.VP9 || p.Kind == codec.AV1) {
+				st.inside = allInside
+			}
+			info := downlink.LayerInfo{Spatial: st.inside, Width: uint16(p.Width), Height: uint16(p.Height)}
 			if i < len(p.Layers) {
 				info.Width, info.Height = uint16(p.Layers[i].Width), uint16(p.Layers[i].Height)
 				if r := units.Rate(p.Layers[i].MaxRate); r > 0 {
@@ -128,7 +134,7 @@ func (e *egress) begin(now time.Time, s *Sender, p Publication) {
 		e.down.Assign(now, st.slot, source)
 		e.down.Acknowledge(st.slot, source.ID) // no contributing source on the way up
 		e.down.SetView(now, st.slot, downlink.View{Priority: uint8(len(s.streams) - i), MaxSpatial: downlink.AnySpatial})
-		e.down.SetRates(now, st.slot, e.ladder(most))
+		e.down.SetRates(now, st.slot, e.ladder(st.inside, most))
 	}
 }
 
@@ -147,20 +153,20 @@ func (e *egress) limit(now time.Time, s *Sender, layers []signal.EncodeLayer) {
 		if cap := units.Rate(layers[i].MaxRate); cap > 0 {
 			most = min(most, cap.Scale(1/payloadShare))
 		}
-		e.down.SetRates(now, st.slot, e.ladder(most))
+		e.down.SetRates(now, st.slot, e.ladder(st.inside, most))
 	}
 }
 
-// ladder says that an encoder can follow any rate up to most: the downlink then
-// knows what a larger estimate would be good for.
-func (e *egress) ladder(most units.Rate) []downlink.LayerRate {
+// ladder says that the encoder of a stream, with layers up to inside, can follow
+// any rate up to most: the downlink then knows what a larger estimate would be good for.
+func (e *egress) ladder(inside int8, most units.Rate) []downlink.LayerRate {
 	e.rates = e.rates[:0]
 	rate := min(leastRate, most)
 	for i := range rungs {
 		if i == rungs-1 {
 			rate = most
 		}
-		e.rates = append(e.rates, downlink.LayerRate{Temporal: int8(wholeStream + i), Rate: rate})
+		e.rates = append(e.rates, downlink.LayerRate{Spatial: inside, Temporal: int8(wholeStream + i), Rate: rate})
 		rate = min(2*rate, most)
 	}
 	return e.rates

@@ -64,8 +64,11 @@ type stream struct {
 	layer  int
 	slot   int // in the downlink
 	track  *sendTrack
-	ssrc   uint32     // of what is written, before it is numbered anew
-	most   units.Rate // owned by the run loop: on the wire, as published
+	ssrc   uint32 // of what is written, before it is numbered anew
+
+	// Owned by the run loop.
+	most   units.Rate // on the wire, as published
+	inside int8       // the spatial layers inside it, up to this one
 
 	// Owned by who writes.
 	sequence    int64

@@ -18,11 +18,6 @@ type want struct {
 // for the lowest layer: they could be shown it if it were thin enough.
 func (t *Track) wants() (all [MaxLayers]want) {
 	for _, w := range t.wishes {
-		if t.scalable {
-			all[0].moving = all[0].moving || w.Spatial >= 0 || w.Room > 0
-			all[0].kept = all[0].kept || w.Current >= 0
-			continue
-		}
 		if i := int(w.Current); i >= 0 && i < len(t.layers) {
 			all[i].kept = true
 		}
@@ -72,6 +67,9 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 			l.block = 0
 		}
 	}
+	if t.scalable && len(layers) > 0 {
+		t.weigh(now, layers[0].Stream)
+	}
 	if !alive || !t.begun || t.muted {
 		for i := range t.layers { // the time does not count
 			l := &t.layers[i]
@@ -84,7 +82,8 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 	// The smallest is asked for in any case: there is nothing else.
 	for i := 1; i < len(t.layers); i++ {
 		l := &t.layers[i]
-		if !l.told.Active || l.measured.Active || t.comesAbove(i) {
+		asked := l.told.Active || t.scalable && i < t.top()
+		if !asked || l.measured.Active || t.comesAbove(i) {
 			continue
 		}
 		patience, from := settle, l.since
@@ -140,7 +139,11 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 	if t.muted {
 		return false
 	}
-	wants := t.wants()
+	wants, patience := t.wants(), linger
+	if t.scalable {
+		patience = lingerInside
+		t.lower(now, &wants)
+	}
 	for i := range t.layers {
 		l, w := &t.layers[i], &wants[i]
 		blocked := t.blocked(now, i)
@@ -148,12 +151,15 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 		if wanted {
 			l.wantedAt = now
 		}
-		active := !blocked && (wanted || now.Sub(l.wantedAt) < linger)
+		active := !blocked && (wanted || now.Sub(l.wantedAt) < patience)
 		next := l.told
 		next.Active = active
-		if active && !t.scalable && (w.moving || w.still) {
+		switch {
+		case active && (w.moving || w.still):
 			l.limit(now, w, &next, active != l.told.Active)
-		} else {
+		case t.scalable && !active: // it may be sent all the same, beneath another
+			next.Rate, next.FrameRate, l.moving = 0, 0, steady
+		default:
 			l.moving = steady
 		}
 		if active && t.limited(now, i) {
@@ -169,6 +175,9 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 			l.lowered = now
 		}
 		l.told, changed = next, true
+	}
+	if t.scalable {
+		return t.gather(now)
 	}
 	return changed
 }
@@ -288,12 +297,12 @@ func (l *layer) thinned(next Encoding) int {
 	return rate
 }
 
-// top is the rate of all that comes.
-func (m *Measured) top() units.Rate {
-	if m.Count == 0 {
-		return 0
+// top is the rate of all that comes; temporal layers that are not sent have 0.
+func (m *Measured) top() (top units.Rate) {
+	for _, r := range m.Rates[:m.Count] {
+		top = max(top, r)
 	}
-	return m.Rates[m.Count-1]
+	return top
 }
 
 func maxTime(a, b time.Time) time.Time {

@@ -15,6 +15,7 @@
 //     takes nothing from that: it gets fewer temporal layers instead.
 //   - The smallest layer goes down to a thin picture of 30 kbit/s and 5 frames a
 //     second for those who could not be shown it otherwise.
+//   - Of a scalable stream all layers up to the largest that is wanted are sent.
 //   - A layer that was asked for and does not come, while smaller ones do, is
 //     more than the publisher's uplink (or machine) can do: it is not asked for
 //     again for a while, longer each time, and nobody is promised it.
@@ -119,6 +120,9 @@ type Measured struct {
 	Count int
 	// Width and Height are those of the picture, 0 = unknown.
 	Width, Height uint16
+	// Stream is the wire rate of the stream that the layer is inside of; of a
+	// scalable track only, the same for each layer.
+	Stream units.Rate
 }
 
 // Encoding is how one layer is to be sent. Zero values mean no limit.
@@ -127,6 +131,9 @@ type Encoding struct {
 	Rate      units.Rate // of payload
 	FrameRate int        // per second
 	Scale     float64    // by which width and height of the source are divided
+	// Spatials is how many layers inside a scalable stream are sent, from the
+	// smallest up.
+	Spatials int
 }
 
 // Rate is one operating point that subscribers may be granted. Rate 0 says that
@@ -170,17 +177,22 @@ type layer struct {
 	blockedUntil time.Time
 	block        time.Duration
 	comesSince   time.Time // zero: does not come
+
+	share float64 // of a scalable track, see Track.share; 0 = not measured
 }
 
 // Track is the encodings of one track. It belongs to one goroutine, or to a lock.
 type Track struct {
-	cfg    Config
-	layers []layer
-	wishes map[uint64]Wish
-	muted  bool
-	begun  bool // something was measured
-	// scalable: the layers are inside one stream, which is sent or not.
-	scalable bool
+	cfg      Config
+	layers   []layer
+	wishes   map[uint64]Wish
+	muted    bool
+	begun    bool // something was measured
+	scalable bool // the layers are inside one stream, see SetScalable
+	// Of a scalable track: how the stream is to be sent, and since when with
+	// these layers.
+	told   Encoding
+	toldAt time.Time
 }
 
 // New answers a track whose publisher sends everything it announced.
@@ -233,16 +245,12 @@ func (t *Track) SetMuted(now time.Time, muted bool) {
 	}
 }
 
-// SetScalable says that the track is one stream with all layers inside. Which of
-// them it sends is the encoder's business: what it is told is only whether it
-// is watched at all. Rates is of no use then.
-func (t *Track) SetScalable() { t.scalable = true }
-
-// Scalable says whether SetScalable was called.
-func (t *Track) Scalable() bool { return t.scalable }
-
-// Encodings appends how each layer is to be sent to dst, as decided last.
+// Encodings appends how each layer is to be sent to dst, as decided last; of a
+// scalable track how its one stream is.
 func (t *Track) Encodings(dst []Encoding) []Encoding {
+	if t.scalable {
+		return append(dst, t.told)
+	}
 	for i := range t.layers {
 		dst = append(dst, t.layers[i].told)
 	}

@@ -43,7 +43,21 @@ func TestWhateverComes(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			who := rapid.Uint64Range(0, 5).Draw(t, "who")
-			switch rapid.IntRange(0, 7).Draw(t, "what") {
+			switch rapid.IntRange(0, 8).Draw(t, "what") {
+			case 8:
+				if !rapid.Bool().Draw(t, "scalable") {
+					continue
+				}
+				var sizes []Layer
+				for range rapid.IntRange(0, 100).Draw(t, "inside") {
+					sizes = append(sizes, Layer{Width: rapid.Uint16().Draw(t, "width"), Height: rapid.Uint16().Draw(t, "height")})
+				}
+				track.SetScalable(now, sizes)
+				layers = int8(len(track.layers))
+				lastWanted = make([]time.Time, layers)
+				for i := range lastWanted {
+					lastWanted[i] = now
+				}
 			case 0:
 				track.Leave(who)
 				delete(wishes, who)
@@ -56,7 +70,9 @@ func TestWhateverComes(t *testing.T) {
 			case 2, 3:
 				var all []Measured
 				for range rapid.IntRange(0, 6).Draw(t, "measured") {
-					m := Measured{Active: rapid.Bool().Draw(t, "active"), Count: rapid.IntRange(-1, 9).Draw(t, "count")}
+					m := Measured{
+						Active: rapid.Bool().Draw(t, "active"), Count: rapid.IntRange(-1, 9).Draw(t, "count"), Stream: drawRate(t, "stream"),
+					}
 					for i := range m.Rates {
 						m.Rates[i] = drawRate(t, "rate")
 					}
@@ -78,8 +94,10 @@ func TestWhateverComes(t *testing.T) {
 			if muted {
 				continue
 			}
-			for i, e := range track.Encodings(nil) {
+			checkWhole(t, track)
+			for i := range track.layers {
 				l := &track.layers[i]
+				e := l.told
 				wanted := false
 				for _, w := range wishes {
 					wanted = wanted || w.Spatial == int8(i) || w.Current == int8(i)
@@ -94,7 +112,7 @@ func TestWhateverComes(t *testing.T) {
 					t.Fatalf("layer %d is told %+v, less than %v", i, e, l.least)
 				case wanted && !e.Active && !track.blocked(now, i):
 					t.Fatalf("layer %d is wanted and off", i)
-				case !wanted && e.Active && i > 0 && now.Sub(lastWanted[i]) >= linger:
+				case !wanted && e.Active && i > 0 && (now.Sub(lastWanted[i]) >= lingerInside || now.Sub(lastWanted[i]) >= linger && !track.Scalable()):
 					t.Fatalf("layer %d is on, though nobody has wanted it since %v", i, now.Sub(lastWanted[i]))
 				}
 			}
@@ -108,6 +126,25 @@ func TestWhateverComes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkWhole holds what the publisher of a scalable stream is told against its
+// layers.
+func checkWhole(t *rapid.T, track *Track) {
+	if !track.Scalable() {
+		return
+	}
+	all, top := track.Encodings(nil), track.top()
+	if len(all) != 1 || len(track.layers) > MaxLayers {
+		t.Fatalf("%d encodings of %d layers in one stream", len(all), len(track.layers))
+	}
+	e, sent := all[0], top+1
+	if sent == len(track.layers) {
+		sent = 0 // all
+	}
+	if e.Active != (top >= 0) || e.Active && e.Spatials != sent || e.Rate < 0 || e.Rate > mostRate || e.Scale < 0 {
+		t.Fatalf("with layer %d of %d the largest, the stream is told %+v", top, len(track.layers), e)
+	}
 }
 
 // A room that wanders by a tenth either way changes what is told at most once a

@@ -68,11 +68,17 @@ func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []R
 func (t *Track) Cap() units.Rate {
 	top := t.top()
 	first := &t.layers[0]
-	if t.muted || first.most <= 0 || t.scalable && top >= 0 {
+	if t.muted || first.most <= 0 {
 		return units.MaxRate
 	}
 	if top == len(t.layers)-1 && t.layers[top].told.Rate == 0 {
 		return units.MaxRate // the best is wanted: so is whatever comes
+	}
+	if t.scalable && top >= 0 {
+		if t.layers[top].most <= 0 {
+			return units.MaxRate
+		}
+		return first.frame.wire(t.wholeRate(top))
 	}
 	// The smallest layer is let through even if nobody watches: an estimate
 	// that was held at nothing takes long to come back. Smaller layers come

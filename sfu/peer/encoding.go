@@ -9,6 +9,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/encoding"
+	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
 
 // The way back to a publisher:
@@ -102,37 +103,67 @@ func (t *Track) decide(now time.Time) {
 	o.due = o.track.Next()
 }
 
-// order measures what comes of a picture and answers what subscribers may have.
-// Of a scalable track, whose layers come in one stream, what arrives is all that
-// is known.
-func (t *Track) order(now time.Time, rates []downlink.LayerRate, alive bool) []downlink.LayerRate {
+// order measures what comes of a picture and answers what subscribers may have:
+// rates, and the sizes of layers, of those that are off too.
+func (t *Track) order(now time.Time, alive bool) (rates []downlink.LayerRate, sizes []downlink.LayerInfo) {
 	o := &t.orders
-	if o.track == nil {
-		return rates
+	measured := make([]encoding.Measured, 0, encoding.MaxLayers)
+	if s := t.layers[0]; s != nil && len(t.RIDs) < 2 {
+		if known, count := s.Sizes(); count > 1 || o.track.Scalable() {
+			var layers []encoding.Layer
+			for _, size := range known[:count] {
+				layers = append(layers, encoding.Layer{Width: size.Width, Height: size.Height})
+			}
+			o.track.SetScalable(now, layers)
+			measured = inside(now, s, measured)
+		}
 	}
-	var measured [encoding.MaxLayers]encoding.Measured
-	for i, s := range t.layers {
-		if s == nil {
-			continue
+	if !o.track.Scalable() {
+		for _, s := range t.layers {
+			measured = append(measured, alone(now, s))
 		}
-		points := s.Rates(now)
-		sizes, count := s.Sizes()
-		if count > 1 {
-			o.track.SetScalable()
-		}
-		m := encoding.Measured{
-			Active: s.Active(now), Count: encoding.Temporals,
-			Width: sizes[count-1].Width, Height: sizes[count-1].Height,
-		}
-		copy(m.Rates[:], points[count-1][:])
-		measured[i] = m
 	}
-	o.track.Measure(now, alive, measured[:])
+	o.track.Measure(now, alive, measured)
 	t.decide(now)
 	if o.track.Scalable() {
-		return rates
+		for i, l := range o.track.Layers(nil) {
+			if l.Width > 0 && l.Height > 0 {
+				sizes = append(sizes, downlink.LayerInfo{Spatial: int8(i), Width: l.Width, Height: l.Height})
+			}
+		}
 	}
-	return t.offered(now)
+	return t.offered(now), sizes
+}
+
+// alone is what comes of a simulcast layer, which is a stream of its own; nil
+// for none.
+func alone(now time.Time, s *uplink.Stream) encoding.Measured {
+	if s == nil {
+		return encoding.Measured{}
+	}
+	points := s.Rates(now)
+	sizes, count := s.Sizes()
+	last := max(count-1, 0)
+	m := encoding.Measured{
+		Active: s.Active(now), Count: encoding.Temporals, Width: sizes[last].Width, Height: sizes[last].Height,
+	}
+	copy(m.Rates[:], points[last][:])
+	return m
+}
+
+// inside appends what comes of each layer inside a stream.
+func inside(now time.Time, s *uplink.Stream, dst []encoding.Measured) []encoding.Measured {
+	points, stream, active := s.Rates(now), s.Rate(now), s.Active(now)
+	sizes, count := s.Sizes()
+	for i := range count {
+		m := encoding.Measured{Count: encoding.Temporals, Width: sizes[i].Width, Height: sizes[i].Height, Stream: stream}
+		copy(m.Rates[:], points[i][:])
+		for _, r := range m.Rates {
+			m.Active = m.Active || active && r > 0
+		}
+		dst = append(dst, m)
+	}
+	return dst
 }
 
 // offered are the operating points that subscribers may have.
@@ -147,9 +178,6 @@ func (t *Track) offered(now time.Time) []downlink.LayerRate {
 // offer leaves the rates that follow from new orders, and tells the subscribers
 // at once.
 func (t *Track) offer(now time.Time) {
-	if t.orders.track.Scalable() {
-		return
-	}
 	rates := t.offered(now)
 	if len(rates) == 0 {
 		return

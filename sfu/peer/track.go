@@ -160,7 +160,13 @@ func (t *Track) measure(now time.Time, alive bool) {
 			rates = appendRates(rates, layer, points[spatial], s.Active(now))
 		}
 	}
-	if rates = t.order(now, rates, alive); len(rates) > 0 {
+	if t.orders.track != nil {
+		var inside []downlink.LayerInfo
+		if rates, inside = t.order(now, alive); len(inside) > 0 {
+			sizes = inside
+		}
+	}
+	if len(rates) > 0 {
 		t.rates.Store(&rates)
 	}
 	if len(sizes) > 0 {

@@ -200,7 +200,7 @@ type QualityChanged struct {
 	Participants []ParticipantQuality `json:"participants"`
 }
 
-// EncodeLayer is how one simulcast layer is to be sent from now on. Zero means
+// EncodeLayer is how one simulcast layer, or one stream, is to be sent from now on. Zero means
 // no limit beyond the encoder's own.
 type EncodeLayer struct {
 	RID    string `json:"rid"`
@@ -212,6 +212,9 @@ type EncodeLayer struct {
 	MaxFrameRate int `json:"maxFrameRate,omitempty"`
 	// Scale is by how much width and height of the source are divided.
 	Scale float64 `json:"scale,omitempty"`
+	// Spatials is how many layers inside a scalable stream are sent, from the
+	// smallest up; Scale then is that of the largest of them.
+	Spatials int `json:"spatials,omitempty"`
 }
 
 // EncodeAudio is how a source of sound is to be sent from now on.

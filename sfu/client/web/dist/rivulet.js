@@ -652,6 +652,17 @@ function scalableRate(scalabilityMode, width, height, mode) {
   }
   return sum;
 }
+function fewerLayers(scalabilityMode, width, height, mode, order) {
+  const [, kind, count, temporal, rest] = /^([LS])([1-3])(T[1-3])(.*)$/.exec(scalabilityMode) ?? [];
+  const spatials = order?.spatials ?? 0;
+  let scale = 1;
+  if (spatials > 0 && spatials < Number(count)) {
+    scale = order?.scale || (rest?.startsWith("h") ? 1.5 : 2) ** (Number(count) - spatials);
+    scalabilityMode = spatials === 1 ? `L1${temporal}` : `${kind}${spatials}${temporal}${rest}`;
+  }
+  const maxBitrate = scalableRate(scalabilityMode, width / scale, height / scale, mode);
+  return { scalabilityMode, scaleResolutionDownBy: scale, maxBitrate };
+}
 function obey(encodings, orders) {
   for (const encoding of encodings) {
     const order = encoding.rid ? orders.find((one) => one.rid === encoding.rid) : orders[0];
@@ -786,6 +797,8 @@ var Media = class {
   slots = /* @__PURE__ */ new Map();
   /** Nothing is sent, whatever is published: it goes another way. encode puts it into force. */
   paused = false;
+  /** The browser does not change the mode of a stream that has begun. */
+  fixedMode = false;
   sections = /* @__PURE__ */ new Map();
   pending;
   /** What the server asked for of what is on the sections now. */
@@ -914,7 +927,7 @@ var Media = class {
         for (const encoding of parameters.encodings) {
           const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
             active: true,
-            maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height)
+            ...scalability ? this.scalable(scalability, width, height, mode, this.orders.get(source)?.layers?.[0]) : { maxBitrate: rateFor(width, height) }
           };
           encoding.maxFramerate = ANY_FRAME_RATE;
           Object.assign(encoding, wanted, { active: wanted.active && !info.muted });
@@ -927,8 +940,19 @@ var Media = class {
     if (this.paused) for (const encoding of parameters.encodings) encoding.active = false;
     if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause2(sender);
     Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
-    await sender.setParameters(parameters);
+    try {
+      await sender.setParameters(parameters);
+    } catch (error) {
+      if (source !== "camera" || !this.rtc.scalabilityMode || this.fixedMode) throw error;
+      this.fixedMode = true;
+      return this.encode(source, sending, mode);
+    }
     return info;
+  }
+  /** Answers how the camera's scalable stream is sent. */
+  scalable(scalability, width, height, mode, order) {
+    if (this.fixedMode) return { maxBitrate: scalableRate(scalability, width, height, mode) };
+    return fewerLayers(scalability, width, height, mode, order);
   }
   /** Takes the track off its section. */
   async stop(source) {

@@ -77,6 +77,36 @@ export function scalableRate(scalabilityMode: string, width: number, height: num
   return sum;
 }
 
+/** How a scalable stream is to be sent. */
+export interface Scalable {
+  scalabilityMode: string;
+  scaleResolutionDownBy: number;
+  maxBitrate: number; // bits per second
+}
+
+/**
+ * Answers how a scalable stream of a mode is sent with only so many of its
+ * layers, from the smallest up, as the server asks for: "L3T3_KEY" with one is
+ * "L1T3" of a quarter of the width. The other sizes stay what they were.
+ */
+export function fewerLayers(
+  scalabilityMode: string,
+  width: number,
+  height: number,
+  mode: DataMode,
+  order?: Pick<EncodeLayerInfo, "spatials" | "scale">,
+): Scalable {
+  const [, kind, count, temporal, rest] = /^([LS])([1-3])(T[1-3])(.*)$/.exec(scalabilityMode) ?? [];
+  const spatials = order?.spatials ?? 0;
+  let scale = 1;
+  if (spatials > 0 && spatials < Number(count)) {
+    scale = order?.scale || (rest?.startsWith("h") ? 1.5 : 2) ** (Number(count) - spatials);
+    scalabilityMode = spatials === 1 ? `L1${temporal}` : `${kind}${spatials}${temporal}${rest}`;
+  }
+  const maxBitrate = scalableRate(scalabilityMode, width / scale, height / scale, mode);
+  return { scalabilityMode, scaleResolutionDownBy: scale, maxBitrate };
+}
+
 /**
  * Holds encodings to what the server asks for: it may only take away, since
  * what is muted or off by the data mode stays so. An encoding without a rid is

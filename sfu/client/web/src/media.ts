@@ -6,8 +6,8 @@
  * published later goes onto its section by replaceTrack, without SDP.
  */
 import { CallError } from "./errors";
-import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, obey, rateFor, scalableRate, SCREEN_RATE, stuck } from "./layers";
-import type { DataMode, EncodeAudioInfo, EncodeInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
+import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, fewerLayers, obey, rateFor, type Scalable, scalableRate, SCREEN_RATE, stuck } from "./layers";
+import type { DataMode, EncodeAudioInfo, EncodeInfo, EncodeLayerInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
 import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
 
@@ -51,6 +51,8 @@ export class Media {
   /** Nothing is sent, whatever is published: it goes another way. encode puts it into force. */
   paused = false;
 
+  /** The browser does not change the mode of a stream that has begun. */
+  private fixedMode = false;
   private readonly sections = new Map<Source, RTCRtpTransceiver>();
   private pending?: RTCSessionDescriptionInit;
   /** What the server asked for of what is on the sections now. */
@@ -221,7 +223,9 @@ export class Media {
         for (const encoding of parameters.encodings) {
           const wanted = encodings.find((e) => e.rid === encoding.rid) ?? {
             active: true,
-            maxBitrate: scalability ? scalableRate(scalability, width, height, mode) : rateFor(width, height),
+            ...(scalability
+              ? this.scalable(scalability, width, height, mode, this.orders.get(source)?.layers?.[0])
+              : { maxBitrate: rateFor(width, height) }),
           };
           // Not left out: Chromium goes on with the rate of an order that holds no more.
           encoding.maxFramerate = ANY_FRAME_RATE;
@@ -236,8 +240,20 @@ export class Media {
     if (this.paused) for (const encoding of parameters.encodings) encoding.active = false;
     if (stuck(sender.getParameters().encodings, parameters.encodings)) await pause(sender);
     Object.assign(parameters, { transactionId: sender.getParameters().transactionId });
-    await sender.setParameters(parameters);
+    try {
+      await sender.setParameters(parameters);
+    } catch (error) {
+      if (source !== "camera" || !this.rtc.scalabilityMode || this.fixedMode) throw error;
+      this.fixedMode = true; // The rate alone has to leave layers out.
+      return this.encode(source, sending, mode);
+    }
     return info;
+  }
+
+  /** Answers how the camera's scalable stream is sent. */
+  private scalable(scalability: string, width: number, height: number, mode: DataMode, order?: EncodeLayerInfo): Partial<Scalable> {
+    if (this.fixedMode) return { maxBitrate: scalableRate(scalability, width, height, mode) };
+    return fewerLayers(scalability, width, height, mode, order);
   }
 
   /** Takes the track off its section. */

@@ -104,6 +104,8 @@ export interface EncodeLayerInfo {
   maxRate?: number; // bits per second
   maxFrameRate?: number;
   scale?: number;
+  /** Layers inside a scalable stream, from the smallest up; missing for all. */
+  spatials?: number;
 }
 
 /** How a source is to be encoded from now on. */

@@ -4,7 +4,7 @@ import { decode, encode, expand, shorten } from "../src/compact";
 import { attributesOf, payloadOf } from "../src/control";
 import { pack, unpack } from "../src/direct";
 import { asCallError, CallError, mayRetry } from "../src/errors";
-import { cameraLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
+import { cameraLayers, fewerLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
@@ -87,6 +87,23 @@ test("a scalable stream may use what its layers would", () => {
   equal(scalableRate("L2T1h", 960, 540, "auto"), rateFor(640, 360) + rateFor(960, 540));
   equal(scalableRate("L3T3", 1280, 720, "low"), rateFor(320, 180), "low data mode: the smallest alone");
   equal(scalableRate("something", 640, 360, "auto"), rateFor(640, 360), "an unknown mode is one layer");
+});
+
+test("fewer layers inside a stream keep the sizes of those that stay", () => {
+  const sent = (mode: string, order?: { spatials?: number; scale?: number }) => {
+    const s = fewerLayers(mode, 1280, 720, "auto", order);
+    return [s.scalabilityMode, s.scaleResolutionDownBy, s.maxBitrate];
+  };
+  const [q, h, f] = [rateFor(320, 180), rateFor(640, 360), rateFor(1280, 720)];
+  deepEqual(sent("L3T3_KEY"), ["L3T3_KEY", 1, q + h + f]);
+  deepEqual(sent("L3T3_KEY", { spatials: 3 }), ["L3T3_KEY", 1, q + h + f]);
+  deepEqual(sent("L3T3_KEY", { spatials: 2, scale: 2 }), ["L2T3_KEY", 2, q + h]);
+  deepEqual(sent("L3T3_KEY", { spatials: 1, scale: 4 }), ["L1T3", 4, q]);
+  deepEqual(sent("L3T3", { spatials: 1 }), ["L1T3", 4, q], "without a scale by the mode's own steps");
+  deepEqual(sent("L3T3", { spatials: 1, scale: 2 }), ["L1T3", 2, h], "the browser had left a layer out by itself");
+  deepEqual(sent("L3T2h", { spatials: 2 }).slice(0, 2), ["L2T2h", 1.5]);
+  deepEqual(sent("S3T3", { spatials: 1 }).slice(0, 2), ["L1T3", 4]);
+  deepEqual(sent("L1T3", { spatials: 1 }).slice(0, 2), ["L1T3", 1]);
 });
 
 test("video is muted by hand or by the voice mode, sound by hand only", () => {
