@@ -37,6 +37,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/codec/jitter"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -317,6 +318,9 @@ func (c *Call) prepare() ([]signal.Body, error) {
 	offer, err := c.media.offer(nil)
 	if err != nil {
 		return nil, err
+	}
+	if o, ok := brief.ReadOffer(offer); ok {
+		c.media.brief = &o
 	}
 	command := &signal.Join{
 		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,

@@ -49,7 +49,7 @@ func openLine(ctx context.Context, o *Options, first func(*Line) ([]signal.Body,
 	opening := &opening{line: l, base: base, begun: time.Now(), first: first}
 	web.Transport = opening
 	var err error
-	l.socket, err = dialWith(ctx, o, &web, compact.Two.First, compact.Two.Subprotocol, compact.PlainSubprotocol)
+	l.socket, err = dialWith(ctx, o, &web, &traffic{}, compact.Three.First, compact.Three.Subprotocol, compact.Two.Subprotocol, compact.PlainSubprotocol)
 	if opening.failed != nil {
 		err = opening.failed
 	}
@@ -98,11 +98,11 @@ func offer(h http.Header, commands []signal.Body) {
 	const name = "Sec-Websocket-Protocol"
 	tokens, size := "", 0
 	for _, body := range commands {
-		b, err := encode(body.Type(), shorten(body))
+		frame, _, err := frameOf(compact.Three, body.Type(), body)
 		if err != nil {
 			return // it fails again when it is sent alone
 		}
-		token := compact.Token(compact.Two.Encode(b))
+		token := compact.Token(frame)
 		tokens += "," + token
 		size += len(token)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/internal/mailbox"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -47,13 +48,20 @@ type media struct {
 	pool       *packet.Pool
 	connection *webrtc.PeerConnection
 	offered    webrtc.SessionDescription // owned by who negotiates
+	brief      *brief.Offer              // the first offer in few bytes; nil where it has no such form
 	tap        *tap.Tap
 	ingress    *ingress
 	egress     *egress
 	early      *early
-	inbox      *mailbox.Box[item]
-	quit       chan struct{}
-	looped     chan struct{} // closed when the loop has ended; nil before it began
+	// What we send is numbered by us: from firstStream on, streams of them; numbers
+	// holds what pion would call them.
+	firstStream uint32
+	streams     int
+	numbers     map[uint32]uint32
+
+	inbox  *mailbox.Box[item]
+	quit   chan struct{}
+	looped chan struct{} // closed when the loop has ended; nil before it began
 
 	up       atomic.Bool // media flows
 	first    sync.Once   // it has flowed
@@ -66,7 +74,7 @@ type media struct {
 func newMedia(c *Call) (*media, error) {
 	m := &media{
 		call: c, pool: packet.NewPool(), inbox: mailbox.New[item](inboxSize),
-		quit: make(chan struct{}),
+		quit: make(chan struct{}), firstStream: profile.FirstStream(), numbers: make(map[uint32]uint32),
 	}
 	var err error
 	if m.ingress, err = newIngress(m); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -16,9 +17,9 @@ type incoming struct {
 	refusal  *signal.Error
 }
 
-// decode reads a message. Unknown events are no error: a newer server may say
-// more than we know.
-func decode(b []byte) (incoming, error) {
+// decode reads a message with what is attached, which answers an offer. Unknown
+// events are no error: a newer server may say more than we know.
+func decode(b, attached []byte, o *brief.Offer) (incoming, error) {
 	var head struct {
 		Type     string      `json:"type"`
 		Re       string      `json:"re"`
@@ -46,7 +47,7 @@ func decode(b []byte) (incoming, error) {
 	if err := json.Unmarshal(b, m.reply); err != nil {
 		return m, err
 	}
-	return m, expand(m.reply)
+	return m, expand(m.reply, attached, o)
 }
 
 // encode writes a command.

@@ -19,7 +19,7 @@ func TestDecode(t *testing.T) {
 		"event":        {`{"type":"participant_left","seq":3,"participant":"p","reason":"left"}`, incoming{sequence: 3, event: &signal.ParticipantLeft{Participant: "p", Reason: signal.Left}}},
 		"newer server": {`{"type":"weather","seq":4,"sun":true}`, incoming{sequence: 4}},
 	} {
-		got, err := decode([]byte(c.text))
+		got, err := decode([]byte(c.text), nil, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -28,7 +28,7 @@ func TestDecode(t *testing.T) {
 		}
 	}
 	for _, text := range []string{``, `[]`, `{"type":"no such reply","re":"1"}`, `{"type":"slots","seq":1,"slots":7}`, `{"type":"joined","re":3}`} {
-		if got, err := decode([]byte(text)); err == nil {
+		if got, err := decode([]byte(text), nil, nil); err == nil {
 			t.Errorf("%s: read as %+v", text, got)
 		}
 	}
@@ -56,7 +56,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"type":"slots","seq":1,"slots":[{"slot":-1,"source":4294967295}]}`))
 	f.Add([]byte(`{"type":"error","code":"x"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := decode(b)
+		m, err := decode(b, nil, nil)
 		if err == nil && m.reply == nil && m.event == nil && m.refusal == nil && m.sequence == 0 {
 			t.Errorf("%q means nothing and is no error", b)
 		}

@@ -184,6 +184,9 @@ func (m *media) addSender(p Publication) error {
 			return err
 		}
 		t.transceiver = transceiver
+		t.first = profile.Stream(m.firstStream, m.streams)
+		m.streams++
+		profile.NumberStreams(m.numbers, transceiver.Sender(), i, t.first)
 		st := &stream{sender: s, layer: i, track: t, ssrc: uint32(i) + 1, sequence: 1}
 		s.streams = append(s.streams, st)
 	}
@@ -200,7 +203,7 @@ func (m *media) offer(options *webrtc.OfferOptions) (string, error) {
 		return "", fmt.Errorf("create the offer: %w", err)
 	}
 	m.offered = offer
-	text := profile.Thin(offer.SDP)
+	text := profile.Number(profile.Thin(offer.SDP), m.numbers)
 	if m.call.opts.TransportFeedback {
 		return text, nil
 	}
@@ -237,6 +240,11 @@ func (m *media) restartOffer() (string, error) {
 	offer, err := m.offer(&webrtc.OfferOptions{ICERestart: true})
 	if err != nil {
 		return "", err
+	}
+	if m.brief != nil {
+		if o, ok := m.brief.Renewed(offer); ok {
+			offer = o.SDP() // pion offers what was settled; all that is new is the transport
+		}
 	}
 	if m.connection.SignalingState() == webrtc.SignalingStateHaveLocalOffer {
 		return offer, nil // an earlier restart was not answered

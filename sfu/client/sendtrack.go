@@ -15,6 +15,7 @@ type sendTrack struct {
 	rid         string
 	video       bool
 	transceiver *webrtc.RTPTransceiver
+	first       uint32 // its SSRC; see profile.Stream
 
 	// Set by Bind while the answer is applied, before the run loop starts.
 	writer     webrtc.TrackLocalWriter
@@ -37,10 +38,10 @@ func (t *sendTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 		return webrtc.RTPCodecParameters{}, errors.New("no codec of the answer is known")
 	}
 	t.writer = ctx.WriteStream()
-	t.ssrc = uint32(ctx.SSRC())
+	t.ssrc = t.first
 	for _, c := range t.codecs {
 		if c.RTXPayloadType != 0 {
-			t.rtx = uint32(ctx.SSRCRetransmission())
+			t.rtx = t.first + profile.Retransmissions
 		}
 	}
 	for _, x := range ctx.HeaderExtensions() {

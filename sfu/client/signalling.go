@@ -38,16 +38,18 @@ var errBusy = errors.New("client: too many commands wait for the server")
 // pending is one command that waits for its reply.
 type pending struct {
 	number uint64
-	bytes  []byte
+	id     string
+	body   signal.Body
 	answer chan incoming // holds one
 }
 
 // signalling is the WebSocket: commands out, replies and events in. Its reader
 // is run's goroutine; any goroutine writes.
 type signalling struct {
-	call   *Call
-	ctx    context.Context // ends with the call
-	cancel context.CancelFunc
+	call    *Call
+	traffic *traffic
+	ctx     context.Context // ends with the call
+	cancel  context.CancelFunc
 
 	mu     sync.Mutex
 	socket *channel // nil while there is none
@@ -63,20 +65,20 @@ type signalling struct {
 
 func newSignalling(c *Call) *signalling {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &signalling{call: c, ctx: ctx, cancel: cancel, waits: make(map[string]*pending)}
+	return &signalling{call: c, traffic: c.opts.Line.socket.traffic, ctx: ctx, cancel: cancel, waits: make(map[string]*pending)}
 }
 
 // dial opens a WebSocket.
 func (s *signalling) dial(ctx context.Context) (*channel, error) {
-	return dial(ctx, &s.call.opts)
+	return dial(ctx, &s.call.opts, s.traffic)
 }
 
-func dial(ctx context.Context, o *Options) (*channel, error) {
-	return dialWith(ctx, o, o.HTTPClient, compact.Two.Subprotocol, compact.PlainSubprotocol)
+func dial(ctx context.Context, o *Options, t *traffic) (*channel, error) {
+	return dialWith(ctx, o, o.HTTPClient, t, compact.Three.Subprotocol, compact.Two.Subprotocol, compact.PlainSubprotocol)
 }
 
 // dialWith opens a WebSocket by a client of HTTP, with the names of subprotocols.
-func dialWith(ctx context.Context, o *Options, web *http.Client, names ...string) (*channel, error) {
+func dialWith(ctx context.Context, o *Options, web *http.Client, t *traffic, names ...string) (*channel, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	socket, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
@@ -88,7 +90,7 @@ func dialWith(ctx context.Context, o *Options, web *http.Client, names ...string
 		return nil, fmt.Errorf("connect to the server: %w", err)
 	}
 	socket.SetReadLimit(maxMessage)
-	return &channel{socket}, nil
+	return &channel{socket, t}, nil
 }
 
 // opening are the commands with which a connection of a call begins.
@@ -109,11 +111,13 @@ func (s *signalling) join(ctx context.Context, commands []signal.Body) (*signal.
 	var joined *signal.Joined
 	for _, body := range commands {
 		if !socket.saidFirst() {
-			if err := say(ctx, socket, body.Type(), body); err != nil {
+			if err := socket.send(ctx, body.Type(), body); err != nil {
 				return nil, err
 			}
+		} else if frame, attached, err := frameOf(socket.compact(), body.Type(), body); err == nil {
+			s.traffic.said(body, frame, attached)
 		}
-		reply, err := hear(ctx, socket, body.Type())
+		reply, err := s.hear(ctx, socket, body.Type())
 		if err != nil {
 			return nil, err
 		}
@@ -140,34 +144,34 @@ func (s *signalling) join(ctx context.Context, commands []signal.Body) (*signal.
 }
 
 // exchange writes one of the first commands of a connection and reads its reply.
-func exchange(ctx context.Context, socket *channel, id string, body signal.Body) (signal.Reply, error) {
-	if err := say(ctx, socket, id, body); err != nil {
+func (s *signalling) exchange(ctx context.Context, socket *channel, id string, body signal.Body) (signal.Reply, error) {
+	if err := socket.send(ctx, id, body); err != nil {
 		return nil, err
 	}
-	return hear(ctx, socket, body.Type())
+	return s.hear(ctx, socket, body.Type())
 }
 
-// say writes one of the first commands of a connection.
-func say(ctx context.Context, socket *channel, id string, body signal.Body) error {
-	b, err := encode(id, socket.shorten(body))
-	if err != nil {
-		return err
+// decode reads a message, and counts a description in it.
+func (s *signalling) decode(b, attached []byte) (incoming, error) {
+	m, err := decode(b, attached, s.call.media.brief)
+	switch r := m.reply.(type) {
+	case *signal.Joined:
+		s.traffic.described(r.Answer, attached)
+	case *signal.Restarted:
+		s.traffic.described(r.Answer, attached)
 	}
-	if err := socket.send(ctx, b); err != nil {
-		return fmt.Errorf("send %s: %w", body.Type(), err)
-	}
-	return nil
+	return m, err
 }
 
 // hear reads the reply to it. Events before it are passed over: what the reply to
 // join says is newer.
-func hear(ctx context.Context, socket *channel, what string) (signal.Reply, error) {
+func (s *signalling) hear(ctx context.Context, socket *channel, what string) (signal.Reply, error) {
 	for {
-		b, err := socket.receive(ctx)
+		b, attached, err := socket.receive(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the reply to %s: %w", what, err)
 		}
-		m, err := decode(b)
+		m, err := s.decode(b, attached)
 		switch {
 		case err != nil:
 			return nil, err
@@ -204,11 +208,11 @@ func (s *signalling) read() error {
 	socket := s.socket
 	s.mu.Unlock()
 	for {
-		b, err := socket.receive(s.ctx)
+		b, attached, err := socket.receive(s.ctx)
 		if err != nil {
 			return err
 		}
-		m, err := decode(b)
+		m, err := s.decode(b, attached)
 		if err != nil {
 			s.call.log.Debug("message ignored", "error", err)
 			continue
@@ -284,7 +288,7 @@ func (s *signalling) comeBack() error {
 func (s *signalling) resumeOn(socket *channel) error {
 	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
 	defer cancel()
-	reply, err := exchange(ctx, socket, "resume", &signal.Resume{Version: signal.Version, Token: s.resume, After: s.after})
+	reply, err := s.exchange(ctx, socket, "resume", &signal.Resume{Version: signal.Version, Token: s.resume, After: s.after})
 	if err != nil {
 		return err
 	}
@@ -304,16 +308,16 @@ func (s *signalling) resumeOn(socket *channel) error {
 	s.mu.Unlock()
 	slices.SortFunc(again, func(a, b *pending) int { return cmp.Compare(a.number, b.number) })
 	for _, w := range again {
-		s.write(socket, w.bytes)
+		s.write(socket, w.id, w.body)
 	}
 	return nil
 }
 
-// write sends one message. Failures are the reader's to notice.
-func (s *signalling) write(socket *channel, b []byte) {
+// write sends one command. Failures are the reader's to notice.
+func (s *signalling) write(socket *channel, id string, body signal.Body) {
 	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
 	defer cancel()
-	_ = socket.send(ctx, b)
+	_ = socket.send(ctx, id, body)
 }
 
 // tell sends a command whose reply nobody needs; it may be lost.
@@ -321,8 +325,8 @@ func (s *signalling) tell(body signal.Body) {
 	s.mu.Lock()
 	socket := s.socket
 	s.mu.Unlock()
-	if b, err := encode("", body); err == nil && socket != nil {
-		s.write(socket, b)
+	if socket != nil {
+		s.write(socket, "", body)
 	}
 }
 
@@ -335,17 +339,16 @@ func (s *signalling) do(ctx context.Context, body signal.Body) (signal.Reply, er
 	}
 	s.number++
 	id := strconv.FormatUint(s.number, 10)
-	b, err := encode(id, body)
-	if err != nil {
+	if _, err := encode(id, body); err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
-	w := &pending{number: s.number, bytes: b, answer: make(chan incoming, 1)}
+	w := &pending{number: s.number, id: id, body: body, answer: make(chan incoming, 1)}
 	s.waits[id] = w
 	socket := s.socket
 	s.mu.Unlock()
 	if socket != nil {
-		s.write(socket, b)
+		s.write(socket, id, body)
 	}
 	defer func() {
 		s.mu.Lock()

@@ -51,6 +51,12 @@ type Stats struct {
 	Buffers    int64  // packet buffers in use
 	RTT        time.Duration
 
+	// SignallingUp and SignallingDown are bytes of messages, as they crossed the
+	// wire but for WebSocket's frames; SDP and Brief are how many descriptions
+	// crossed it as SDP and in the brief form.
+	SignallingUp, SignallingDown uint64
+	SDP, Brief                   uint64
+
 	// Playout is what somebody who listens would have heard.
 	Playout Playout
 }
@@ -63,6 +69,9 @@ func (c *Call) Stats() Stats {
 	s.LostEvents = c.lostEvents.Load()
 	s.Buffers = m.pool.InUse()
 	s.RTT = time.Duration(m.rtt.Load())
+	t := c.signals.traffic
+	s.SignallingUp, s.SignallingDown = t.up.Load(), t.down.Load()
+	s.SDP, s.Brief = t.sdp.Load(), t.brief.Load()
 	return s
 }
 

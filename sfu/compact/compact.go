@@ -54,11 +54,20 @@ var dictionary []byte
 //go:embed dictionary2.txt
 var second []byte
 
+// third is what dictionary 3 has beside the second: what the Go client and the
+// server say to each other without SDP.
+//
+//go:embed dictionary3.txt
+var third []byte
+
 // Form is the compact form with one dictionary.
 type Form struct {
 	// Subprotocol is its name, First that of a connection whose first messages
 	// came with the request.
 	Subprotocol, First string
+	// Attaches says that bytes may stand behind the message in its frame: a brief
+	// description (sfu/peer/brief) in place of SDP.
+	Attaches bool
 
 	// Compressors are large (about 600 kB with their tables) and reset quickly.
 	dictionary       []byte
@@ -67,14 +76,15 @@ type Form struct {
 
 // The forms that there are: Forms are all, the best for who knows both first.
 var (
-	One   = newForm("1", dictionary)
-	Two   = newForm("2", slices.Concat(dictionary, second))
-	Forms = []*Form{Two, One}
+	One   = newForm("1", false, dictionary)
+	Two   = newForm("2", false, slices.Concat(dictionary, second))
+	Three = newForm("3", true, slices.Concat(second, third))
+	Forms = []*Form{Three, Two, One}
 )
 
-func newForm(number string, dictionary []byte) *Form {
+func newForm(number string, attaches bool, dictionary []byte) *Form {
 	const family = "rivulet.v1.compact."
-	f := &Form{Subprotocol: family + number, First: family + number + firstSuffix, dictionary: dictionary}
+	f := &Form{Subprotocol: family + number, First: family + number + firstSuffix, Attaches: attaches, dictionary: dictionary}
 	f.writers.New = func() any {
 		w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
 		if err != nil {
@@ -115,20 +125,45 @@ func (f *Form) Encode(message []byte) []byte {
 	return out.Bytes()
 }
 
+// EncodeWith is Encode with bytes attached, in a form that attaches.
+func (f *Form) EncodeWith(message, attached []byte) []byte {
+	return append(f.Encode(message), attached...)
+}
+
 // Decode answers a message of at most limit bytes, ErrTooLarge or ErrCorrupt.
+// What is attached is ErrCorrupt too.
 func (f *Form) Decode(data []byte, limit int) ([]byte, error) {
+	message, attached, err := f.decode(data, limit)
+	if err == nil && len(attached) > 0 {
+		return nil, ErrCorrupt
+	}
+	return message, err
+}
+
+// DecodeWith answers what is attached beside: what stands behind the end of DEFLATE,
+// which marks its own (RFC 1951 §3.2.3). In a form that attaches nothing it is Decode.
+func (f *Form) DecodeWith(data []byte, limit int) (message, attached []byte, err error) {
+	if !f.Attaches {
+		message, err = f.Decode(data, limit)
+		return message, nil, err
+	}
+	return f.decode(data, limit)
+}
+
+func (f *Form) decode(data []byte, limit int) (message, attached []byte, err error) {
 	r := f.readers.Get().(io.ReadCloser)
 	defer f.readers.Put(r)
+	// A bytes.Reader is read byte by byte and never beyond the end (flate.Reader).
 	source := bytes.NewReader(data)
 	if err := r.(flate.Resetter).Reset(source, f.dictionary); err != nil {
-		return nil, ErrCorrupt
+		return nil, nil, ErrCorrupt
 	}
-	message, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	message, err = io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	switch {
-	case err != nil || source.Len() > 0 && len(message) <= limit:
-		return nil, ErrCorrupt
+	case err != nil:
+		return nil, nil, ErrCorrupt
 	case len(message) > limit:
-		return nil, ErrTooLarge
+		return nil, nil, ErrTooLarge
 	}
-	return message, nil
+	return message, data[len(data)-source.Len():], nil
 }

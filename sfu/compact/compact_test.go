@@ -54,6 +54,10 @@ const frozen = "f42c2d79669461260f8d8d728b6238d60a362c8fba49228016b66ae976fc9c49
 // 2026, without what is random in them.
 const frozenTwo = "5801900e97bbd6d06c1bb4c2a2ec8987d31eb8c1ee376c208b554683e5cdf358"
 
+// frozenThree is that of dictionary 3, which is dictionary2.txt and dictionary3.txt:
+// messages of the Go client and the server to it without SDP.
+const frozenThree = "7264fde1db9b803efa3b5b1b8e3a52ec5b21b55a5a56c21b1eda39f7a74d187d"
+
 func TestDictionaryIsFrozen(t *testing.T) {
 	if !*update {
 		if sum := fmt.Sprintf("%x", sha256.Sum256(dictionary)); sum != frozen {
@@ -61,6 +65,9 @@ func TestDictionaryIsFrozen(t *testing.T) {
 		}
 		if sum := fmt.Sprintf("%x", sha256.Sum256(Two.dictionary)); sum != frozenTwo {
 			t.Errorf("dictionary 2 has changed to %s: another one needs another subprotocol", sum)
+		}
+		if sum := fmt.Sprintf("%x", sha256.Sum256(Three.dictionary)); sum != frozenThree {
+			t.Errorf("dictionary 3 has changed to %s: another one needs another subprotocol", sum)
 		}
 		return
 	}
@@ -92,10 +99,10 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	for line := range strings.SplitSeq(string(message(t, "changes.json")), "\n") {
-		n := len(Encode([]byte(line)))
-		t.Logf("%d bytes, compact %d: %.24s", len(line), n, line)
-		if n > 60 {
-			t.Errorf("%d bytes, at most 60: %s", n, line)
+		n, three := len(Encode([]byte(line))), len(Three.Encode([]byte(line)))
+		t.Logf("%d bytes, compact %d, in form 3 %d: %.24s", len(line), n, three, line)
+		if n > 60 || three > 60 {
+			t.Errorf("%d bytes, in form 3 %d, at most 60: %s", n, three, line)
 		}
 	}
 }
@@ -183,6 +190,27 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// What is attached comes back, from the one form that has it.
+func TestAttachedBytes(t *testing.T) {
+	join, attached := message(t, "join-chromium.json"), []byte{0, 1, 2, 255}
+	frame := Three.EncodeWith(join, attached)
+	if b, rest, err := Three.DecodeWith(frame, 96<<10); err != nil || !bytes.Equal(b, join) || !bytes.Equal(rest, attached) {
+		t.Errorf("%d bytes and %v, %v", len(b), rest, err)
+	}
+	if _, rest, err := Three.DecodeWith(Three.Encode(join), 96<<10); err != nil || len(rest) != 0 {
+		t.Errorf("%v of nothing, %v", rest, err)
+	}
+	if _, err := Three.Decode(frame, 96<<10); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("what is attached is passed over: %v", err)
+	}
+	if _, _, err := Two.DecodeWith(Two.EncodeWith(join, attached), 96<<10); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("form 2 attaches: %v", err)
+	}
+	if _, _, err := Three.DecodeWith(Three.Encode(make([]byte, 1000)), 999); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+}
+
 func TestMessagesComeBack(t *testing.T) {
 	for _, b := range [][]byte{nil, []byte("{}"), message(t, "join-chromium.json"), bytes.Repeat([]byte{0}, 90_000)} {
 		got, err := Decode(Encode(b), 96<<10)
@@ -210,6 +238,20 @@ func FuzzDecode(f *testing.F) {
 		}
 		if again, err := Decode(Encode(b), 1<<16); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("%q does not come back: %v", b, err)
+		}
+	})
+}
+
+func FuzzDecodeWith(f *testing.F) {
+	f.Add(Three.EncodeWith([]byte(`{"type":"ping","id":"1"}`), []byte("attached")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, attached, err := Three.DecodeWith(data, 1<<16)
+		if err != nil {
+			return
+		}
+		back, rest, err := Three.DecodeWith(Three.EncodeWith(b, attached), 1<<16)
+		if err != nil || !bytes.Equal(back, b) || !bytes.Equal(rest, attached) {
+			t.Fatalf("%q with %q does not come back: %v", b, attached, err)
 		}
 	})
 }

@@ -66,6 +66,8 @@ type Peer struct {
 	mux        *boundMux
 
 	slots     []*slotTrack
+	first     uint32            // number of the first stream (profile.Stream)
+	numbers   map[uint32]uint32 // pion's SSRCs of the slots, and ours
 	offered   []profile.Section // the sections of the first offer: they stay
 	byStream  bool              // reports are those of RFC 8888, both ways
 	connected atomic.Bool
@@ -83,6 +85,7 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	p := &Peer{media: m, worker: m.pickWorker(), handler: h, serial: m.serial.Add(1), byStream: profile.HasStreamFeedback(offer)}
+	p.first, p.numbers = profile.FirstStream(), make(map[uint32]uint32)
 	if p.ingress, err = newIngress(p); err != nil {
 		return nil, "", err
 	}
@@ -135,7 +138,7 @@ func (p *Peer) addSlots(sections []profile.Section) error {
 		if !s.Receives {
 			continue
 		}
-		t := &slotTrack{slot: len(p.slots), mid: s.MID, video: s.Video}
+		t := &slotTrack{slot: len(p.slots), mid: s.MID, video: s.Video, first: profile.Stream(p.first, len(p.slots))}
 		if s.Video {
 			t.main = video == 0
 			video++
@@ -147,9 +150,11 @@ func (p *Peer) addSlots(sections []profile.Section) error {
 		if s.Sends {
 			direction = webrtc.RTPTransceiverDirectionSendrecv
 		}
-		if _, err := p.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: direction}); err != nil {
+		transceiver, err := p.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: direction})
+		if err != nil {
 			return fmt.Errorf("add slot %d: %w", t.slot, err)
 		}
+		profile.NumberStreams(p.numbers, transceiver.Sender(), 0, t.first)
 		p.slots = append(p.slots, t)
 		if len(p.slots) > downlink.MaxSlots {
 			return fmt.Errorf("%w: more than %d sections receive", ErrOffer, downlink.MaxSlots)
@@ -179,7 +184,7 @@ func (p *Peer) answer(ctx context.Context, offer string) (string, error) {
 	case <-ctx.Done():
 		return "", fmt.Errorf("gather local candidates: %w", ctx.Err())
 	}
-	text := profile.Thin(p.connection.LocalDescription().SDP)
+	text := profile.Number(profile.Thin(p.connection.LocalDescription().SDP), p.numbers)
 	if p.byStream {
 		text = profile.AnswerStreamFeedback(text)
 	}

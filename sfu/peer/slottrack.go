@@ -18,7 +18,8 @@ type slotTrack struct {
 	mid   string
 	video bool
 	// main marks the first slot of its kind.
-	main bool
+	main  bool
+	first uint32 // its SSRC; see profile.Stream
 
 	// Set by Bind during negotiation, before the worker sees the slot.
 	writer     webrtc.TrackLocalWriter
@@ -35,19 +36,19 @@ type slotTrack struct {
 func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	offered := ctx.CodecParameters()
 	s.writer = ctx.WriteStream()
-	s.ssrc = uint32(ctx.SSRC())
+	s.ssrc = s.first
 	s.codecs, s.nack = profile.Codecs(offered)
 	if len(s.codecs) == 0 {
 		return webrtc.RTPCodecParameters{}, errors.New("no codec of the offer is known")
 	}
 	for _, c := range s.codecs {
 		if c.RTXPayloadType != 0 {
-			s.rtx = uint32(ctx.SSRCRetransmission())
+			s.rtx = s.first + profile.Retransmissions
 		}
 	}
 	for _, c := range offered {
 		if codec.KindOf(c.MimeType) == codec.FEC && ctx.SSRCForwardErrorCorrection() != 0 {
-			s.fec, s.fecType = uint32(ctx.SSRCForwardErrorCorrection()), uint8(c.PayloadType)
+			s.fec, s.fecType = s.first+profile.Repairs, uint8(c.PayloadType)
 		}
 	}
 	for _, x := range ctx.HeaderExtensions() {

@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/rivulet-rtc/rivulet/sfu/compact"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -117,11 +118,11 @@ func (c *connection) writeOne(message any) error {
 func (c *connection) read(ctx context.Context) <-chan struct{} {
 	var pumped chan struct{}
 	for {
-		b, err := c.next(ctx)
+		b, attached, err := c.next(ctx)
 		if err != nil {
 			return pumped
 		}
-		reply, after := c.handle(ctx, b)
+		reply, after := c.handle(ctx, b, attached)
 		c.send(ctx, reply)
 		if pumped == nil && c.session != "" {
 			c.joined()
@@ -134,13 +135,14 @@ func (c *connection) read(ctx context.Context) <-chan struct{} {
 	}
 }
 
-// next reads one message within the time that a connection may be silent; nil
-// stands for one that is not in the form agreed.
-func (c *connection) next(ctx context.Context) ([]byte, error) {
+// next reads one message, with what is attached to it, within the time that a
+// connection may be silent; nil stands for one that is not in the form agreed.
+func (c *connection) next(ctx context.Context) (message, attached []byte, err error) {
 	if len(c.first) > 0 {
 		b := c.first[0]
 		c.first = c.first[1:]
-		return c.unseal(websocket.MessageBinary, b), nil
+		message, attached = c.unseal(websocket.MessageBinary, b)
+		return message, attached, nil
 	}
 	if c.session == "" {
 		ctx = c.unjoined
@@ -149,17 +151,18 @@ func (c *connection) next(ctx context.Context) ([]byte, error) {
 	defer cancel()
 	kind, reader, err := c.socket.Reader(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(reader, signal.MaxMessageSize+1))
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case len(b) > signal.MaxMessageSize:
 		c.refuseRest(ctx, reader)
-		return nil, errTooLarge
+		return nil, nil, errTooLarge
 	}
-	return c.unseal(kind, b), nil
+	message, attached = c.unseal(kind, b)
+	return message, attached, nil
 }
 
 // refuseRest says that a message is too large and reads on until the library's
@@ -184,13 +187,14 @@ func (c *connection) refuseRest(ctx context.Context, rest io.Reader) {
 
 // handle carries out one command and answers the message to send back, and
 // after a join or resume the event number to go on from.
-func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
+func (c *connection) handle(ctx context.Context, b, attached []byte) (any, uint64) {
 	if b == nil {
 		return refusal("", c.unreadable()), 0
 	}
 	id, body, err := signal.DecodeCommand(b)
+	var offer *brief.Offer
 	if err == nil {
-		err = c.expand(body)
+		offer, err = c.expand(body, attached)
 	}
 	if err == nil && !c.allow(time.Now()) {
 		err = signal.Errorf(signal.RateLimited, "too many commands; slow down")
@@ -208,7 +212,7 @@ func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
 	switch reply := reply.(type) {
 	case *signal.Joined:
 		c.session = reply.Session
-		return replyMessage{id: id, body: reply}, reply.Sequence
+		return replyMessage{id: id, body: reply, offer: offer}, reply.Sequence
 	case *signal.Connected:
 		c.session, c.connected, c.backend = reply.Session, true, reply.Backend
 		return replyMessage{id: id, body: reply}, reply.Sequence
@@ -216,7 +220,7 @@ func (c *connection) handle(ctx context.Context, b []byte) (any, uint64) {
 		c.session, c.connected = reply.Session, reply.CallPlane
 		return replyMessage{id: id, body: reply}, body.(*signal.Resume).After
 	}
-	return replyMessage{id: id, body: reply}, 0
+	return replyMessage{id: id, body: reply, offer: offer}, 0
 }
 
 // begins says whether a command begins a session. In a session of the call plane

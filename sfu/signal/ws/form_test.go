@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/rivulet-rtc/rivulet/sfu/compact"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -97,6 +98,49 @@ func TestCompactForm(t *testing.T) {
 		refused("no JSON", websocket.MessageBinary, compact.Encode([]byte("x")), signal.BadMessage)
 		refused("no description", websocket.MessageBinary,
 			compact.Encode([]byte(`{"type":"join","id":"2","version":1,"room":"a","offer":"~1\nv=0\n=1"}`)), signal.BadOffer)
+	})
+}
+
+// A brief description is taken with a join and a restart alone, and only whole; a
+// join with one is answered with one, and no SDP is in either.
+func TestBriefForm(t *testing.T) {
+	o := brief.Offer{Transport: brief.Transport{Streams: 7}, Sends: []brief.Send{{Source: brief.Microphone}}, Audio: 3, Video: 4}
+	attached := o.Append(nil)
+	serve(t, nil, func(t *testing.T, s *site) {
+		c := s.dialAs(compact.Three.Subprotocol, compact.Two.Subprotocol)
+		defer s.close(c)
+		exchange := func(command string, attached []byte) (m map[string]any, rest []byte) {
+			t.Helper()
+			_, answer := c.exchange(websocket.MessageBinary, compact.Three.EncodeWith([]byte(command), attached))
+			plain, rest, err := compact.Three.DecodeWith(answer, 1<<16)
+			if err != nil || json.Unmarshal(plain, &m) != nil {
+				t.Fatalf("%q: %v", plain, err)
+			}
+			return m, rest
+		}
+		const join = `{"type":"join","id":"1","version":1,"room":"a","publish":[{"source":"microphone"}]}`
+		for name, bad := range map[string]struct {
+			command  string
+			attached []byte
+			code     signal.Code
+		}{
+			"with a ping":   {`{"type":"ping","id":"1"}`, attached, signal.BadMessage},
+			"with an offer": {`{"type":"join","id":"1","version":1,"room":"a","offer":"v=0"}`, attached, signal.BadMessage},
+			"cut off":       {join, attached[:40], signal.BadOffer},
+			"too long":      {join, make([]byte, 4000), signal.BadOffer},
+		} {
+			if m, _ := exchange(bad.command, bad.attached); m["code"] != string(bad.code) {
+				t.Errorf("%s: %v", name, m)
+			}
+		}
+		m, rest := exchange(join, attached)
+		a, err := brief.DecodeAnswer(rest)
+		if err != nil || m["type"] != "joined" || m["answer"] != nil && m["answer"] != "" || m["slots"] != nil {
+			t.Fatalf("%v with %d bytes, %v", m, len(rest), err)
+		}
+		if a.Streams == 0 || a.Fingerprint == (brief.Transport{}.Fingerprint) || len(a.Candidates) == 0 || !strings.Contains(a.SDP(&o), "\r\nm=") {
+			t.Errorf("%+v", a)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -8,6 +9,8 @@ import (
 type replyMessage struct {
 	id   string
 	body signal.Reply
+	// offer is what it answers, if that came in the brief form.
+	offer *brief.Offer
 }
 
 // MarshalJSON writes it in the form of signal's.
