@@ -110,3 +110,45 @@ func TestCallPageRings(t *testing.T) {
 	eve.reads("Missed call from ann") // nobody answers
 	ann.reads("eve does not answer")
 }
+
+// shows waits until the page says how media go.
+func (p phone) shows(way string) {
+	p.t.Helper()
+	until(p.t, p.name+" shows "+way, 15*time.Second, func() bool {
+		said, err := evaluate[string](p.page, `document.getElementById("way")?.textContent ?? ""`)
+		return err == nil && said == way
+	})
+}
+
+// TestCallPageGoesDirect: a call of two goes from device to device, and by the
+// server once a third is in; the page says so, and counts what goes directly.
+func TestCallPageGoesDirect(t *testing.T) {
+	s := startNode(t, withDirect(switchboard.DirectPrefer, ""))
+	open := func(user string) phone {
+		p := phone{openTab(t, user)}
+		p.open(fmt.Sprintf("http://127.0.0.1:%d/?user=%s&device=laptop&video=0", s.ports.HTTP, user))
+		p.reads("You are " + user)
+		return p
+	}
+	ann, bob, eve := open("ann"), open("bob"), open("eve")
+	ann.calls("bob")
+	bob.presses("accept")
+	for _, p := range []phone{ann, bob} {
+		p.shows("direct")
+	}
+	used := func() float64 {
+		bytes, _ := evaluate[float64](ann.page, `rivulet.call.statistics.bytesReceived`)
+		return bytes
+	}
+	before := used()
+	until(t, "what comes directly is counted", 10*time.Second, func() bool { return used() > before+5000 }) // 20 s by the server's silence alone
+	ann.run(`rivulet.phone.line.ring(rivulet.call.room, [{ user: "eve" }])`)
+	eve.presses("accept")
+	for _, p := range []phone{ann, bob, eve} {
+		p.shows("via server")
+	}
+	if said, err := evaluate[string](ann.page, `document.getElementById("live").textContent`); err != nil || said != "Sound and pictures go by the server" {
+		t.Errorf("ann's page reads out %q (%v) of the move", said, err)
+	}
+	eve.hears()
+}

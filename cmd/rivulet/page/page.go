@@ -2,7 +2,8 @@
 //
 // The sources are the TypeScript files in src and what else is in files;
 // files/app.js is built from src, together with the SDK of sfu/client/web, by
-// `go generate` and committed. Handler serves it all without any other file,
+// `go generate` and committed; so are chunk.min.js, what it shares with phone.min.js,
+// and that: ringing and direct paths, which only those fetch who ring. Handler serves it all without any other file,
 // compressed once, under a policy that forbids scripts, styles and requests
 // from anywhere else.
 package page
@@ -20,12 +21,12 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/client/web"
 )
 
-//go:generate go tool esbuild src/app.ts --bundle --minify --format=esm --target=es2022 --charset=utf8 --outfile=files/app.js
+//go:generate go tool esbuild src/app.ts --bundle --splitting --minify --format=esm --target=es2022 --charset=utf8 --chunk-names=[name].min --outdir=files
 
 //go:embed files
 var embedded embed.FS
 
-// Files holds index.html, style.css, icon.svg and app.js.
+// Files holds index.html, style.css, icon.svg and the scripts.
 func Files() fs.FS {
 	files, err := fs.Sub(embedded, "files")
 	if err != nil {
@@ -57,6 +58,8 @@ func Handler() http.Handler {
 		"/style.css":        load(Files(), "style.css", "text/css; charset=utf-8"),
 		"/icon.svg":         load(Files(), "icon.svg", "image/svg+xml"),
 		"/app.js":           load(Files(), "app.js", "text/javascript; charset=utf-8"),
+		"/chunk.min.js":     load(Files(), "chunk.min.js", "text/javascript; charset=utf-8"),
+		"/phone.min.js":     load(Files(), "phone.min.js", "text/javascript; charset=utf-8"),
 		"/compact.js":       load(web.Files(), "compact.js", "text/javascript; charset=utf-8"),
 		"/sdk/rivulet.js":   load(web.Files(), "rivulet.js", "text/javascript; charset=utf-8"),
 		"/sdk/compact.js":   load(web.Files(), "compact.js", "text/javascript; charset=utf-8"),

@@ -2,14 +2,14 @@
  * The call page: start form, call, ending. Everything that concerns the call
  * itself is done by the SDK; this is what people see of it.
  */
-import { type Call, CallError, connect, type Source } from "../../../../sfu/client/web/src/index";
+import { type Call, CallError, connect, type Source } from "./sdk";
 import { CallView } from "./callview";
 import { Devices } from "./devices";
 import { h } from "./dom";
 import { ended } from "./ended";
 import { type Link, readLink, tabIdentity } from "./link";
 import { type Entry, Lobby } from "./lobby";
-import { Phone } from "./phone";
+import type { Phone } from "./phone";
 import { language, text } from "./text";
 
 /** What automation may look at. */
@@ -158,12 +158,13 @@ function tokenHash(): string {
 /** Rings and is rung, instead of joining rooms by name. */
 async function phone(): Promise<void> {
   let view: CallView | undefined;
+  const { Phone } = await import("./phone");
   const phone = new Phone({
     token: link.token || undefined,
     user: link.user || undefined,
     device: link.device || identity,
-    join: (line, id) =>
-      line.join(id, { dataMode: link.dataMode, rtc: link.rtc, slots: link.slots, client: "page/0.1", pauseWhenHidden: link.pauseWhenHidden }),
+    direct: link.direct,
+    options: { dataMode: link.dataMode, rtc: link.rtc, slots: link.slots, client: "page/0.1", pauseWhenHidden: link.pauseWhenHidden },
     publish: async (call) => {
       await devices.start(link.audio, link.video);
       if (call.state === "closed") return devices.stopAll();

@@ -7,7 +7,7 @@ import {
   captureError,
   captureScreen,
   type CallError,
-} from "../../../../sfu/client/web/src/index";
+} from "./sdk";
 import { Controls } from "./controls";
 import type { Devices, Kind } from "./devices";
 import { announce, h, setText, toggle } from "./dom";
@@ -35,6 +35,8 @@ export class CallView {
   private readonly counter = h("span", { class: "counter-text" });
   private readonly counterButton: HTMLButtonElement;
   private readonly quality = h("span", { class: "quality" }, bars(), h("span", { class: "hidden-text" }));
+  /** Of a call that rang: whether it goes from device to device now. */
+  private readonly way = h("span", { class: "way", id: "way" });
   private readonly sound: HTMLButtonElement;
   private readonly stops: (() => void)[] = [];
   private longTimer?: ReturnType<typeof setTimeout>;
@@ -67,6 +69,7 @@ export class CallView {
     this.draw();
     this.showData();
     this.showState();
+    this.showPath();
   }
 
   /** Ends listening; the call itself goes its own way. */
@@ -90,6 +93,7 @@ export class CallView {
       mark(),
       h("h1", { class: "room", text: this.rung?.title ?? this.call.room }),
       this.copyButton("chip"),
+      this.rung && this.way,
       h("span", { class: "grow" }),
       this.quality,
       this.counterButton,
@@ -136,6 +140,10 @@ export class CallView {
       }),
       call.on("statistics", () => this.showData()),
       call.on("state", () => this.showState()),
+      call.on("path", () => {
+        this.showPath();
+        announce(text.ways[call.path].now);
+      }),
       call.on("audioblocked", () => {
         this.sound.hidden = false;
         announce(text.soundBlocked);
@@ -175,6 +183,14 @@ export class CallView {
     this.counterButton.setAttribute("aria-label", text.dataLabel(total, now));
     this.counterButton.title = text.dataLabel(total, now);
     this.settings.show(statistics);
+  }
+
+  private showPath(): void {
+    const { path } = this.call;
+    const { short, now } = text.ways[path];
+    toggle(this.way, "data-path", path);
+    setText(this.way, short);
+    this.way.title = now;
   }
 
   private showState(): void {

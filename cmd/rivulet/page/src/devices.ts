@@ -6,7 +6,7 @@ import {
   captureError,
   captureMicrophone,
   type CallError,
-} from "../../../../sfu/client/web/src/index";
+} from "./sdk";
 
 export type Kind = "microphone" | "camera";
 

@@ -12,6 +12,8 @@ export interface Link {
   phone: boolean;
   user: string;
   device: string;
+  /** Of a call that rings: "0" for no direct path, "relay" for one by relays alone; else as the server has it. */
+  direct: string;
   /** Join without the start form. */
   auto: boolean;
   audio: boolean;
@@ -54,6 +56,7 @@ export function readLink(url: URL): Link {
     phone: query.has("user") || allowsCalls(token),
     user: query.get("user") ?? "",
     device: query.get("device") ?? "",
+    direct: query.get("direct") ?? "",
     auto: query.get("auto") === "1",
     audio: query.get("audio") !== "0",
     video: query.get("video") !== "0",

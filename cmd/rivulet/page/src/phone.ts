@@ -4,9 +4,12 @@
  *
  * Media is built while it rings, silent, so that voice is there with the answer.
  */
-import { type Call, type CallEventInfo, CallError, dial, type Line } from "../../../../sfu/client/web/src/index";
+import { directPath } from "../../../../sfu/client/web/src/direct";
+import type { CallEventInfo } from "../../../../sfu/client/web/src/protocol";
+import { dial, type Line } from "../../../../sfu/client/web/src/ring";
 import { h, setText } from "./dom";
 import { mark } from "./icons";
+import { type Call, CallError } from "./sdk";
 import { text, trouble } from "./text";
 
 /** One ring or call of this device; there is one at a time. */
@@ -25,8 +28,9 @@ export interface PhoneHost {
   token?: string;
   user?: string;
   device: string;
-  /** Opens the microphone, and the camera if it is wanted, and joins over the line. */
-  join(line: Line, id: string): Promise<Call>;
+  /** How it joins calls over the line; direct is as in the address. */
+  options: Parameters<Line["join"]>[1];
+  direct: string;
   /** Opens the devices once somebody has pressed a button, and publishes. */
   publish(call: Call): Promise<void>;
   /** Shows a call that is answered. */
@@ -131,7 +135,9 @@ export class Phone {
 
   /** Builds media for a ring, once. */
   private build(ring: Ring): Promise<Call | undefined> {
-    ring.media ??= this.host.join(this.line, ring.id).then(
+    const { options, direct } = this.host;
+    const path = direct === "0" ? undefined : directPath({ relayOnly: direct === "relay" });
+    ring.media ??= this.line.join(ring.id, { ...options, direct: path }).then(
       (call) => {
         if (this.current === ring) return call;
         void call.leave();

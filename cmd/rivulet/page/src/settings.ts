@@ -55,7 +55,7 @@ export class Settings {
   /** Shows how the connection runs. */
   show(statistics: Statistics): void {
     if (!this.element.open) return;
-    setText(this.facts.path, text.paths[statistics.path] ?? text.unknown);
+    setText(this.facts.path, this.call.path === "direct" ? text.ways.direct.short : text.paths[statistics.path] ?? text.unknown);
     const delay = Math.round(statistics.roundTrip);
     setText(this.facts.delay, delay > 0 ? text.milliseconds(delay) : text.unknown);
     setText(this.facts.loss, text.percent(percent(statistics.loss)));

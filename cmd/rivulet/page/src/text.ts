@@ -97,9 +97,14 @@ const english = {
   milliseconds: (n: number) => `${n} ms`,
   percent: (n: string) => `${n} %`,
   unknown: "not known yet",
+  /** How media go, of a call that rang. */
+  ways: {
+    sfu: { short: "via server", now: "Sound and pictures go by the server" },
+    direct: { short: "direct", now: "Sound and pictures go directly to the other device" },
+  },
   paths: {
-    udp: "direct, UDP",
-    tcp: "direct, TCP",
+    udp: "to the server, UDP",
+    tcp: "to the server, TCP",
     "relay/udp": "relay, UDP",
     "relay/tcp": "relay, TCP",
   } as Record<string, string>,

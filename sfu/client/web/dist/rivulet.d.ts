@@ -334,7 +334,7 @@ export interface SentVideo {
 
 /** Statistics of a call; rates are means over the last interval. */
 export interface Statistics {
-  /** Bytes of IP packets since the call began, across reconnections. */
+  /** Bytes of IP packets since the call began, across reconnections, and what went directly to the other device. */
   bytesSent: number;
   bytesReceived: number;
   /** Bits per second on the wire. */

@@ -1748,6 +1748,8 @@ var Meter = class {
   current = { sent: 0, received: 0 };
   before = /* @__PURE__ */ new Map();
   at = 0;
+  /** The connection to the other device that was read last, and what it had carried. */
+  beside;
   /** The connection was replaced: its bytes stay counted. */
   carry() {
     this.carried.sent += this.current.sent;
@@ -1757,18 +1759,20 @@ var Meter = class {
     this.at = 0;
     this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
   }
-  /** Reads the connection; answers what was found, with rates since the last reading. */
-  async read(pc, slots, roster) {
-    const report = await pc.getStats();
-    const entries = /* @__PURE__ */ new Map();
-    report.forEach((entry) => entries.set(entry.id, entry));
+  /**
+   * Reads the connection; answers what was found, with rates since the last reading.
+   * Of a connection to the other device only the bytes are counted.
+   */
+  async read(pc, slots, roster, directly) {
+    const entries = await entriesOf(pc);
+    const more = await this.besides(directly);
     const now = performance.now();
     const seconds = this.at > 0 ? (now - this.at) / 1e3 : 0;
     const result = empty();
     const totals = this.transport(entries, result);
     if (seconds > 0) {
-      result.sendRate = Math.max(0, (totals.sent - this.current.sent) * 8 / seconds);
-      result.receiveRate = Math.max(0, (totals.received - this.current.received) * 8 / seconds);
+      result.sendRate = Math.max(0, (totals.sent - this.current.sent + more.sent) * 8 / seconds);
+      result.receiveRate = Math.max(0, (totals.received - this.current.received + more.received) * 8 / seconds);
     }
     this.current = totals;
     result.bytesSent = this.carried.sent + totals.sent;
@@ -1779,6 +1783,17 @@ var Meter = class {
     this.at = now;
     this.latest = result;
     return result;
+  }
+  /** Counts what a connection to the other device has carried since it was read last. */
+  async besides(pc) {
+    if (!pc) return { sent: 0, received: 0 };
+    const totals = this.transport(await entriesOf(pc), empty());
+    const before = this.beside?.pc === pc ? this.beside.totals : { sent: 0, received: 0 };
+    this.beside = { pc, totals };
+    const more = { sent: totals.sent - before.sent, received: totals.received - before.received };
+    this.carried.sent += more.sent;
+    this.carried.received += more.received;
+    return more;
   }
   transport(entries, result) {
     const totals = { sent: 0, received: 0 };
@@ -1867,6 +1882,11 @@ var Meter = class {
     return number(entry[field]) - number(this.before.get(entry.id)?.[field]);
   }
 };
+async function entriesOf(pc) {
+  const entries = /* @__PURE__ */ new Map();
+  (await pc.getStats()).forEach((entry) => entries.set(entry.id, entry));
+  return entries;
+}
 function empty() {
   return {
     bytesSent: 0,
@@ -2263,7 +2283,7 @@ var Call = class extends TypedTarget {
   async measure() {
     const { session } = this;
     if (!session) return;
-    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster).catch(() => void 0);
+    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster, this.directPC).catch(() => void 0);
     if (statistics && this.session === session) this.emit("statistics", statistics);
   }
   get ended() {
@@ -2347,7 +2367,7 @@ var DirectPath = class {
   /** Says once that this device is willing; before the answer that is refused, and said again. */
   async ready(anew = false) {
     if (anew) this.willing = false;
-    if (this.willing || this.ended || !this.host.line) return;
+    if (this.willing || this.ended || !this.host.line || !this.host.serverPC()) return;
     this.willing = true;
     await this.send("ready", 0).catch(() => this.willing = false);
   }

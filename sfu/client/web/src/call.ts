@@ -445,7 +445,7 @@ export class Call extends TypedTarget<CallEvents> {
   private async measure(): Promise<void> {
     const { session } = this;
     if (!session) return;
-    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster).catch(() => undefined);
+    const statistics = await this.meter.read(session.media.pc, session.media.slots, this.roster, this.directPC).catch(() => undefined);
     if (statistics && this.session === session) this.emit("statistics", statistics);
   }
 

@@ -92,7 +92,8 @@ export class DirectPath {
   /** Says once that this device is willing; before the answer that is refused, and said again. */
   async ready(anew = false): Promise<void> {
     if (anew) this.willing = false;
-    if (this.willing || this.ended || !this.host.line) return;
+    // Where no session stands yet nothing could be said: it is once that does.
+    if (this.willing || this.ended || !this.host.line || !this.host.serverPC()) return;
     this.willing = true;
     await this.send("ready", 0).catch(() => (this.willing = false));
   }

@@ -33,7 +33,7 @@ export interface SentVideo {
 
 /** Statistics of a call; rates are means over the last interval. */
 export interface Statistics {
-  /** Bytes of IP packets since the call began, across reconnections. */
+  /** Bytes of IP packets since the call began, across reconnections, and what went directly to the other device. */
   bytesSent: number;
   bytesReceived: number;
   /** Bits per second on the wire. */
@@ -83,6 +83,8 @@ export class Meter {
   private current: Totals = { sent: 0, received: 0 };
   private before = new Map<string, Entry>();
   private at = 0;
+  /** The connection to the other device that was read last, and what it had carried. */
+  private beside?: { pc: RTCPeerConnection; totals: Totals };
 
   /** The connection was replaced: its bytes stay counted. */
   carry(): void {
@@ -94,18 +96,20 @@ export class Meter {
     this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
   }
 
-  /** Reads the connection; answers what was found, with rates since the last reading. */
-  async read(pc: RTCPeerConnection, slots: ReadonlyMap<number, Slot>, roster: Roster): Promise<Statistics> {
-    const report = await pc.getStats();
-    const entries = new Map<string, Entry>();
-    report.forEach((entry: Entry) => entries.set(entry.id, entry));
+  /**
+   * Reads the connection; answers what was found, with rates since the last reading.
+   * Of a connection to the other device only the bytes are counted.
+   */
+  async read(pc: RTCPeerConnection, slots: ReadonlyMap<number, Slot>, roster: Roster, directly?: RTCPeerConnection): Promise<Statistics> {
+    const entries = await entriesOf(pc);
+    const more = await this.besides(directly);
     const now = performance.now();
     const seconds = this.at > 0 ? (now - this.at) / 1000 : 0;
     const result = empty();
     const totals = this.transport(entries, result);
     if (seconds > 0) {
-      result.sendRate = Math.max(0, ((totals.sent - this.current.sent) * 8) / seconds);
-      result.receiveRate = Math.max(0, ((totals.received - this.current.received) * 8) / seconds);
+      result.sendRate = Math.max(0, ((totals.sent - this.current.sent + more.sent) * 8) / seconds);
+      result.receiveRate = Math.max(0, ((totals.received - this.current.received + more.received) * 8) / seconds);
     }
     this.current = totals;
     result.bytesSent = this.carried.sent + totals.sent;
@@ -116,6 +120,18 @@ export class Meter {
     this.at = now;
     this.latest = result;
     return result;
+  }
+
+  /** Counts what a connection to the other device has carried since it was read last. */
+  private async besides(pc: RTCPeerConnection | undefined): Promise<Totals> {
+    if (!pc) return { sent: 0, received: 0 };
+    const totals = this.transport(await entriesOf(pc), empty());
+    const before = this.beside?.pc === pc ? this.beside.totals : { sent: 0, received: 0 };
+    this.beside = { pc, totals };
+    const more = { sent: totals.sent - before.sent, received: totals.received - before.received };
+    this.carried.sent += more.sent;
+    this.carried.received += more.received;
+    return more;
   }
 
   private transport(entries: Map<string, Entry>, result: Statistics): Totals {
@@ -217,6 +233,12 @@ export class Meter {
   private since(entry: Entry, field: string): number {
     return number(entry[field]) - number(this.before.get(entry.id)?.[field]);
   }
+}
+
+async function entriesOf(pc: RTCPeerConnection): Promise<Map<string, Entry>> {
+  const entries = new Map<string, Entry>();
+  (await pc.getStats()).forEach((entry: Entry) => entries.set(entry.id, entry));
+  return entries;
 }
 
 function empty(): Statistics {
