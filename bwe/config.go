@@ -20,6 +20,10 @@ type Config struct {
 	Known units.Rate
 	// Min and Max bound the target at all times.
 	Min, Max units.Rate
+	// Weight is the share of a path that is held beside other flows of this
+	// controller, as a multiple of theirs (RFC 8867 §6.1): 0.5 to 4. It does not
+	// tell how much of an empty path is used.
+	Weight float64
 	// ProbeQueue is how much queue a probe may cause at the present estimate.
 	ProbeQueue time.Duration
 	// Headroom is how far Pacing lies above Target, as a factor of at least 1.
@@ -37,6 +41,7 @@ func DefaultConfig() Config {
 		Initial:        300 * units.Kbps,
 		Min:            8 * units.Kbps,
 		Max:            50 * units.Mbps,
+		Weight:         1,
 		ProbeQueue:     40 * time.Millisecond,
 		Headroom:       1.25,
 		Silence:        500 * time.Millisecond,
@@ -57,6 +62,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("bwe: initial rate %v is outside %v to %v", c.Initial, c.Min, c.Max)
 	case c.Known != 0 && (c.Known < c.Min || c.Known > c.Max):
 		return fmt.Errorf("bwe: known rate %v is outside %v to %v", c.Known, c.Min, c.Max)
+	case !(c.Weight >= 0.5 && c.Weight <= 4):
+		return fmt.Errorf("bwe: weight %v is outside 0.5 to 4", c.Weight)
 	case c.ProbeQueue < time.Millisecond || c.ProbeQueue > time.Second:
 		return fmt.Errorf("bwe: probe queue %v is outside 1ms to 1s", c.ProbeQueue)
 	case !(c.Headroom >= 1 && c.Headroom <= 3):

@@ -88,7 +88,7 @@ func (c *Controller) look(now int64) {
 	least := c.arrivals.leastWait(max(int64(60*time.Millisecond), packet*11/5, 3*noise))
 	c.delays.release(least)
 	c.queue = max(0, least)
-	some := int64(queueGoal) + packet*15/100 + noise/2
+	some := int64(queueGoal) + int64(float64(packet*15/100)*c.cfg.Weight) + noise/2
 	floor := c.delays.settle(least)
 	c.goal = floor + some
 	c.calm = floor + some/2
@@ -153,7 +153,7 @@ func (c *Controller) measure(now int64) {
 			weight = max(weight, 0.7)
 			c.stats.Cuts++
 		}
-		c.capacity -= (c.capacity - rate).Scale(weight)
+		c.capacity -= (c.capacity - rate).Scale(min(1, weight/c.cfg.Weight))
 	case rate > c.capacity:
 		c.capacity += (min(rate, c.capacity.Scale(1.3)) - c.capacity).Scale(0.25)
 	}
@@ -189,7 +189,7 @@ func (c *Controller) grow(now, dt int64) {
 	var g float64
 	if c.learned {
 		quiet := time.Duration(now - c.quietSince)
-		g = growthFirst * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
+		g = growthFirst * c.cfg.Weight * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
 		g = min(g, max(0.03, min(growthMost, 0.06/(response*response))))
 		if c.test.near(c.capacity) {

@@ -37,6 +37,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"headroom below 1":  func(c *bwe.Config) { c.Headroom = 0.9 },
 		"headroom NaN":      func(c *bwe.Config) { c.Headroom = math.NaN() },
 		"silence too short": func(c *bwe.Config) { c.Silence = time.Millisecond },
+		"no weight":         func(c *bwe.Config) { c.Weight = 0 },
+		"weight NaN":        func(c *bwe.Config) { c.Weight = math.NaN() },
 		"no interval":       func(c *bwe.Config) { c.ReportInterval = 0 },
 	} {
 		cfg := bwe.DefaultConfig()

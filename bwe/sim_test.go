@@ -202,6 +202,7 @@ type path struct {
 	states   map[bwe.State]int
 	visited  []bwe.State // in order
 	padding  units.Size
+	got      units.Size // that arrived
 	probed   units.Size
 	probeID  uint16
 	cluster  units.Size // packets a probe is sent in
@@ -244,22 +245,28 @@ func (p *path) told() time.Time { return p.clock(p.now).Add(p.jump) }
 
 // run lets the call go on until a time, a millisecond a step.
 func (p *path) run(until time.Duration) {
-	for ; p.now < until; p.now += time.Millisecond {
-		p.receive()
-		d := p.step()
-		p.produce(d)
-		p.transmit(d)
-		if p.now%(10*time.Millisecond) == 0 {
-			p.targets = append(p.targets, d.Target)
-		}
-		p.states[d.State]++
-		if n := len(p.visited); n == 0 || p.visited[n-1] != d.State {
-			p.visited = append(p.visited, d.State)
-		}
-		if p.every != nil {
-			p.every(p, d)
-		}
+	for p.now < until {
+		p.pass()
 	}
+}
+
+// pass lets one millisecond of the call go by.
+func (p *path) pass() {
+	p.receive()
+	d := p.step()
+	p.produce(d)
+	p.transmit(d)
+	if p.now%(10*time.Millisecond) == 0 {
+		p.targets = append(p.targets, d.Target)
+	}
+	p.states[d.State]++
+	if n := len(p.visited); n == 0 || p.visited[n-1] != d.State {
+		p.visited = append(p.visited, d.State)
+	}
+	if p.every != nil {
+		p.every(p, d)
+	}
+	p.now += time.Millisecond
 }
 
 // receive hands over what arrived and sends reports back.
@@ -268,6 +275,7 @@ func (p *path) receive() {
 	for ; n < len(p.flight) && p.flight[n].at <= p.now; n++ {
 		a := p.flight[n]
 		p.recorder.OnArrival(p.clock(a.at), a.seq, a.size)
+		p.got += a.size
 		if a.made > 0 {
 			p.recorder.OnMedia(p.clock(a.at), a.flow, uint32(a.made*90/time.Millisecond), 90000)
 		}
