@@ -100,8 +100,8 @@ func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter)
 		f.resend, f.asker = &resender{room: spec.Repair}, newAsker(spec.Repair)
 		m.repair = &repair{room: spec.Repair, gone: map[int64]time.Duration{}}
 	}
-	f.out = &route{world: w, links: out, extra: spec.Extra, to: receiver{f}, dropped: m.dropped}
-	f.back = &route{world: w, links: back, extra: spec.Extra, to: f}
+	f.out = &route{world: w, links: carriers(out), extra: spec.Extra, to: receiver{f}, dropped: m.dropped}
+	f.back = &route{world: w, links: carriers(back), extra: spec.Extra, to: f}
 	// Where in a frame a run begins is left to chance, so that runs without
 	// other chance differ.
 	random := rand.New(rand.NewPCG(seed, 0x7068617365)) // "phase"

@@ -61,6 +61,7 @@ type packet struct {
 	original int64         // and its transport-wide one
 	ect      bool          // media: ECN-capable
 	marked   bool          // and marked
+	record   int           // its number in its route's log
 	ack      int64         // TCP: next segment wanted
 	blocks   []block       // TCP: what arrived beyond it
 }
@@ -164,11 +165,28 @@ func (w *world) run(until time.Duration) {
 // its own.
 type route struct {
 	world *world
-	links []*link.Link
+	links []Carrier
 	extra time.Duration
 	to    actor
 	// dropped is told of packets that do not arrive; may be nil.
 	dropped func(p *packet, why link.Reason)
+	// log, if not nil, is where packets are written down.
+	log *[]PacketRecord
+}
+
+// Carrier is a link as its packets see it.
+type Carrier interface {
+	// Offer sends one packet and answers its fate; now does not go back.
+	Offer(now time.Time, p link.Packet) link.Fate
+}
+
+// carriers are links as packets see them.
+func carriers(links []*link.Link) []Carrier {
+	all := make([]Carrier, len(links))
+	for i, l := range links {
+		all[i] = l
+	}
+	return all
 }
 
 // send puts a packet on its way.
@@ -178,10 +196,18 @@ func (r *route) send(p packet) { r.leg(0, p) }
 func (r *route) leg(i int, p packet) {
 	w := r.world
 	at := w.now
+	if i == 0 && r.log != nil {
+		p.record = len(*r.log)
+		*r.log = append(*r.log, PacketRecord{Sent: at, Size: p.size})
+	}
 	if i < len(r.links) {
 		f := r.links[i].Offer(w.clock(), link.Packet{Size: p.size, ECT: p.ect})
 		p.waited += f.Waited
 		p.marked = p.marked || f.Marked
+		if r.log != nil {
+			own := &(*r.log)[p.record]
+			own.Waited, own.Drop = p.waited, f.Drop
+		}
 		if f.Drop != link.None {
 			if r.dropped != nil {
 				r.dropped(&p, f.Drop)
@@ -194,6 +220,9 @@ func (r *route) leg(i int, p packet) {
 	if i < len(r.links) {
 		w.push(event{at: at, to: r, kind: hop, p: p, leg: i})
 		return
+	}
+	if r.log != nil {
+		(*r.log)[p.record].Arrived = at + r.extra
 	}
 	w.push(event{at: at + r.extra, to: r.to, kind: arrival, p: p, route: r})
 }

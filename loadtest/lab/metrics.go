@@ -22,8 +22,11 @@ const (
 	metricVoice = "voice_worst_second"
 	// metricFairness: the largest over the smallest rate among flows.
 	metricFairness = "fairness"
-	// metricTCP: what other traffic got, kbit/s.
-	metricTCP = "tcp_kbps"
+	// metricTCP, metricUDP, metricOther: what other traffic got, kbit/s; the last
+	// where there was traffic of both kinds.
+	metricTCP   = "tcp_kbps"
+	metricUDP   = "udp_kbps"
+	metricOther = "other_kbps"
 	// metricBoast: the highest target while held down, over the capacity.
 	metricBoast = "target_over_capacity"
 	// metricResumeQueue, metricResume: the longest wait after that, and the
@@ -68,7 +71,13 @@ func (o *observation) more() map[string]Number {
 		for _, n := range o.other {
 			total += n
 		}
-		all[metricTCP] = Number(float64(total.Over(p.Duration)) / 1000)
+		name := metricOther
+		if len(p.UDP) == 0 {
+			name = metricTCP
+		} else if len(p.TCP) == 0 {
+			name = metricUDP
+		}
+		all[name] = Number(float64(total.Over(p.Duration)) / 1000)
 	}
 	if len(all) == 0 {
 		return nil

@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
 
@@ -17,6 +16,7 @@ type execution struct {
 	back    []*link.Link
 	flows   []*flow
 	tcps    []*tcp
+	udps    []*udp
 	depth   []time.Duration // wait of a packet sent now, each sample
 }
 
@@ -59,12 +59,10 @@ func (x *execution) observe() *observation {
 		o.flows = append(o.flows, observed{f.spec, f.meter})
 	}
 	for _, t := range x.tcps {
-		if o.other == nil {
-			o.other = make([]units.Size, len(t.series))
-		}
-		for i, n := range t.series {
-			o.other[i] += n
-		}
+		o.other = add(o.other, t.series)
+	}
+	for _, u := range x.udps {
+		o.other = add(o.other, u.series)
 	}
 	return o
 }
@@ -102,13 +100,7 @@ func (x *execution) build(seed uint64) error {
 		}
 		x.flows = append(x.flows, f)
 	}
-	bins := int(x.plan.Duration/bin) + 1
-	for i, spec := range x.plan.TCP {
-		x.tcps = append(x.tcps, newTCP(x.world, spec, seed*1000+uint64(i), x.forward, x.back, overheadOf(x.plan.Forward), bins))
-	}
-	for _, spec := range x.plan.UDP {
-		newUDP(x.world, spec, x.forward)
-	}
+	x.tcps, x.udps = others(x.world, x.plan, seed, carriers(x.forward), carriers(x.back))
 	return nil
 }
 

@@ -125,10 +125,13 @@ type TCP struct {
 	Short bool
 }
 
-// UDP is traffic that adapts to nothing.
+// UDP is traffic that adapts to nothing, in packets of 1000 bytes; from Start
+// to Stop, where 0 is the end. With On and Off it sends at its rate for as long
+// as On, is silent as long as Off, and so on.
 type UDP struct {
 	Start, Stop time.Duration
 	Rate        units.Rate
+	On, Off     time.Duration
 }
 
 // Target is what one metric must be, by its name in a Result's JSON.
@@ -208,6 +211,11 @@ func (s Scenario) Validate() error {
 		return fmt.Errorf("lab: %s: no flow", s.Name)
 	case len(s.Forward) == 0 || len(s.Back) == 0:
 		return fmt.Errorf("lab: %s: no links", s.Name)
+	}
+	for _, u := range s.UDP {
+		if err := u.Validate(); err != nil {
+			return fmt.Errorf("lab: %s: %w", s.Name, err)
+		}
 	}
 	for _, f := range s.Flows {
 		if f.From < 0 || f.To > len(s.Forward) || f.To > len(s.Back) || f.From > f.To {

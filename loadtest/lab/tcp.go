@@ -114,7 +114,7 @@ type acked struct {
 	rate     rateSample
 }
 
-func newTCP(w *world, spec TCP, seed uint64, out, back []*link.Link, overhead time.Duration, bins int) *tcp {
+func newTCP(w *world, spec TCP, seed uint64, out, back []Carrier, overhead time.Duration, bins int) *tcp {
 	t := &tcp{
 		world: w, spec: spec, random: rand.New(rand.NewPCG(seed, 0x746370)), timer: never,
 		overhead: min(overhead, mostOverhead), series: make([]units.Size, bins),

@@ -157,7 +157,7 @@ func scripted(t *testing.T, law Law, lose ...uint64) (*tcp, *watched) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newTCP(w, TCP{Law: law}, 1, forward, back, 0, int(benchTime/bin)+1)
+	x := newTCP(w, TCP{Law: law}, 1, carriers(forward), carriers(back), 0, int(benchTime/bin)+1)
 	watch := &watched{control: x.control}
 	x.control = watch
 	w.run(1500 * time.Millisecond)

@@ -46,10 +46,10 @@ func newBench(t *testing.T, p path, specs ...TCP) *bench {
 	}
 	b := &bench{world: w, link: forward[0], rate: p.rate}
 	for i, s := range specs {
-		b.tcps = append(b.tcps, newTCP(w, s, p.seed*1000+uint64(i), forward, back, overheadOf([]link.Config{config}), int(benchTime/bin)+1))
+		b.tcps = append(b.tcps, newTCP(w, s, p.seed*1000+uint64(i), carriers(forward), carriers(back), overheadOf([]link.Config{config}), int(benchTime/bin)+1))
 	}
 	if p.thin > 0 {
-		b.thin = newUDP(w, UDP{Rate: p.thin}, forward)
+		b.thin = newUDP(w, UDP{Rate: p.thin}, carriers(forward), int(benchTime/bin)+1)
 	}
 	return b
 }
@@ -88,7 +88,7 @@ func TestUDPDoesNotAdapt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newUDP(w, UDP{Rate: 2 * units.Mbps, Stop: 8 * time.Second}, forward)
+	newUDP(w, UDP{Rate: 2 * units.Mbps, Stop: 8 * time.Second}, carriers(forward), int(benchTime/bin)+1)
 	w.run(10 * time.Second)
 	st := forward[0].Stats()
 	if st.Offered.Bytes != 2_000_000 || st.Arriving.Bytes < 990_000 || st.Arriving.Bytes > 1_020_000 {

@@ -15,11 +15,11 @@ import (
 // order of timers at one instant is random.
 const odd = 13 * time.Nanosecond
 
-// crossing is the links of one direction that flows share. Until start, and
-// after stop, packets cross by the propagation delay alone and are not counted.
+// crossing is the links of one direction that flows share, one after another.
+// Until start, and after stop, packets cross by the propagation delay alone and
+// are not counted.
 type crossing struct {
 	configs []link.Config
-	delay   time.Duration // of all links
 
 	mu      sync.Mutex // a leaf, taken below the network's
 	links   []*link.Link
@@ -30,13 +30,7 @@ type crossing struct {
 	depth   []time.Duration
 }
 
-func newCrossing(configs []link.Config) *crossing {
-	c := &crossing{configs: configs}
-	for _, l := range configs {
-		c.delay += l.Delay
-	}
-	return c
-}
+func newCrossing(configs []link.Config) *crossing { return &crossing{configs: configs} }
 
 func (c *crossing) start(now time.Time) error {
 	c.mu.Lock()
@@ -60,40 +54,22 @@ func (c *crossing) stop(now time.Time) {
 	c.running = false
 }
 
-// look samples the queue up to now. No packet came since the last time, so what
+// look samples the queues up to now. No packet came since the last time, so what
 // the links say of the past is true.
 func (c *crossing) look(now time.Time) {
 	for ; c.looked <= now.Sub(c.begin); c.looked += DepthStep {
-		// A packet sent then would have come to the next link after what it
-		// waited for before, and all that was ahead of it is known.
 		var wait time.Duration
-		at := c.begin.Add(c.looked)
-		for i, l := range c.links {
-			w := l.Wait(at)
-			wait += w
-			at = at.Add(w + c.configs[i].Delay)
+		for _, l := range c.links {
+			wait += l.Wait(c.begin.Add(c.looked))
 		}
 		c.depth = append(c.depth, wait)
 	}
 }
 
-// offer takes a packet through all links.
-func (c *crossing) offer(now time.Time, size int) (p Packet, arrive time.Time) {
+// offer offers a packet to one of the links.
+func (c *crossing) offer(now time.Time, i int, p link.Packet) link.Fate {
 	c.look(now)
-	p = Packet{Sent: now.Sub(c.begin), Size: units.Size(size), Stream: c.stream}
-	at := now
-	for _, l := range c.links {
-		f := l.Offer(at, link.Packet{Size: units.Size(size)})
-		p.Waited += f.Waited
-		if f.Drop != link.None {
-			p.Drop = f.Drop
-			return p, time.Time{}
-		}
-		at = f.Arrive
-	}
-	at = at.Add(odd)
-	p.Arrived = at.Sub(c.begin)
-	return p, at
+	return c.links[i].Offer(now, p)
 }
 
 // next is told of each packet before a way is offered it.
@@ -111,12 +87,19 @@ func (c *crossing) stats() []link.Stats {
 	return all
 }
 
-// way is a crossing as one path of the network sees it.
+// way is one path of the network over a crossing, or over some of its links:
+// first up to, not including, end.
 type way struct {
 	*crossing
-	extra   time.Duration
-	kind    lab.PacketKind // of the next datagram
-	packets []Packet
+	first, end int
+	extra      time.Duration
+	kind       lab.PacketKind // of the next datagram
+	packets    []Packet
+}
+
+// wayOver is a way over all links of a crossing.
+func wayOver(c *crossing, extra time.Duration) *way {
+	return &way{crossing: c, end: len(c.configs), extra: extra}
 }
 
 // mark says what the next datagram is for.
@@ -126,24 +109,56 @@ func (w *way) mark(kind lab.PacketKind) {
 	w.kind = kind
 }
 
-var _ memnet.Link = (*way)(nil)
+var _ memnet.Relay = (*way)(nil)
 
-// Send is the network's.
-func (w *way) Send(now time.Time, size int) (arrive time.Time, ok bool) {
+// Enter is the network's.
+func (w *way) Enter(now time.Time, size int) (at time.Time, further memnet.Hop, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.running {
-		return now.Add(w.delay + w.extra + odd), true
+		return now.Add(w.propagation(w.first)), nil, true
 	}
-	p, arrive := w.offer(now, size)
-	if p.Drop == link.None {
-		arrive = arrive.Add(w.extra)
-		p.Arrived += w.extra
-	}
-	if p.Kind = w.kind; p.Stream {
+	p := Packet{Sent: now.Sub(w.begin), Size: units.Size(size), Stream: w.stream, Kind: w.kind}
+	if p.Stream {
 		p.Kind = lab.KindSignalling
 	}
 	p.Voice = p.Kind == lab.KindVoice
 	w.packets = append(w.packets, p)
-	return arrive, p.Drop == link.None
+	return w.cross(now, w.first, len(w.packets)-1)
+}
+
+// propagation is the delay from one of the links on, without any queue.
+func (w *way) propagation(from int) time.Duration {
+	d := w.extra + odd
+	for _, l := range w.configs[from:w.end] {
+		d += l.Delay
+	}
+	return d
+}
+
+// cross takes a packet over one link. The caller holds mu.
+func (w *way) cross(now time.Time, i, number int) (at time.Time, further memnet.Hop, ok bool) {
+	p := &w.packets[number]
+	f := w.offer(now, i, link.Packet{Size: p.Size})
+	p.Waited += f.Waited
+	if f.Drop != link.None {
+		p.Drop = f.Drop
+		return time.Time{}, nil, false
+	}
+	if i++; i < w.end {
+		return f.Arrive, func(now time.Time) (time.Time, memnet.Hop, bool) { return w.onward(now, i, number) }, true
+	}
+	at = f.Arrive.Add(odd + w.extra)
+	p.Arrived = at.Sub(w.begin)
+	return at, nil, true
+}
+
+// onward is cross for a packet that has come to a further link.
+func (w *way) onward(now time.Time, i, number int) (at time.Time, further memnet.Hop, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.running {
+		return now.Add(w.propagation(i)), nil, true
+	}
+	return w.cross(now, i, number)
 }

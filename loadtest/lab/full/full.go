@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
@@ -72,7 +73,9 @@ type Plan struct {
 	// Forward and Back are the links of each direction, one after another.
 	Forward, Back []link.Config
 	Flows         []Flow
-	UDP           []UDP
+	// TCP and UDP are other traffic, over Forward.
+	TCP []lab.TCP
+	UDP []lab.UDP
 }
 
 // Flow is one sender and one receiver.
@@ -99,16 +102,13 @@ type Flow struct {
 	// pause (ITU-T P.59).
 	PacketTime time.Duration
 	Spurts     bool
+	// From and To pick the links that it uses: From up to, not including, To.
+	// Both 0 = all.
+	From, To int
 	// Reverse sends media over Back and reports over Forward.
 	Reverse bool
 	// Extra is one-way delay of its own, behind the links.
 	Extra time.Duration
-}
-
-// UDP is traffic that adapts to nothing, over Forward, in packets of 1200 bytes.
-type UDP struct {
-	Start, Stop time.Duration
-	Rate        units.Rate
 }
 
 // Span is a time.
@@ -167,13 +167,15 @@ func (p Plan) Validate() error {
 			return fmt.Errorf("full: flow %d sends from %v to %v", i, f.Start, f.Stop)
 		case f.Initial < 0 || f.Least < 0 || f.Most < 0 || f.Voice < 0 || f.Extra < 0:
 			return fmt.Errorf("full: flow %d: negative rates or delays", i)
+		case f.From < 0 || f.To > min(len(p.Forward), len(p.Back)) || f.From > f.To || f.To == 0 && f.From > 0 || f.To > 0 && f.From == f.To:
+			return fmt.Errorf("full: flow %d uses links %d to %d", i, f.From, f.To)
 		case f.NoVideo && f.Voice == 0:
 			return fmt.Errorf("full: flow %d sends nothing", i)
 		}
 	}
 	for i, u := range p.UDP {
-		if u.Start < 0 || u.Rate <= 0 || u.Rate > units.Gbps {
-			return fmt.Errorf("full: traffic %d: %v from %v", i, u.Rate, u.Start)
+		if err := u.Validate(); err != nil {
+			return fmt.Errorf("full: traffic %d: %w", i, err)
 		}
 	}
 	return nil

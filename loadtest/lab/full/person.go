@@ -89,7 +89,7 @@ func (p *person) enter(n lab.Network, seen netip.Addr) error {
 	if err := errors.Join(down.start(now), up.start(now)); err != nil {
 		return err
 	}
-	own := &network{from: w.since(now), down: &way{crossing: down}, up: &way{crossing: up}}
+	own := &network{from: w.since(now), down: wayOver(down, 0), up: wayOver(up, 0)}
 	p.links = append(p.links, own)
 	host := p.current()
 	w.mu.Lock()
@@ -98,8 +98,8 @@ func (p *person) enter(n lab.Network, seen netip.Addr) error {
 	p.ways.set(serverAddress, own.up)
 	w.server.ways.set(host, own.down)
 	w.server.ways.set(seen, own.down)
-	w.network.Connect(host, serverAddress, own.up)
-	w.network.Connect(serverAddress, host, own.down)
+	w.network.Route(host, serverAddress, own.up)
+	w.network.Route(serverAddress, host, own.down)
 	return nil
 }
 

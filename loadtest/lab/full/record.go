@@ -14,7 +14,7 @@ type Record struct {
 	Controller Controller
 	Seed       uint64
 	Flows      []FlowRecord
-	// Other are the packets of UDP traffic.
+	// Other are the packets of other traffic on the forward links.
 	Other []Packet
 	// Forward and Back account for what each link was offered.
 	Forward, Back []link.Stats

@@ -23,8 +23,6 @@ const (
 	connectWithin = 60 * time.Second
 	// targetEvery is how often the target is looked at.
 	targetEvery = 10*time.Millisecond + 1
-	// udpPayload makes packets of 1200 bytes.
-	udpPayload = 1200 - 28
 )
 
 // ends are the two ends of one flow, of one kind of sender.
@@ -71,7 +69,7 @@ type world struct {
 	forward, back *crossing
 	server        *server // nil without Rivulet
 	runs          []*running
-	udp           []*way
+	others        *others // nil without other traffic
 	quit          chan struct{}
 	busy          sync.WaitGroup
 
@@ -132,10 +130,9 @@ func (w *world) run(ctx context.Context) error {
 		w.busy.Go(func() { r.show(w.plan.Seed*1000+uint64(i), begin) })
 		w.busy.Go(func() { r.talk(w.plan.Seed*1000+uint64(i), begin) })
 	}
-	for i, u := range w.plan.UDP {
-		if err := w.load(i, u, begin); err != nil {
-			return err
-		}
+	if len(w.plan.TCP)+len(w.plan.UDP) > 0 {
+		w.others = newOthers(w, begin)
+		w.busy.Go(w.others.run)
 	}
 	w.watch(begin)
 	now := time.Now()
@@ -151,7 +148,11 @@ func (w *world) add(i int, spec Flow) {
 	if spec.Reverse {
 		out, home = home, out
 	}
-	r.out, r.home = &way{crossing: out, extra: spec.Extra}, &way{crossing: home, extra: spec.Extra}
+	r.out, r.home = wayOver(out, spec.Extra), wayOver(home, spec.Extra)
+	if spec.To > 0 {
+		r.out.first, r.out.end = spec.From, spec.To
+		r.home.first, r.home.end = spec.From, spec.To
+	}
 	near, far := address(1, i), address(2, i)
 	switch w.plan.Controller {
 	case Rivulet:
@@ -171,8 +172,8 @@ func (w *world) add(i int, spec Flow) {
 
 // connect puts a flow's ways between sender and receiver.
 func (w *world) connect(sender, receiver netip.Addr, r *running) {
-	w.network.Connect(sender, receiver, r.out)
-	w.network.Connect(receiver, sender, r.home)
+	w.network.Route(sender, receiver, r.out)
+	w.network.Route(receiver, sender, r.home)
 }
 
 // watch notes the targets until the plan ends or something fails.
@@ -277,35 +278,6 @@ func (r *running) talk(seed uint64, begin time.Time) {
 	}
 }
 
-// load sends UDP traffic.
-func (w *world) load(i int, u UDP, begin time.Time) error {
-	from, to := address(3, i), address(4, i)
-	path := &way{crossing: w.forward}
-	w.udp = append(w.udp, path)
-	w.network.Connect(from, to, path)
-	w.network.Host(to)
-	conn, err := w.network.Host(from).ListenPacket("udp4", from.String()+":9")
-	if err != nil {
-		return fmt.Errorf("full: open a socket for traffic: %w", err)
-	}
-	stop := u.Stop
-	if stop == 0 {
-		stop = w.plan.Duration
-	}
-	interval := units.Size(1200).At(u.Rate) | 1
-	w.busy.Go(func() {
-		payload := make([]byte, udpPayload)
-		sink := netip.AddrPortFrom(to, 9)
-		for at := u.Start + 3; at < stop && w.wait(begin.Add(at)); at += interval {
-			if _, err := conn.WriteTo(payload, udpAddress(sink)); err != nil {
-				w.fail(fmt.Errorf("full: send traffic: %w", err))
-				return
-			}
-		}
-	})
-	return nil
-}
-
 // close ends everything that the bubble would wait for.
 func (w *world) close() error {
 	close(w.quit)
@@ -329,8 +301,8 @@ func (w *world) record() Record {
 	for _, r := range w.runs {
 		rec.Flows = append(rec.Flows, FlowRecord{Packets: r.out.packets, Reports: r.home.packets, Targets: r.targets})
 	}
-	for _, p := range w.udp {
-		rec.Other = append(rec.Other, p.packets...)
+	if w.others != nil {
+		rec.Other = w.others.packets()
 	}
 	return rec
 }

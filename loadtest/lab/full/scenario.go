@@ -22,29 +22,28 @@ func FromScenario(s lab.Scenario, c Controller, seed uint64) (Plan, error) {
 	if s.Call != nil {
 		return Plan{}, fmt.Errorf("%w: whole calls are run with our own client and server alone", ErrNotBuilt)
 	}
-	if len(s.TCP) > 0 {
-		return Plan{}, fmt.Errorf("%w: TCP beside it", ErrNotBuilt)
+	for _, l := range append(append([]link.Config(nil), s.Forward...), s.Back...) {
+		if l.Queue.Mark > 0 || l.Queue.ECN {
+			return Plan{}, fmt.Errorf("%w: links that mark congestion: its sockets neither set nor read the ECN codepoint, nor do pion's", ErrNotBuilt)
+		}
+		if l.Duplicate > 0 {
+			return Plan{}, fmt.Errorf("%w: links that duplicate packets", ErrNotBuilt)
+		}
 	}
-	p := Plan{Name: s.Name, Controller: c, Seed: seed, Duration: s.Duration}
+	p := Plan{Name: s.Name, Controller: c, Seed: seed, Duration: s.Duration, TCP: s.TCP, UDP: s.UDP}
 	if p.Duration == 0 {
 		p.Duration = 120 * time.Second
 	}
 	p.Forward, p.Back = seeded(s.Forward, seed), seeded(s.Back, seed+1<<32)
 	for _, f := range s.Flows {
-		if f.From != 0 || f.To != 0 {
-			return Plan{}, fmt.Errorf("%w: flows over different links", ErrNotBuilt)
-		}
 		p.Flows = append(p.Flows, fromFlow(f))
-	}
-	for _, u := range s.UDP {
-		p.UDP = append(p.UDP, UDP(u))
 	}
 	return p, p.Validate()
 }
 
 func fromFlow(f lab.Flow) Flow {
 	own := Flow{
-		Start: f.Start, Stop: f.Stop, Initial: f.Initial, Reverse: f.Reverse, Extra: f.Extra,
+		Start: f.Start, Stop: f.Stop, Initial: f.Initial, Reverse: f.Reverse, Extra: f.Extra, From: f.From, To: f.To,
 		Least: f.Media.Least, Most: f.Media.Most, Until: f.Media.Until, Held: f.Media.Held,
 		NoVideo: !f.Media.Perfect && !f.Media.Encoder, Encoder: f.Media.Encoder,
 		Voice: f.Media.Voice, PacketTime: f.Media.PacketTime, Spurts: f.Media.Spurts,

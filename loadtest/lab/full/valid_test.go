@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/full"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
 )
@@ -23,7 +24,7 @@ func TestLinkIsTrue(t *testing.T) {
 	p := over(full.Rivulet, rate, d)
 	p.Forward[0].Loss.Random, p.Forward[0].Seed = loss, 9
 	p.Flows = []full.Flow{{Voice: 24 * units.Kbps, Most: 300 * units.Kbps}}
-	p.UDP = []full.UDP{{Rate: 1200 * units.Kbps}}
+	p.UDP = []lab.UDP{{Rate: 1200 * units.Kbps}}
 	r, err := full.Run(t, p, adapter)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@
 //	                                                     one timer
 //
 // Every ordered pair of addresses is a path. A path carries its packets after
-// a fixed delay, or as its [Link] says. Sizes given to a Link are IP bytes:
+// a fixed delay, or as its [Link] or [Relay] says. Sizes given to a Link are IP bytes:
 // payload, UDP or TCP header, IP header.
 //
 // Inside a bubble everything must be made inside it: call [New] there. Reads,
@@ -63,6 +63,18 @@ const (
 type Link interface {
 	Send(now time.Time, size int) (arrive time.Time, ok bool)
 }
+
+// Relay is a path of hops that paths may share, each of which is asked when the
+// packet comes to it. It is called as a [Link] is.
+type Relay interface {
+	// Enter takes a packet over the first hop. Where further is nil, at is when
+	// it arrives, or ok is false; otherwise at is when it comes to the next hop,
+	// and further is called then.
+	Enter(now time.Time, size int) (at time.Time, further Hop, ok bool)
+}
+
+// Hop takes a packet over one more hop of a Relay, and answers as Enter does.
+type Hop func(now time.Time) (at time.Time, further Hop, ok bool)
 
 // Packet describes one packet to a filter.
 type Packet struct {
@@ -142,6 +154,7 @@ type pathKey struct{ from, to netip.Addr }
 // path is one direction between two addresses.
 type path struct {
 	link  Link
+	relay Relay
 	delay time.Duration
 	stats PathStats
 }
@@ -198,7 +211,16 @@ func (n *Network) Name(name string, addr netip.Addr) {
 func (n *Network) Connect(from, to netip.Addr, link Link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.path(from.Unmap(), to.Unmap()).link = link
+	p := n.path(from.Unmap(), to.Unmap())
+	p.link, p.relay = link, nil
+}
+
+// Route is Connect with a path of several hops.
+func (n *Network) Route(from, to netip.Addr, relay Relay) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.path(from.Unmap(), to.Unmap())
+	p.link, p.relay = nil, relay
 }
 
 // SetFilter makes every packet pass f, which answers whether it may go on; a
@@ -264,15 +286,21 @@ func (n *Network) path(from, to netip.Addr) *path {
 }
 
 // admit asks filter and link about one packet from one host to another, and
-// answers when it arrives. The caller holds mu.
-func (n *Network) admit(now time.Time, pkt Packet, to netip.Addr) (arrive time.Time, ok bool) {
+// answers when it arrives, or when it comes to a further hop. The caller holds
+// mu.
+func (n *Network) admit(now time.Time, pkt Packet, to netip.Addr) (arrive time.Time, further *onward, ok bool) {
 	p := n.path(pkt.From.Addr(), to)
 	p.stats.Packets++
 	p.stats.Bytes += uint64(pkt.Size)
 	ok = n.filter == nil || n.filter(pkt)
 	if ok {
 		arrive = now.Add(p.delay)
-		if p.link != nil {
+		if p.relay != nil {
+			var hop Hop
+			if arrive, hop, ok = p.relay.Enter(now, pkt.Size); hop != nil {
+				further = &onward{hop: hop, path: p}
+			}
+		} else if p.link != nil {
 			arrive, ok = p.link.Send(now, pkt.Size)
 		}
 	}
@@ -280,5 +308,5 @@ func (n *Network) admit(now time.Time, pkt Packet, to netip.Addr) (arrive time.T
 		p.stats.Lost++
 		n.stats.Lost++
 	}
-	return arrive, ok
+	return arrive, further, ok
 }

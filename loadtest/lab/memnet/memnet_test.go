@@ -389,3 +389,69 @@ func BenchmarkDatagram(b *testing.B) {
 		_, _, _ = at.(*PacketConn).ReadFromUDPAddrPort(buf)
 	}
 }
+
+// relayFunc is a Relay made of a function.
+type relayFunc func(now time.Time, size int) (time.Time, Hop, bool)
+
+func (f relayFunc) Enter(now time.Time, size int) (time.Time, Hop, bool) { return f(now, size) }
+
+// TestRelayAsksEachHopInItsTime: a packet of a path of three hops is asked about
+// when it comes to each, one may lose it, and a segment that is lost there is
+// sent again.
+func TestRelayAsksEachHopInItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, a, b := pair(t, Config{})
+		start := time.Now()
+		var asked []time.Duration
+		lose := false
+		third := func(now time.Time) (time.Time, Hop, bool) {
+			asked = append(asked, now.Sub(start))
+			return now.Add(30 * time.Millisecond), nil, !lose
+		}
+		second := func(now time.Time) (time.Time, Hop, bool) {
+			asked = append(asked, now.Sub(start))
+			return now.Add(20 * time.Millisecond), third, true
+		}
+		n.Route(alice, bob, relayFunc(func(now time.Time, _ int) (time.Time, Hop, bool) {
+			return now.Add(10 * time.Millisecond), second, true
+		}))
+		send(t, a, netip.AddrPortFrom(bob, 6000), "hello")
+		if text, _ := receive(t, b); text != "hello" || time.Since(start) != 60*time.Millisecond {
+			t.Fatalf("%q after %v", text, time.Since(start))
+		}
+		if len(asked) != 2 || asked[0] != 10*time.Millisecond || asked[1] != 30*time.Millisecond {
+			t.Fatalf("asked at %v", asked)
+		}
+		lose = true
+		send(t, a, netip.AddrPortFrom(bob, 6000), "lost")
+		time.Sleep(time.Second)
+		if got := n.Path(alice, bob); got.Packets != 2 || got.Lost != 1 {
+			t.Fatalf("path: %+v", got)
+		}
+		start = time.Now()
+		listener, err := b.host.ListenStream(80)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(100*time.Millisecond, func() { lose = false }) // the first try is lost
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c, err := listener.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = c.Close()
+		}()
+		c, err := a.host.DialContext(t.Context(), "tcp", "10.0.0.2:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		_ = c.Close()
+		if took := time.Since(start); took < time.Second || took > 1200*time.Millisecond {
+			t.Fatalf("connected after %v, want what one retry of a handshake takes", took)
+		}
+	})
+}

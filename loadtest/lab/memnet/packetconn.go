@@ -198,13 +198,13 @@ func (n *Network) datagram(h *Host, src, dst netip.AddrPort, p []byte) {
 	}
 	now := time.Now()
 	pkt := Packet{From: src, To: dst, Size: wireSize(dst.Addr(), udpHeader, len(p)), Data: p}
-	arrive, ok := n.admit(now, pkt, seenDst.Addr())
+	arrive, further, ok := n.admit(now, pkt, seenDst.Addr())
 	if !ok {
 		return
 	}
 	e := n.sched.take()
 	e.data = append(e.data[:0], p...)
-	e.host, e.src, e.dst = to, seenSrc, seenDst
+	e.host, e.src, e.dst, e.on = to, seenSrc, seenDst, further
 	n.at(arrive, e)
 }
 

@@ -11,6 +11,7 @@ type event struct {
 	at   time.Duration // since Network.base
 	seq  uint64        // order among equals
 	call func()        // streams; nil for a datagram
+	on   *onward       // nil: at is the arrival
 	data []byte        // datagram payload; the buffer is reused
 	host *Host         // datagram's destination host
 	src  netip.AddrPort
@@ -130,6 +131,10 @@ func (n *Network) fire() {
 	n.sched.delivering = true
 	for len(n.sched.heap) > 0 && n.sched.heap[0].at <= time.Since(n.base) {
 		e := n.sched.pop()
+		if e.on != nil {
+			n.relay(e)
+			continue
+		}
 		if e.call != nil {
 			n.mu.Unlock()
 			e.call()
@@ -144,4 +149,36 @@ func (n *Network) fire() {
 	if len(n.sched.heap) > 0 {
 		n.arm()
 	}
+}
+
+// onward is what is left of a packet's way over a [Relay].
+type onward struct {
+	hop  Hop
+	path *path
+	// lost is called in place of the arrival's function when a hop loses a
+	// segment, after a time; nil for a datagram.
+	lost  func()
+	retry time.Duration
+}
+
+// relay takes a packet over its next hop. The caller holds mu.
+func (n *Network) relay(e *event) {
+	now := n.base.Add(e.at)
+	at, hop, ok := e.on.hop(now)
+	switch {
+	case hop != nil:
+		e.on.hop = hop
+	case ok:
+		e.on = nil
+	default:
+		e.on.path.stats.Lost++
+		n.stats.Lost++
+		if e.on.lost == nil {
+			n.sched.give(e)
+			return
+		}
+		e.call, at = e.on.lost, now.Add(e.on.retry)
+		e.on = nil
+	}
+	n.at(at, e)
 }

@@ -64,12 +64,16 @@ func (n *Network) segment(from, to endpoint, payload int, done func(arrived bool
 	n.stats.Segments++
 	now := time.Now()
 	pkt := Packet{Stream: true, From: from.own, To: to.seen, Size: wireSize(to.own.Addr(), tcpHeader, payload)}
-	arrive, ok := n.admit(now, pkt, to.own.Addr())
+	arrive, further, ok := n.admit(now, pkt, to.own.Addr())
 	if !ok {
 		arrive = now.Add(retry)
 	}
 	e := n.sched.take()
 	e.call = func() { done(ok) }
+	if further != nil {
+		further.lost, further.retry = func() { done(false) }, retry
+		e.on = further
+	}
 	n.at(arrive, e)
 }
 
