@@ -74,6 +74,12 @@ func (b *budget) spend(size units.Size, early bool) {
 	b.reports++
 }
 
+// charge is told of what else was reported: the next reports come later for it,
+// by no more than mostSaved of them.
+func (b *budget) charge(size units.Size) {
+	b.left = max(b.left-float64(size), min(b.left, -mostSaved*b.cost))
+}
+
 // interval is how long it takes to earn a report; 0 when that is not known.
 func (b *budget) interval(rate float64) time.Duration {
 	if rate <= 0 {

@@ -22,7 +22,7 @@ func (r *Recorder) Build(now time.Time, dst []byte) (_ []byte, more bool) {
 	} else {
 		dst = r.appendCCFB(now, dst)
 	}
-	r.budget.spend(units.Size(len(dst)-begin)+reportOverhead, r.urgent || now.Sub(r.last) < r.cfg.MaxInterval)
+	r.budget.spend(units.Size(len(dst)-begin)+r.cfg.Overhead, r.urgent || now.Sub(r.last) < r.cfg.MaxInterval)
 	r.trend.reported()
 	r.urgent = false
 	r.tell(now)

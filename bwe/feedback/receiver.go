@@ -1,6 +1,10 @@
 package feedback
 
-import "time"
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
 
 const (
 	// thinRate is below what receiver reports come seldom: they tell a sender
@@ -16,6 +20,9 @@ const (
 	// congestion control report that it can leave with: alone it costs 80 bytes,
 	// 32 behind another.
 	waitForRide = time.Second
+	// reportBlock is what one stream takes in a receiver report, in bytes; a few
+	// share the header of 8 bytes, which most often is one stream's.
+	reportBlock units.Size = 24 + 8
 )
 
 // ReceiverClock says when receiver reports (RFC 3550 §6.4.2) leave: seldom on a
@@ -57,8 +64,11 @@ func (c *ReceiverClock) Next(r *Recorder) time.Time {
 	return next
 }
 
-// Sent notes that they left, and whether one of them told of loss.
-func (c *ReceiverClock) Sent(now time.Time, lossy bool) {
+// Sent notes that they left, how many blocks they had, and whether one of them
+// told of loss. The share of what arrives that r's reports may cost pays for
+// them, too.
+func (c *ReceiverClock) Sent(now time.Time, r *Recorder, blocks int, lossy bool) {
+	r.budget.charge(reportBlock * units.Size(blocks))
 	c.last, c.lossy = now, lossy
 	c.sent = min(c.sent+1, quickReports)
 }

@@ -22,7 +22,7 @@ func receiverReports(t *testing.T, every time.Duration, size units.Size, lossy b
 			r.Build(now, nil)
 		}
 		if c.Due(now, r, riding) {
-			c.Sent(now, lossy)
+			c.Sent(now, r, 1, lossy)
 			sent++
 			if riding {
 				rode++
@@ -55,5 +55,33 @@ func TestReceiverReportsAreSeldomOnThinPaths(t *testing.T) {
 		if c.size > 0 && rode < sent-1 { // the first finds nothing to ride on
 			t.Errorf("%s: %d of %d rode on another report", c.name, rode, sent)
 		}
+	}
+}
+
+// TestReceiverReportsAreWithinTheShare: what they take is taken from the other
+// reports, so that both together cost the share and no more.
+func TestReceiverReportsAreWithinTheShare(t *testing.T) {
+	const every, size, blocks = 50 * time.Millisecond, units.Size(1000), 3 // 160 kbit/s, three streams
+	r := newRecorder(t)
+	var c ReceiverClock
+	var arrived, cost units.Size
+	for i := range int64(2 * time.Minute / every) {
+		now := epoch.Add(time.Duration(i) * every)
+		r.OnArrival(now, uint16(i), size)
+		arrived += size
+		riding := r.Due(now)
+		if riding {
+			b, _ := r.Build(now, nil)
+			cost += units.Size(len(b)) + reportOverhead
+		}
+		if c.Due(now, r, riding) {
+			c.Sent(now, r, blocks, false)
+			cost += 8 + 24*blocks
+		}
+	}
+	share := float64(cost) / float64(arrived)
+	t.Logf("%.2f %% of what arrived", 100*share)
+	if share > 0.025 || share < 0.02 {
+		t.Errorf("reports cost %.2f %% of what arrived, want 2.5 %% at most", 100*share)
 	}
 }

@@ -12,8 +12,9 @@ const (
 	// history is how many sequence numbers the recorder looks back: two
 	// seconds at 12 Mbit/s. A jump beyond it starts over.
 	history = 2048
-	// reportOverhead is what a report weighs beyond its own bytes: IPv4, UDP,
-	// SRTCP index and a ten-byte tag.
+	// reportOverhead is what a report weighs beyond its own bytes, if nobody says
+	// otherwise: IPv4, UDP, SRTCP index and the tag of ten bytes that every stack
+	// has (RFC 5764 §4.1.2).
 	reportOverhead units.Size = 20 + 8 + 4 + 10
 )
 
@@ -28,6 +29,8 @@ type RecorderConfig struct {
 	Share float64
 	// MaxSize bounds one report in bytes, RTCP header included.
 	MaxSize int
+	// Overhead is what the wire adds to one, in bytes, 0 to 200.
+	Overhead units.Size
 }
 
 // DefaultRecorderConfig reports as often as 2.5 % of the rate pays for (a little
@@ -39,6 +42,7 @@ func DefaultRecorderConfig() RecorderConfig {
 		MaxInterval: time.Second,
 		Share:       0.0245,
 		MaxSize:     1100,
+		Overhead:    reportOverhead,
 	}
 }
 
@@ -51,6 +55,8 @@ func (c RecorderConfig) Validate() error {
 		return fmt.Errorf("feedback: interval %v is outside %v to %v", c.Interval, c.MinInterval, c.MaxInterval)
 	case !(c.Share > 0 && c.Share <= 1):
 		return fmt.Errorf("feedback: share %v is outside 0 to 1", c.Share)
+	case c.Overhead < 0 || c.Overhead > 200:
+		return fmt.Errorf("feedback: overhead of %d bytes is outside 0 to 200", c.Overhead)
 	case c.MaxSize < 700 || c.MaxSize > 65000:
 		// A full history of missing packets takes 606 bytes of vectors.
 		return errors.New("feedback: report size must be 700 to 65000 bytes")

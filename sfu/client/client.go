@@ -114,9 +114,10 @@ type Options struct {
 	// DataBudget bounds what the server sends; nil for no bound.
 	DataBudget *signal.DataBudget
 	// IgnoreEncode ignores what the server says of encodings (Sender.Encodings),
-	// as clients of other makers do; IgnoreREMB also by how much it bounds those.
-	// With both, everything is sent whether anybody watches or not.
-	IgnoreEncode, IgnoreREMB bool
+	// as clients of other makers do, and is bounded by REMB in their place.
+	// Unwatched sends everything whether anybody watches or not, for measuring the
+	// way up alone: the server is told that its orders are obeyed.
+	IgnoreEncode, Unwatched bool
 	// RelayOnly uses the server's relay alone; RelayTransport ("udp" or "tcp")
 	// only its servers of that transport. TCPOnly connects by ICE-TCP alone
 	// (RFC 6544), without Net.

@@ -102,7 +102,7 @@ type ingress struct {
 }
 
 func newIngress(m *media) (*ingress, error) {
-	recorder, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
+	recorder, err := feedback.NewRecorder(wire.RecorderConfig())
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +349,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		}
 	}
 	if report {
-		g.clock.Sent(now, lossy)
+		g.clock.Sent(now, g.recorder, len(blocks), lossy)
 		dst = wire.AppendReceiverReports(dst, blocks)
 	}
 	g.nextTick = g.next(now)

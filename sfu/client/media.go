@@ -209,9 +209,7 @@ func (e *egress) control(now time.Time, p rtcp.Packet) {
 			e.down.HandlePLI(now, entry.SSRC)
 		}
 	case *rtcp.ReceiverEstimatedMaximumBitrate:
-		if !e.media.call.opts.IgnoreREMB {
-			e.down.HandleREMB(now, units.Rate(p.Bitrate))
-		}
+		e.down.HandleREMB(now, units.Rate(p.Bitrate))
 	}
 }
 

@@ -60,7 +60,7 @@ const leastVoice = 6 * units.Kbps
 // encode takes what the server asks of a source.
 func (c *Call) encode(e *signal.Encode) {
 	s := c.senders[e.Source]
-	if s == nil || c.opts.IgnoreEncode {
+	if s == nil || c.opts.IgnoreEncode || c.opts.Unwatched {
 		return
 	}
 	if e.Audio != nil {

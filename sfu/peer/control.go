@@ -37,7 +37,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 		}
 	}
 	if report {
-		g.clock.Sent(now, lossy)
+		g.clock.Sent(now, g.recorder, len(reports), lossy)
 		dst = wire.AppendReceiverReports(dst, reports)
 	}
 	if !g.limitAt.After(now) {

@@ -95,7 +95,7 @@ type declaredSSRC struct {
 }
 
 func newIngress(p *Peer) (*ingress, error) {
-	recorder, err := feedback.NewRecorder(feedback.DefaultRecorderConfig())
+	recorder, err := feedback.NewRecorder(wire.RecorderConfig())
 	if err != nil {
 		return nil, err
 	}

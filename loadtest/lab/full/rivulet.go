@@ -93,7 +93,7 @@ func newCaller(h speaking, spec Flow, number int) *caller {
 // last, so that nothing is sent before the links are in use.
 func (c *caller) connect(ctx context.Context) error {
 	if err := c.join(ctx, client.Options{
-		Room: c.name, AudioSlots: -1, VideoSlots: -1, IgnoreEncode: true, IgnoreREMB: true, // nobody watches
+		Room: c.name, AudioSlots: -1, VideoSlots: -1, Unwatched: true,
 	}); err != nil {
 		return err
 	}

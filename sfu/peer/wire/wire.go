@@ -18,7 +18,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
-// What the wire adds to an RTP packet, in bytes.
+// What the wire adds to a packet, in bytes.
 const (
 	ipv4Header  = 20 // RFC 791 §3.1
 	ipv6Header  = 40 // RFC 8200 §3
@@ -27,10 +27,20 @@ const (
 	tcpFraming  = 2  // RFC 4571 §2
 	channelData = 4  // RFC 8656 §12.4
 	srtpTag     = 16 // AES-GCM, RFC 7714 §14.2
+	srtcpIndex  = 4  // RFC 3711 §3.4
 
 	// UsualOverhead is that of the usual path, IPv4 and UDP, in bytes.
 	UsualOverhead units.Size = ipv4Header + udpHeader + srtpTag
+	// ReportOverhead is what it adds to RTCP there.
+	ReportOverhead = UsualOverhead + srtcpIndex
 )
+
+// RecorderConfig is the recorder of reports that leave by the usual path.
+func RecorderConfig() feedback.RecorderConfig {
+	cfg := feedback.DefaultRecorderConfig()
+	cfg.Overhead = ReportOverhead
+	return cfg
+}
 
 // Overhead is what the wire adds to an RTP packet on a path with this candidate,
 // in bytes: the SRTP tag, and the headers of a relay, UDP or TCP, and IP. The
