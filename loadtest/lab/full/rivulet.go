@@ -186,6 +186,3 @@ func (c *caller) close() error {
 	c.web.CloseIdleConnections()
 	return err
 }
-
-// udpAddress is an address as package net wants it.
-func udpAddress(a netip.AddrPort) net.Addr { return net.UDPAddrFromAddrPort(a) }
