@@ -37,7 +37,7 @@ test-real: ## phase 2: real sockets and a real browser, one package after the ot
 	@RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(BUDGET) -phase real -- $(GO) test $(TAGS) -json -count=1 -p 1 -timeout 8m $(REAL)
 
 test-long: voice-table ## fuzz every parser for a minute each, race everything, measure voice in a browser
-	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -count=1 ./sfu/signal/natsbus
+	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -count=1 ./sfu/signal/natsbus ./internal/fault
 	$(GO) test $(TAGS) -race ./...
 	scripts/fuzz.sh 60s
 

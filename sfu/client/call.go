@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,24 @@ func (c *Call) Err() error {
 	default:
 		return nil
 	}
+}
+
+// Rejoin says of what Err or Join has answered whether joining anew, after a pause,
+// is what helps: the server restarts or has forgotten the session, or it cannot be
+// reached. It does not help against a refusal, or where somebody ended the call.
+func Rejoin(err error) bool {
+	var refused *signal.Error
+	switch {
+	case err == nil || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled):
+		return false
+	case !errors.As(err, &refused):
+		return true
+	}
+	switch refused.Code {
+	case signal.UnknownSession, signal.EventsLost, signal.ConnectionLost, signal.SlowClient, signal.Draining, signal.RateLimited, signal.ServerFull, signal.Internal:
+		return true
+	}
+	return false
 }
 
 // Do gives a command of the application's own, such as one of the call plane.
