@@ -17,7 +17,7 @@ type Wire interface {
 	Read(ctx context.Context) ([]byte, error)
 }
 
-// Client is a backend that speaks over one Wire, for adapters that have
+// Client is a backend, or a device, that speaks over one Wire, for adapters that have
 // connections. It implements signal.Engine as Run needs it.
 type Client struct {
 	wire Wire
@@ -29,7 +29,7 @@ type Client struct {
 	feed *Feed
 }
 
-// Dial connects as a backend over a wire and reads until it ends.
+// Dial connects over a wire and reads until it ends.
 func Dial(t testing.TB, wire Wire, connect *signal.Connect) *Client {
 	t.Helper()
 	c := &Client{wire: wire, waiting: make(map[string]chan signal.Incoming), feed: NewFeed()}
@@ -122,6 +122,39 @@ func refusalOf(m signal.Incoming) error {
 		return m.Refusal
 	}
 	return nil
+}
+
+// DialDevice connects as a device over a wire, for the option Devices.
+func DialDevice(t testing.TB, wire Wire, connect *signal.Connect) *Device {
+	t.Helper()
+	c := Dial(t, wire, connect)
+	told := make(chan signal.Event)
+	go func() {
+		defer close(told)
+		var seen uint64
+		for {
+			events, more := c.feed.Read(seen)
+			seen += uint64(len(events))
+			for _, e := range events {
+				select {
+				case told <- e:
+				case <-t.Context().Done():
+					return
+				}
+			}
+			if len(events) > 0 {
+				continue
+			}
+			select {
+			case <-more:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	return &Device{Told: told, Say: func(ctx context.Context, id string, body signal.Body) (signal.Reply, error) {
+		return c.Do(ctx, signal.Command{ID: id, Body: body})
+	}}
 }
 
 // Subscribe implements signal.Engine for the tenant's feed and for one call, of

@@ -5,7 +5,8 @@
 // An adapter's test gives Run a function that serves a given engine through the
 // adapter and answers a signal.Engine which speaks to it over the adapter's own
 // wire, as a backend of the tenant "": each Do is one command there and back,
-// each Subscribe with a Filter for a backend a stream of events. The suite then
+// each Subscribe with a Filter for a backend a stream of events. Where devices speak
+// over the adapter too, Devices says how one connects. The suite then
 // compares commands, replies, refusals, events and their numbers. Third parties
 // may use it for adapters of their own:
 //
@@ -30,38 +31,45 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
+	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
 )
 
 // patience bounds the wait for what must come.
 const patience = 15 * time.Second
 
 // Run runs the suite.
-func Run(t *testing.T, connect func(t *testing.T, engine signal.Engine) signal.Engine) {
+func Run(t *testing.T, connect func(t *testing.T, engine signal.Engine) signal.Engine, with ...Option) {
 	t.Helper()
+	o := options{dial: dialDirectly}
+	for _, option := range with {
+		option(&o)
+	}
 	for _, c := range []struct {
-		name string
-		test func(*fixture)
+		name   string
+		test   func(*fixture)
+		change func(*switchboard.Config)
 	}{
-		{"a call from ring to end", aCall},
-		{"decline, busy, cancel, missed", withoutAnswer},
-		{"one of three devices wins", oneWins},
-		{"glare", glare},
-		{"a third user makes a group", group},
-		{"another device takes over", takeover},
-		{"payloads are untouched", payloads},
-		{"repeats act once", repeats},
-		{"events are resumed", resumed},
-		{"refusals keep code and reason", refused},
-		{"too many rings", tooManyRings},
-		{"bounds of commands", bounds},
-		{"room control", control},
-		{"the feed tells of everything", feed},
+		{"a call from ring to end", aCall, nil},
+		{"decline, busy, cancel, missed", withoutAnswer, nil},
+		{"one of three devices wins", oneWins, nil},
+		{"glare", glare, nil},
+		{"a third user makes a group", group, nil},
+		{"another device takes over", takeover, nil},
+		{"payloads are untouched", payloads, nil},
+		{"repeats act once", repeats, nil},
+		{"events are resumed", resumed, nil},
+		{"refusals keep code and reason", refused, nil},
+		{"too many rings", tooManyRings, nil},
+		{"bounds of commands", bounds, nil},
+		{"room control", control, nil},
+		{"the feed tells of everything", feed, nil},
+		{"a direct path and back", directPath, letDirect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			engine := NewEngine(t, nil)
+			engine := NewEngine(t, c.change)
 			ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 			defer cancel()
-			c.test(&fixture{T: t, ctx: ctx, direct: engine, via: connect(t, engine)})
+			c.test(&fixture{T: t, ctx: ctx, direct: engine, via: connect(t, engine), dial: o.dial})
 		})
 	}
 }
@@ -72,6 +80,7 @@ type fixture struct {
 	ctx    context.Context
 	direct signal.Engine
 	via    signal.Engine
+	dial   func(*testing.T, signal.Engine, *signal.Connect) *Device
 	serial atomic.Int64
 }
 

@@ -62,5 +62,7 @@ func listen(t *testing.T, engine signal.Engine) func() *websocket.Conn {
 func TestConformance(t *testing.T) {
 	signaltest.Run(t, func(t *testing.T, engine signal.Engine) signal.Engine {
 		return signaltest.Dial(t, socket{listen(t, engine)()}, &signal.Connect{Version: 1, Backend: true})
-	})
+	}, signaltest.Devices(func(t *testing.T, engine signal.Engine, connect *signal.Connect) *signaltest.Device {
+		return signaltest.DialDevice(t, socket{listen(t, engine)()}, connect)
+	}))
 }
