@@ -182,6 +182,8 @@ type Stats struct {
 	InFlight units.Size
 	// State is the last Decision's.
 	State State
+	// Reliable says that loss is repaired below and counts for nothing.
+	Reliable bool
 	// Probes counts probes begun, ProbesFailed those that found nothing.
 	Probes, ProbesFailed uint64
 	// Cuts counts reductions for queue or loss, Blackouts feedback silences.

@@ -66,6 +66,9 @@ func (c *Controller) OnReceiverReport(now time.Time, lossFraction float64, rtt t
 
 // step adapts the rate to one report.
 func (k *coarse) step(c *Controller, now int64, loss float64) {
+	if c.reliable {
+		loss = 0
+	}
 	dt := min(time.Duration(now-k.last), 5*time.Second).Seconds()
 	k.loss += (loss - k.loss) * 0.5
 	delayed := k.least > 0 && k.rtt-k.least > int64(coarseQueue)

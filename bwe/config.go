@@ -24,6 +24,9 @@ type Config struct {
 	// controller, as a multiple of theirs (RFC 8867 §6.1): 0.5 to 4. It does not
 	// tell how much of an empty path is used.
 	Weight float64
+	// Reliable says that what carries the packets repairs loss itself and keeps
+	// their order: TCP, or a relay reached by it. See SetReliable.
+	Reliable bool
 	// ProbeQueue is how much queue a probe may cause at the present estimate.
 	ProbeQueue time.Duration
 	// Headroom is how far Pacing lies above Target, as a factor of at least 1.

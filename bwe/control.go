@@ -85,7 +85,7 @@ func (c *Controller) control(now int64) {
 func (c *Controller) look(now int64) {
 	packet := int64(c.packetTime())
 	noise := int64(c.delays.noise)
-	least := c.arrivals.leastWait(max(int64(60*time.Millisecond), packet*11/5, 3*noise))
+	least := c.arrivals.leastWait(max(int64(60*time.Millisecond), packet*11/5, 3*noise, c.stall()))
 	c.delays.release(least)
 	c.queue = max(0, least)
 	some := int64(queueGoal) + int64(float64(packet*15/100)*c.cfg.Weight) + noise/2

@@ -33,6 +33,7 @@ type Controller struct {
 	coarse   coarse
 	compete  compete
 	machine  machine
+	reliable bool // loss is repaired below
 
 	sending   meter // on our clock
 	arriving  meter // on the receiver's
@@ -96,6 +97,7 @@ func New(cfg Config) (*Controller, error) {
 		interval: float64(cfg.ReportInterval),
 		usualGap: float64(cfg.ReportInterval),
 		cold:     true,
+		reliable: cfg.Reliable,
 	}
 	c.machine.reason = "initial rate"
 	if cfg.Known > 0 {
@@ -277,6 +279,7 @@ func (c *Controller) Stats() Stats {
 		s.Capacity = c.capacity
 	}
 	s.Target, s.State = c.decision.Target, c.decision.State
+	s.Reliable = c.reliable
 	s.InFlight = units.Size(c.history.flying())
 	return s
 }

@@ -69,6 +69,10 @@ func (c *Controller) judgeLoss(now int64) {
 		return
 	}
 	v, share := c.losses.judge(now)
+	if c.reliable {
+		c.losses.link, c.losses.suspect = 0, 0
+		return // what is missing was thrown away on the way to or from the transport
+	}
 	if v != epochOpen {
 		c.peak = c.peak.Scale(0.97)
 	}
@@ -227,7 +231,7 @@ func (c *Controller) maybeProbe(now int64) {
 	if c.probe.active() || c.lastFeedback == 0 || c.silenced() || c.coarsely() {
 		return
 	}
-	if c.suspects(now) {
+	if !c.reliable && c.suspects(now) {
 		c.contest(now)
 		return
 	}

@@ -44,6 +44,10 @@ type Config struct {
 	// Addresses are the local addresses to tell clients when a socket listens
 	// on all of them; empty for those of the machine's interfaces.
 	Addresses []netip.Addr
+	// OverTCP says of an address that a client's packets come from whether it is
+	// a relay that the client reaches by TCP or TLS, which repairs loss itself;
+	// nil when no relay of this node can be asked.
+	OverTCP func(netip.AddrPort) bool
 	// Net is pion's view of the network; nil for the operating system's.
 	Net transport.Net
 	// Workers is how many egress workers run; 0 for one for each core.

@@ -73,6 +73,7 @@ func newMedia(cfg Config) (*peer.Media, error) {
 	mediaConfig := peer.Config{
 		UDP: mux, Advertise: cfg.Advertise, Workers: cfg.Workers, Net: cfg.Net, BWE: cfg.BWE, PlainVoice: cfg.PlainVoice,
 		Repair:            cfg.Repair,
+		OverTCP:           cfg.OverTCP,
 		DisconnectedAfter: cfg.DisconnectedAfter, FailedAfter: cfg.FailedAfter, Logger: cfg.Logger,
 	}
 	if cfg.TCP != nil {

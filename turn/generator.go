@@ -10,7 +10,10 @@ import (
 )
 
 // generator plugs relays into pion.
-type generator struct{ server *Server }
+type generator struct {
+	server *Server
+	stream bool // its clients come by TCP or TLS
+}
 
 // Validate implements pion.RelayAddressGenerator.
 func (generator) Validate() error { return nil }
@@ -41,12 +44,18 @@ func (g generator) AllocatePacketConn(request pion.AllocateListenerConfig) (net.
 		s.log.Warn("relay socket could not be opened", "ipv6", request.Network == "udp6", "error", err)
 		return nil, nil, err
 	}
-	r := newRelay(conn, s.policy, &s.counters, func(r *relay) { s.quota.release(user, r) })
+	r := newRelay(conn, s.policy, &s.counters, func(r *relay) {
+		s.streams.remove(r)
+		s.quota.release(user, r)
+	})
 	r.join(s.pairs, user, told)
 	r.age = time.AfterFunc(s.config.MaxAge, r.expire)
 	if err := s.quota.hold(r); err != nil {
 		_ = r.Close()
 		return nil, nil, err
+	}
+	if g.stream {
+		s.streams.add(r, told)
 	}
 	s.counters.allocations.Add(1)
 	return r, net.UDPAddrFromAddrPort(told), nil

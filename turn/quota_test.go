@@ -61,7 +61,7 @@ func TestQuotaIsEnforcedAtTheSocket(t *testing.T) {
 			}
 		})
 		defer l.close()
-		g := generator{l.server}
+		g := generator{server: l.server}
 		request := pion.AllocateListenerConfig{Network: "udp4", UserID: "u"}
 		if _, _, err := g.AllocatePacketConn(request); !errors.Is(err, broken) {
 			t.Fatalf("broken allocator: %v", err)

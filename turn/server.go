@@ -24,6 +24,7 @@ type Server struct {
 	gate        *gate
 	quota       *quota
 	connections *connections
+	streams     streams
 	counters    counters
 	inner       *pion.Server
 
@@ -69,14 +70,14 @@ func New(config Config, logger *slog.Logger) (*Server, error) {
 	for _, conn := range config.UDP {
 		settings.PacketConnConfigs = append(settings.PacketConnConfigs, pion.PacketConnConfig{
 			PacketConn:            newDatagram(conn, s.gate, &s.counters),
-			RelayAddressGenerator: generator{s},
+			RelayAddressGenerator: generator{server: s},
 			PermissionHandler:     s.permit,
 		})
 	}
 	for _, inner := range config.TCP {
 		settings.ListenerConfigs = append(settings.ListenerConfigs, pion.ListenerConfig{
 			Listener:              newListener(inner, s),
-			RelayAddressGenerator: generator{s},
+			RelayAddressGenerator: generator{server: s, stream: true},
 			PermissionHandler:     s.permit,
 		})
 	}

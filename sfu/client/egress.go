@@ -206,7 +206,7 @@ func (e *egress) tick(now time.Time) time.Time {
 	up := e.media.up.Load()
 	if up && !e.pathAt.After(now) {
 		e.pathAt = now.Add(pathEvery)
-		e.lookAtPath()
+		e.lookAtPath(now)
 	}
 	if up && !e.rememberAt.After(now) {
 		e.rememberAt = now.Add(rememberEvery)
@@ -358,7 +358,7 @@ func (s *Sender) active(grants []allocator.Grant) bool {
 
 // connected begins on a path; again when it is another than before.
 func (e *egress) connected(now time.Time, again bool) {
-	e.lookAtPath()
+	e.lookAtPath(now)
 	e.down.SuggestRTT(now, time.Duration(e.media.rtt.Load()))
 	if again {
 		e.media.ingress.routeChanged()

@@ -9,14 +9,14 @@ import (
 )
 
 // lookAtPath takes the round trip and the overhead of the selected path.
-func (e *egress) lookAtPath() {
+func (e *egress) lookAtPath(now time.Time) {
 	transport := e.media.connection.SCTP().Transport().ICETransport()
 	pair, err := transport.GetSelectedCandidatePair()
 	if err != nil || pair == nil || pair.Local == nil {
 		return
 	}
 	e.down.SetOverhead(wire.Overhead(pair.Local))
-	e.down.SetReliable(isReliable(pair.Local, e.media.call.opts.RelayTransport))
+	e.down.SetReliable(now, isReliable(pair.Local, e.media.call.opts.RelayTransport))
 	rtt := e.down.RTT()
 	if rtt == 0 {
 		if stats, ok := transport.GetSelectedCandidatePairStats(); ok {

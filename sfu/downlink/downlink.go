@@ -193,7 +193,12 @@ func (d *Downlink) SetOverhead(overhead units.Size) {
 
 // SetReliable says whether the path itself repairs what is lost (TCP): then
 // delay is the only sign of congestion, and nothing is sent again above it.
-func (d *Downlink) SetReliable(reliable bool) { d.reliable = reliable }
+func (d *Downlink) SetReliable(now time.Time, reliable bool) {
+	if d.reliable != reliable {
+		d.reliable = reliable
+		d.bwe.SetReliable(now, reliable)
+	}
+}
 
 // RouteChanged says that packets take another path from now on.
 func (d *Downlink) RouteChanged(now time.Time) {

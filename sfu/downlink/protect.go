@@ -58,7 +58,7 @@ func (d *Downlink) judgeProtection() {
 		}
 		on := s.protection != nil && s.protection.group > 0
 		switch {
-		case rtt < protectUntil || loss < protectLossUntil:
+		case d.reliable || rtt < protectUntil || loss < protectLossUntil:
 			on = false
 		case rtt >= protectFrom && loss >= protectLossFrom:
 			on = true

@@ -361,14 +361,31 @@ func TestReliablePathRepeatsNothing(t *testing.T) {
 	for _, reliable := range []bool{false, true} {
 		c := newCall(t, config(1), units.Mbps)
 		c.show(1, 7)
-		c.d.SetReliable(reliable)
+		c.d.SetReliable(c.now, reliable)
 		c.run(2 * time.Second)
 		got := c.media(1)
 		c.d.HandleNACK(c.now, got[len(got)-1].SSRC, []rtcp.NackPair{{PacketID: got[len(got)-1].Sequence}})
 		c.run(200 * time.Millisecond)
 		s := c.d.Stats().Slots[1]
+		if p := c.d.Stats().Path; p.Reliable != reliable {
+			t.Errorf("reliable %v: the path's state says %v", reliable, p.Reliable)
+		}
 		if sent := s.Retransmissions > 0; sent == reliable || (s.NACKRefused > 0) != reliable {
 			t.Errorf("reliable %v: %d packets sent again, %d refused", reliable, s.Retransmissions, s.NACKRefused)
+		}
+	}
+}
+
+// What is missing there all the same (thrown away before or behind TCP) adds
+// neither repair packets nor redundancy.
+func TestReliablePathAddsNothingForLoss(t *testing.T) {
+	for _, reliable := range []bool{false, true} {
+		c := protectedCall(t, 600*time.Millisecond, 0.1)
+		c.d.SetReliable(c.now, reliable)
+		c.run(30 * time.Second)
+		s := c.d.Stats()
+		if added := s.Slots[1].Repairs > 0 || s.VoiceLoss > 0 || s.Path.LinkLoss > 0; added == reliable {
+			t.Errorf("reliable %v: %d repair packets, loss counts as %.2f for voice, %.2f for the link", reliable, s.Slots[1].Repairs, s.VoiceLoss, s.Path.LinkLoss)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (d *Downlink) Stats() Stats {
 		PaddingBytes:  d.paddingBytes,
 		Failed:        d.failed,
 		DataMode:      d.mode,
-		VoiceLoss:     d.loss.Share(),
+		VoiceLoss:     d.voiceLoss(),
 		Demands:       slices.Clone(d.demands),
 	}
 	for i := range st.Demands { // the downlink goes on using its own

@@ -236,7 +236,7 @@ func (d *Downlink) voiceLayers(now time.Time, s *slot) {
 // conditions are those of the slot's voice now.
 func (d *Downlink) conditions(s *slot) voice.Conditions {
 	return voice.Conditions{
-		Shape: s.sound.shape(s.sound.overhead), Loss: d.loss.Share(), Repair: d.repairsVoice(s),
+		Shape: s.sound.shape(s.sound.overhead), Loss: d.voiceLoss(), Repair: d.repairsVoice(s),
 		Redundant: s.negotiated(codec.RED) != nil, Opaque: s.source.Opaque || d.plainVoice,
 	}
 }
@@ -387,7 +387,7 @@ func (a *sound) approach(now time.Time, budget units.Rate) {
 
 // repairsVoice says whether lost packets of the slot's voice are sent again.
 func (d *Downlink) repairsVoice(s *slot) bool {
-	return s.cfg.NACK && !d.plainVoice && d.roundTrip() < repairWithin
+	return s.cfg.NACK && !d.reliable && !d.plainVoice && d.roundTrip() < repairWithin
 }
 
 // noteLoss takes what a report says of loss.
@@ -406,6 +406,15 @@ func (d *Downlink) noteLoss(now time.Time, reports []bwe.PacketReport) {
 		}
 	}
 	d.loss.Note(now, float64(len(reports)-missed), float64(missed))
+}
+
+// voiceLoss is the share that redundancy is decided by: none where the path repairs
+// itself, for what is missing there comes late with everything after it.
+func (d *Downlink) voiceLoss() float64 {
+	if d.reliable {
+		return 0
+	}
+	return d.loss.Share()
 }
 
 // noteReport takes what a receiver report says of loss, where the receiver says

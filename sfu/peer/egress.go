@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -48,6 +49,7 @@ type egress struct {
 	wishesTold uint64          // downlink.Wishes then
 
 	coarse    bool // the receiver sends no packet reports
+	reliable  bool // the path repairs loss itself
 	ratesAt   time.Time
 	statsAt   time.Time
 	ingressAt time.Time // when the peer's incoming side wants its tick
@@ -110,21 +112,20 @@ func (e *egress) tick(now time.Time) {
 		stats := e.down.Stats()
 		e.account(&stats)
 		e.peer.stats.Store(&stats)
-		e.countCoarse(stats.Path.State == bwe.Coarse)
+		e.tell(&e.coarse, stats.Path.State == bwe.Coarse, &e.peer.media.counts.coarse)
+		e.tell(&e.reliable, stats.Path.Reliable, &e.peer.media.counts.reliable)
 	}
 }
 
-// countCoarse keeps count of the peers without packet reports.
-func (e *egress) countCoarse(coarse bool) {
-	if coarse == e.coarse {
-		return
+// tell keeps count of the peers of which something is so.
+func (e *egress) tell(was *bool, is bool, count *atomic.Int64) {
+	switch {
+	case is && !*was:
+		count.Add(1)
+	case *was && !is:
+		count.Add(-1)
 	}
-	e.coarse = coarse
-	n := int64(1)
-	if !coarse {
-		n = -1
-	}
-	e.peer.media.counts.coarse.Add(n)
+	*was = is
 }
 
 // describe tells a slot what is known of its track by what arrives.
@@ -279,6 +280,7 @@ func (e *egress) close() {
 	e.account(&stats)
 	e.account(nil)
 	e.peer.stats.Store(&stats)
-	e.countCoarse(false)
+	e.tell(&e.coarse, false, &e.peer.media.counts.coarse)
+	e.tell(&e.reliable, false, &e.peer.media.counts.reliable)
 	e.down.Close()
 }

@@ -51,6 +51,10 @@ type Config struct {
 	PlainVoice bool
 	// Repair says how loss of pictures is made up for, to compare with.
 	Repair downlink.RepairMode
+	// OverTCP says of an address that packets come from whether it is a relay that
+	// its client reaches by TCP; nil when there is none to ask. It is called on
+	// pion's goroutines.
+	OverTCP func(netip.AddrPort) bool
 	// BWE sets the congestion controller of each downlink.
 	BWE bwe.Config
 	// DisconnectedAfter is how long a silent path is waited for; 0 for 5 s.

@@ -269,11 +269,11 @@ func (p *Peer) stateChanged() {
 // routeChanged tells the downlink that its packets take another path. It asks
 // pion nothing: who ends the connection holds pion's locks and waits for it.
 func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
-	cost, reliable := costOf(pair)
+	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
 	p.ingress.routeChanged()
 	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
 		d.SetOverhead(cost)
-		d.SetReliable(reliable)
+		d.SetReliable(now, reliable)
 		d.RouteChanged(now)
 	})
 }

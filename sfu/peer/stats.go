@@ -18,6 +18,7 @@ type counters struct {
 	tally            tally
 
 	coarse            atomic.Int64
+	reliable          atomic.Int64
 	mixes, mixOutputs atomic.Int64
 	mixed             atomic.Uint64
 }
@@ -46,6 +47,9 @@ type Stats struct {
 	// Coarse is how many peers send no packet reports now, so that what they
 	// are sent is judged by receiver reports alone.
 	Coarse int64
+	// Reliable is how many peers are reached over TCP now, so that delay alone
+	// tells of congestion, and nothing is repaired above it.
+	Reliable int64
 	// Mixes is how many rooms are mixed for now, MixOutputs how many streams
 	// are encoded for them, Mixed how many packets these have made.
 	Mixes, MixOutputs int64
@@ -71,6 +75,7 @@ func (m *Media) Stats() Stats {
 		Peers:          m.peers.Load(),
 		BuffersInUse:   m.pool.InUse(),
 		Coarse:         m.counts.coarse.Load(),
+		Reliable:       m.counts.reliable.Load(),
 		Mixes:          m.counts.mixes.Load(),
 		MixOutputs:     m.counts.mixOutputs.Load(),
 		Mixed:          m.counts.mixed.Load(),

@@ -83,6 +83,8 @@ func engineMetrics() []metric {
 			func(s *snapshot) []sample { return number(s.engine.Media.Peers) }},
 		{"rivulet_coarse_peers", "Media connections whose client sends neither transport-wide nor RFC 8888 reports: what it receives follows receiver reports alone.", gauge, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.Coarse) }},
+		{"rivulet_reliable_peers", "Media connections over TCP, or over a relay of this node that the client reaches by TCP or TLS: delay alone tells of congestion there, and nothing is repaired.", gauge, "", false,
+			func(s *snapshot) []sample { return number(s.engine.Media.Reliable) }},
 		{"rivulet_packet_buffers", "Packet buffers in use now; 0 when there is no room.", gauge, "", false,
 			func(s *snapshot) []sample { return number(s.engine.Media.BuffersInUse) }},
 		{"rivulet_mixers", "Rooms in which voices are mixed or thinned for receivers that cannot have them whole.", gauge, "", false,

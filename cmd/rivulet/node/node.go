@@ -119,6 +119,7 @@ func (n *Node) start() error {
 	engine.Logger = n.log
 	if n.relay != nil {
 		engine.ICEServers = n.iceServers
+		engine.OverTCP = n.relay.OverTCP
 	}
 	var err error
 	if n.cfg.Calls != nil {
