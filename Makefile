@@ -15,7 +15,7 @@ REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .X
 RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
 
 .NOTPARALLEL:
-.PHONY: run build test test-pure test-real test-long voice-table check bench lab docs help
+.PHONY: run build test test-pure test-real test-long voice-table check bench lab signalling docs help
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
@@ -59,6 +59,9 @@ lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and f
 	@mkdir -p docs/measurements
 	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
 	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
+
+signalling: ## what a join and changes cost in bytes and round trips, as in docs/measurements/signalling.md
+	@$(GO) test $(TAGS) -count=1 -v -run 'WhatAJoinCosts|CompactJoin|Sizes' ./sfu/client ./sfu/signal/ws ./sfu/compact ./sfu/peer/brief | grep -E 'bytes|[|]'
 
 docs: ## write the tables in docs/operations anew
 	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update

@@ -141,7 +141,7 @@ func (w *world) join(o client.Options) *user {
 	if o.OnPacket == nil {
 		o.OnPacket = u.received
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	var err error
 	u.Call, err = client.Join(ctx, o)
