@@ -27,6 +27,9 @@ const (
 	metricTCP   = "tcp_kbps"
 	metricUDP   = "udp_kbps"
 	metricOther = "other_kbps"
+	// metricRest: what was delivered of what traffic that does not adapt left, per
+	// cent, after the run had settled.
+	metricRest = "of_rest"
 	// metricBoast: the highest target while held down, over the capacity.
 	metricBoast = "target_over_capacity"
 	// metricResumeQueue, metricResume: the longest wait after that, and the
@@ -78,6 +81,9 @@ func (o *observation) more() map[string]Number {
 			name = metricUDP
 		}
 		all[name] = Number(float64(total.Over(p.Duration)) / 1000)
+		if rest := o.carries(p.Settled, p.Duration) - sum(o.other[p.Settled/bin:p.Duration/bin]); name == metricUDP && rest > 0 {
+			all[metricRest] = Number(100 * float64(o.delivered(p.Settled, p.Duration)) / float64(rest))
+		}
 	}
 	if len(all) == 0 {
 		return nil

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -118,11 +119,14 @@ func rfc8867() []Scenario {
 	notBuilt := func(name, title, why string) Scenario {
 		return Scenario{Suite: "rfc8867", Name: "rfc8867-" + name, Title: title, NotBuilt: why, Seeds: 1}
 	}
-	return append(all,
+	all = append(all,
 		notBuilt("6.1", "media flow priority", "the controller has no weights yet"),
-		marking(),
-		twoBottlenecks(),
-		randomLoss("1", 0.01), randomLoss("5", 0.05), randomLoss("10", 0.10), randomLoss("20", 0.20))
+		twoBottlenecks())
+	all = append(all, marking()...)
+	all = append(all, randomLoss("1", 0.01), randomLoss("5", 0.05), randomLoss("10", 0.10), randomLoss("20", 0.20))
+	all = append(all, parameters()...)
+	all = append(all, wireless()...)
+	return append(all, besideUDP()...)
 }
 
 // randomLoss is a path of RFC 8868 §4.5 that loses at random, with flows that
@@ -131,17 +135,30 @@ func randomLoss(name string, share float64) Scenario {
 	there := rfcLink(delay, room, link.Constant(1000*units.Kbps))
 	there.Loss.Random = share
 	s := rfcCase("", "RFC 8868, random loss of "+name+" %, repaired", 120*sec, there, link.Config{Delay: delay}, Flow{Media: rfcMedia()})
-	s.Name = "rfc8868-loss-" + name
+	s.Name, s.Targets = "rfc8868-loss-"+name, quiet()
 	return s.WithRepair(playoutRoom)
 }
 
-// marking is §6.2: a basic case with a queue that marks what waits for more than
-// 20 ms, and reports that say so.
-func marking() Scenario {
-	s := variableCapacity(delay)
-	s.Suite, s.Name, s.Title = "rfc8867", "rfc8867-6.2", "explicit congestion notification, 5.1 with marks"
-	s.Forward[0].Queue.Mark = 20 * ms
-	return s.WithReports(ByStream)
+// marking is §6.2: the basic cases with queues that mark what waits for more than
+// 20 ms, and reports that say so. What they must hold is what they must without.
+func marking() []Scenario {
+	var all []Scenario
+	for _, s := range append([]Scenario{variableCapacity(delay), variableShared(), congestedFeedback()}, ownFlows()...) {
+		_, number, _ := strings.Cut(s.Name, "-")
+		s.Suite, s.Name, s.Title = "rfc8867", "rfc8867-6.2", "explicit congestion notification, "+number+" with marks"
+		if number != "5.1" {
+			s.Name += "-" + number
+		}
+		for _, side := range [][]link.Config{s.Forward, s.Back} {
+			for i := range side {
+				if side[i].Capacity.Limited() {
+					side[i].Queue.Mark = 20 * ms
+				}
+			}
+		}
+		all = append(all, s.WithReports(ByStream))
+	}
+	return all
 }
 
 func variableShared() Scenario {
@@ -157,8 +174,10 @@ func congestedFeedback() Scenario {
 	const k = units.Kbps
 	forward := stepped(link.Step{Rate: 2000 * k}, link.Step{At: 20 * sec, Rate: 1000 * k}, link.Step{At: 40 * sec, Rate: 500 * k}, link.Step{At: 60 * sec, Rate: 2000 * k})
 	back := stepped(link.Step{Rate: 2000 * k}, link.Step{At: 35 * sec, Rate: 800 * k}, link.Step{At: 70 * sec, Rate: 2000 * k})
-	return rfcCase("5.3", "congested feedback", 100*sec, rfcLink(delay, room, forward), rfcLink(delay, room, back),
+	s := rfcCase("5.3", "congested feedback", 100*sec, rfcLink(delay, room, forward), rfcLink(delay, room, back),
 		Flow{Media: rfcMedia()}, Flow{Media: rfcMedia(), Reverse: true})
+	s.Targets = quiet()
+	return s
 }
 
 // ownFlows are the cases in which only flows of ours share a link.
@@ -210,5 +229,6 @@ func twoBottlenecks() Scenario {
 		rfcLink(100*ms, room, link.Constant(2000*k)), rfcLink(40*ms, room, link.Constant(8000*k)), rfcLink(40*ms, room, link.Constant(1500*k)),
 	}
 	s.Back = []link.Config{{Delay: 100 * ms}, {Delay: 40 * ms}, {Delay: 40 * ms}}
+	s.Targets = quiet()
 	return s
 }
