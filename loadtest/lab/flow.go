@@ -80,6 +80,7 @@ func newFlow(w *world, spec Flow, seed uint64, out, back []*link.Link, m *meter)
 	if spec.Initial > 0 {
 		cfg.Initial = spec.Initial
 	}
+	cfg.Weight = spec.weight()
 	controller, err := bwe.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("lab: controller: %w", err)

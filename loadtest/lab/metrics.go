@@ -22,6 +22,9 @@ const (
 	metricVoice = "voice_worst_second"
 	// metricFairness: the largest over the smallest rate among flows.
 	metricFairness = "fairness"
+	// metricWeighted: how far the flow furthest off is from the share that its
+	// weight gives it, in per cent of that share.
+	metricWeighted = "off_weight"
 	// metricTCP, metricUDP, metricOther: what other traffic got, kbit/s; the last
 	// where there was traffic of both kinds.
 	metricTCP   = "tcp_kbps"
@@ -177,9 +180,10 @@ func (o *observation) fairness(all map[string]Number) {
 	if len(sharing) < 2 || to <= from {
 		return
 	}
+	o.weighted(all, sharing, from, to)
 	least, most := math.Inf(1), 0.0
 	for _, f := range sharing {
-		r := float64(f.meter.delivered(from, to))
+		r := float64(f.meter.delivered(from, to)) / f.spec.weight()
 		least, most = min(least, r), max(most, r)
 	}
 	if least > 0 {
@@ -187,6 +191,25 @@ func (o *observation) fairness(all map[string]Number) {
 	} else {
 		all[metricFairness] = Number(math.NaN())
 	}
+}
+
+// weighted compares the shares of flows that have weights with these.
+func (o *observation) weighted(all map[string]Number, sharing []observed, from, to time.Duration) {
+	var total units.Size
+	weights := 0.0
+	for _, f := range sharing {
+		total += f.meter.delivered(from, to)
+		weights += f.spec.weight()
+	}
+	if weights == float64(len(sharing)) || total == 0 {
+		return
+	}
+	worst := 0.0
+	for _, f := range sharing {
+		due := float64(total) * f.spec.weight() / weights
+		worst = max(worst, math.Abs(float64(f.meter.delivered(from, to))-due)/due)
+	}
+	all[metricWeighted] = Number(100 * worst)
 }
 
 // resumption measures a source that was held down for a time.

@@ -94,3 +94,27 @@ func TestParametersOfRFC8868(t *testing.T) {
 		}
 	}
 }
+
+// TestWeightsAreJudged: what a flow is off is told by its weight, and a weight
+// that the controller does not have is refused.
+func TestWeightsAreJudged(t *testing.T) {
+	s := priority()
+	r, _, err := Run(s, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off := float64(r.More[metricWeighted]); !(off <= 25) || r.Pass == nil || !*r.Pass {
+		t.Errorf("%.0f %% off 2:1:1, missed %v", off, r.Missed)
+	}
+	s.Flows[0].Weight = 0
+	if r, _, err = Run(s, 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, told := r.More[metricWeighted]; told {
+		t.Error("flows without weights are judged by them")
+	}
+	s.Flows[0].Weight = 5
+	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "weight 5") {
+		t.Errorf("a weight of 5: %v", err)
+	}
+}

@@ -53,6 +53,9 @@ type Flow struct {
 	Pauses      []Span
 	// Initial is the target that it begins with; default 300 kbit/s.
 	Initial units.Rate
+	// Weight is the share that it is to have beside others of ours, as a multiple
+	// of theirs; 0 = 1.
+	Weight float64
 	// Reverse sends media over Back and reports over Forward.
 	Reverse bool
 	// Reports is what the receiver's are.
@@ -100,6 +103,14 @@ func (f *Flow) sends(now time.Duration) bool {
 		}
 	}
 	return true
+}
+
+// weight is Weight, or what it is without.
+func (f *Flow) weight() float64 {
+	if f.Weight == 0 {
+		return 1
+	}
+	return f.Weight
 }
 
 // Span is a time.
@@ -220,6 +231,9 @@ func (s Scenario) Validate() error {
 	for _, f := range s.Flows {
 		if f.From < 0 || f.To > len(s.Forward) || f.To > len(s.Back) || f.From > f.To {
 			return fmt.Errorf("lab: %s: a flow uses links %d to %d", s.Name, f.From, f.To)
+		}
+		if w := f.weight(); !(w >= 0.5 && w <= 4) {
+			return fmt.Errorf("lab: %s: a flow of weight %v, which is outside 0.5 to 4", s.Name, w)
 		}
 		if f.Repair < 0 || f.Repair > longestRepair {
 			return fmt.Errorf("lab: %s: a flow repairs for %v, which is outside 0 to %v", s.Name, f.Repair, longestRepair)

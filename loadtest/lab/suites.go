@@ -116,12 +116,7 @@ func rfc8867() []Scenario {
 	all = append(all, variableShared(), congestedFeedback())
 	all = append(all, ownFlows()...)
 	all = append(all, besideTCP()...)
-	notBuilt := func(name, title, why string) Scenario {
-		return Scenario{Suite: "rfc8867", Name: "rfc8867-" + name, Title: title, NotBuilt: why, Seeds: 1}
-	}
-	all = append(all,
-		notBuilt("6.1", "media flow priority", "the controller has no weights yet"),
-		twoBottlenecks())
+	all = append(all, priority(), twoBottlenecks())
 	all = append(all, marking()...)
 	all = append(all, randomLoss("1", 0.01), randomLoss("5", 0.05), randomLoss("10", 0.10), randomLoss("20", 0.20))
 	all = append(all, parameters()...)
@@ -196,6 +191,20 @@ func ownFlows() []Scenario {
 		Flow{Media: rfcMedia()}, Flow{Media: rfcMedia(), Pauses: []Span{{40 * sec, 60 * sec}}}, Flow{Media: rfcMedia()})
 	pause.Targets = fair()
 	return []Scenario{three, far, pause}
+}
+
+// priority is §6.1: 5.4 with weights of 2, 1 and 1. The ceiling of the video is
+// above what the first is to have, so that weights alone tell.
+func priority() Scenario {
+	s := ownFlows()[0]
+	s.Name, s.Title = "rfc8867-6.1", "media flow priority, weights of 2, 1 and 1"
+	for i := range s.Flows {
+		s.Flows[i].Media.Most = 2500 * units.Kbps
+	}
+	s.Flows[0].Weight = 2
+	s.Duration, s.Seeds = 300*sec, 10
+	s.Targets = []Target{most(metricWeighted, 25), most("queue_ms_p95", 60), most("added_loss", 1)}
+	return s
 }
 
 func besideTCP() []Scenario {

@@ -105,6 +105,8 @@ type Flow struct {
 	// From and To pick the links that it uses: From up to, not including, To.
 	// Both 0 = all.
 	From, To int
+	// Weight is its share beside others of ours, for [Rivulet] only; 0 = 1.
+	Weight float64
 	// Reverse sends media over Back and reports over Forward.
 	Reverse bool
 	// Extra is one-way delay of its own, behind the links.

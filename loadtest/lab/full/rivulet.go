@@ -104,6 +104,9 @@ func (c *caller) connect(ctx context.Context) error {
 func (c *caller) join(ctx context.Context, o client.Options) error {
 	cfg := bwe.DefaultConfig()
 	cfg.Initial = c.spec.Initial
+	if c.spec.Weight > 0 {
+		cfg.Weight = c.spec.Weight
+	}
 	o.URL, o.Identity = "ws://"+serverAddress.String()+"/v1/ws", c.name
 	o.HTTPClient, o.Net, o.BWE = &http.Client{Transport: c.web}, c.host, &cfg
 	var err error

@@ -36,6 +36,9 @@ func FromScenario(s lab.Scenario, c Controller, seed uint64) (Plan, error) {
 	}
 	p.Forward, p.Back = seeded(s.Forward, seed), seeded(s.Back, seed+1<<32)
 	for _, f := range s.Flows {
+		if f.Weight != 0 && c != Rivulet {
+			return Plan{}, fmt.Errorf("%w: weights of flows with %s, which has none", ErrNotBuilt, c)
+		}
 		p.Flows = append(p.Flows, fromFlow(f))
 	}
 	return p, p.Validate()
@@ -43,7 +46,7 @@ func FromScenario(s lab.Scenario, c Controller, seed uint64) (Plan, error) {
 
 func fromFlow(f lab.Flow) Flow {
 	own := Flow{
-		Start: f.Start, Stop: f.Stop, Initial: f.Initial, Reverse: f.Reverse, Extra: f.Extra, From: f.From, To: f.To,
+		Start: f.Start, Stop: f.Stop, Initial: f.Initial, Reverse: f.Reverse, Extra: f.Extra, From: f.From, To: f.To, Weight: f.Weight,
 		Least: f.Media.Least, Most: f.Media.Most, Until: f.Media.Until, Held: f.Media.Held,
 		NoVideo: !f.Media.Perfect && !f.Media.Encoder, Encoder: f.Media.Encoder,
 		Voice: f.Media.Voice, PacketTime: f.Media.PacketTime, Spurts: f.Media.Spurts,
