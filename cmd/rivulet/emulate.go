@@ -56,6 +56,17 @@ func (cmd *emulateRun) progress(w io.Writer) func(emulate.Progress) {
 	return func(p emulate.Progress) { fmt.Fprintln(w, p) }
 }
 
+// network answers the plan; a result that cannot be written is said before the
+// run.
+func (cmd *emulateRun) network() (emulate.Links, error) {
+	if cmd.JSON != "-" {
+		if err := foldersExist(cmd.JSON); err != nil {
+			return emulate.Links{}, err
+		}
+	}
+	return cmd.links()
+}
+
 // show prints the report and says whether it may be believed.
 func (cmd *emulateRun) show(c *console, table io.Writer, r emulate.Report) (err error) {
 	switch cmd.JSON {
@@ -129,7 +140,7 @@ func (cmd *emulateUDP) Run(ctx context.Context, c *console) error {
 
 func (cmd *emulateUDP) config() (cfg emulate.UDPConfig, err error) {
 	cfg = emulate.DefaultUDPConfig()
-	if cfg.Links, err = cmd.links(); err != nil {
+	if cfg.Links, err = cmd.network(); err != nil {
 		return cfg, err
 	}
 	if cfg.Listen, err = resolve(cmd.Listen); err != nil {
@@ -225,7 +236,7 @@ func again(ctx context.Context, rebind <-chan os.Signal) error {
 
 func (cmd *emulateTUN) config() (cfg emulate.TUNConfig, err error) {
 	cfg = emulate.DefaultTUNConfig()
-	if cfg.Links, err = cmd.links(); err != nil {
+	if cfg.Links, err = cmd.network(); err != nil {
 		return cfg, err
 	}
 	cfg.Program = cmd.Program

@@ -71,27 +71,32 @@ func TestEmulateNetwork(t *testing.T) {
 }
 
 func TestEmulateRefuses(t *testing.T) {
+	unknown := write(t, "unknown.yaml", "name: x\ndown:\n  quue: 3\nup: {}\n")
+	endless := write(t, "endless.yaml", "name: x\ndown: {trace: /dev/zero}\nup: {}\n")
 	for args, want := range map[string]string{
-		"udp":                                          "--to",
-		"udp --to 127.0.0.1:0":                         "no address and port",
-		"udp --to :9":                                  "no host",
-		"udp --to 127.0.0.1:9 --down fast":             "is not a rate",
-		"udp --to 127.0.0.1:9 --down=-5k":              "is not a rate",
-		"udp --to 127.0.0.1:9 --down NaN":              "is not a rate",
-		"udp --to 127.0.0.1:9 --up 101G":               "is not a rate",
-		"udp --to 127.0.0.1:9 --loss 101%":             "share of 0 to 1",
-		"udp --to 127.0.0.1:9 --loss NaN":              "share of 0 to 1",
-		"udp --to 127.0.0.1:9 --delay 2m":              "outside 0 to 1m",
-		"udp --to 127.0.0.1:9 --profile nope":          "no profile",
-		"udp --to 127.0.0.1:9 --file nope":             "no such file",
-		"udp --to 127.0.0.1:9 --profile gprs --file x": "can't be used together",
-		"udp --to 127.0.0.1:9 --clients 0":             "0 clients",
-		"tun":                                          "no program",
-		"tun --mtu 100 -- true":                        "MTU 100",
-		"tun --forward tcp -- true":                    "want tcp:PORT",
-		"tun --forward tcp:99999 -- true":              "want tcp:PORT",
-		"tun --forward sctp:1 -- true":                 "want tcp or udp",
-		"tun --forward tcp:80=nowhere -- true":         "nowhere",
+		"udp":                                           "--to",
+		"udp --to 127.0.0.1:0":                          "no address and port",
+		"udp --to :9":                                   "no host",
+		"udp --to 127.0.0.1:9 --down fast":              "is not a rate",
+		"udp --to 127.0.0.1:9 --down=-5k":               "is not a rate",
+		"udp --to 127.0.0.1:9 --down NaN":               "is not a rate",
+		"udp --to 127.0.0.1:9 --up 101G":                "is not a rate",
+		"udp --to 127.0.0.1:9 --loss 101%":              "share of 0 to 1",
+		"udp --to 127.0.0.1:9 --loss NaN":               "share of 0 to 1",
+		"udp --to 127.0.0.1:9 --delay 2m":               "outside 0 to 1m",
+		"udp --to 127.0.0.1:9 --profile nope":           "no profile",
+		"udp --to 127.0.0.1:9 --file nope":              "no such file",
+		"udp --to 127.0.0.1:9 --profile gprs --file x":  "can't be used together",
+		"udp --to 127.0.0.1:9 --clients 0":              "0 clients",
+		"udp --to 127.0.0.1:9 --json /none/such/a.json": "make the folder first",
+		"udp --to 127.0.0.1:9 --profile " + unknown:     `:3:3: unknown field "quue"`,
+		"udp --to 127.0.0.1:9 --profile " + endless:     "down: /dev/zero: trace: line 1: longer than 200 bytes",
+		"tun":                                  "no program",
+		"tun --mtu 100 -- true":                "MTU 100",
+		"tun --forward tcp -- true":            "want tcp:PORT",
+		"tun --forward tcp:99999 -- true":      "want tcp:PORT",
+		"tun --forward sctp:1 -- true":         "want tcp or udp",
+		"tun --forward tcp:80=nowhere -- true": "nowhere",
 	} {
 		cmd, err := parseEmulate(strings.Fields(args)...)
 		if err == nil && strings.HasPrefix(args, "udp") {

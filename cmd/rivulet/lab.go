@@ -57,13 +57,8 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	// A run of an hour is not to end for want of a folder.
-	for _, path := range []string{cmd.JSON, cmd.HTML, cmd.CSV, cmd.Markdown} {
-		if path == "" {
-			continue
-		}
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("write %s: %w; make the folder first", path, err)
-		}
+	if err := foldersExist(cmd.JSON, cmd.HTML, cmd.CSV, cmd.Markdown); err != nil {
+		return err
 	}
 	if cmd.Seeds < 0 || cmd.Seeds > 1000 {
 		return fmt.Errorf("--seeds %d is outside 1 to 1000", cmd.Seeds)
@@ -115,6 +110,20 @@ func (cmd *labRun) Run(ctx context.Context, c *console) error {
 	failed := slices.ContainsFunc(verdicts, func(v lab.Verdict) bool { return v.Median.Pass != nil && !*v.Median.Pass })
 	if failed && !cmd.NoFail {
 		return errMissed
+	}
+	return nil
+}
+
+// foldersExist says whether files can be written later, as far as their folders
+// go; an empty path is none.
+func foldersExist(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("write %s: %w; make the folder first", path, err)
+		}
 	}
 	return nil
 }

@@ -80,6 +80,10 @@ func TestLabRunOverOnesOwn(t *testing.T) {
 
 func TestLabSaysWhatIsWrong(t *testing.T) {
 	broken := write(t, "broken.csv", "0,300\n1,-5\n")
+	empty, unsorted := write(t, "empty.csv", ""), write(t, "unsorted.csv", "0,300\n5,200\n3,100\n")
+	binary := write(t, "binary.csv", "\x7fELF\x02\x01\x01\x00")
+	absurd := write(t, "absurd.yaml", "name: x\ndown:\n  rate: 1e99M\nup: {}\n")
+	lost := write(t, "lost.yaml", "name: x\ndown:\n  trace: gone.csv\nup: {}\n")
 	unknown := write(t, "unknown.yaml", "name: x\ndown: {}\nup: {}\ncolour: red\n")
 	for _, c := range []struct {
 		want string
@@ -91,6 +95,13 @@ func TestLabSaysWhatIsWrong(t *testing.T) {
 		{"no such file", []string{"run", "--profile", "./none.yaml"}},
 		{`unknown.yaml:4:1: unknown field "colour"`, []string{"run", "--profile", unknown}},
 		{"broken.csv: trace: line 2: rate: -5 is negative", []string{"run", "--trace", broken}},
+		{"empty.csv: trace: line 1: the trace is empty", []string{"run", "--trace", empty}},
+		{"unsorted.csv: trace: line 3: 3 s does not come after 5 s: not sorted", []string{"run", "--trace", unsorted}},
+		{"binary.csv: trace: line 1: byte 0x7f is not text", []string{"run", "--trace", binary}},
+		{"/dev/zero: trace: line 1: longer than 200 bytes, this is no trace", []string{"run", "--trace", "/dev/zero"}},
+		{"/dev/zero: longer than 1048576 bytes", []string{"run", "--profile", "/dev/zero"}},
+		{"absurd.yaml:3:9: 1e99M is negative or absurdly large", []string{"run", "--profile", absurd}},
+		{"lost.yaml:3:3: down: trace: open ", []string{"run", "--profile", lost}},
 		{"none.csv: no such file", []string{"run", "--trace", "none.csv"}},
 		{"--cc must be one of", []string{"run", "--cc", "googcc"}},
 		{"--backend full only", []string{"run", "--cc", "pion-gcc"}},
