@@ -58,7 +58,7 @@ bench: ## benchmarks of the packet path, with allocations
 lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and full.md beside pion's gcc
 	@mkdir -p docs/measurements
 	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
-	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
+	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core,rfc8867 --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
 
 signalling: ## what a join and changes cost in bytes and round trips, as in docs/measurements/signalling.md
 	@$(GO) test $(TAGS) -count=1 -v -run 'WhatAJoinCosts|CompactJoin|Sizes' ./sfu/client ./sfu/signal/ws ./sfu/compact ./sfu/peer/brief | grep -E 'bytes|[|]'

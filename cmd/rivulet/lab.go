@@ -29,7 +29,7 @@ type labCommand struct {
 // labRun runs scenarios. Without --suite, --scenario, --profile or --trace it
 // runs the core suite.
 type labRun struct {
-	Suite    string        `placeholder:"NAME" help:"core, rfc8867, thin, calls or all."`
+	Suite    []string      `placeholder:"NAME" help:"core, rfc8867, thin, calls or all; several with commas."`
 	Scenario []string      `placeholder:"NAME" help:"Only scenarios of these names; alone, from all suites."`
 	Profile  string        `placeholder:"NAME|FILE" help:"One call over a network: a name of 'lab profiles', or a YAML file."`
 	Trace    string        `placeholder:"FILE" help:"One call over a trace: mahimahi, seconds and Mbit/s, or CSV of time,kbit/s."`
@@ -172,16 +172,16 @@ func (cmd *labRun) plans() ([]lab.Scenario, error) {
 		}
 		plans = append(plans, cmd.timed(lab.OverTrace(filepath.Base(cmd.Trace), capacity)))
 	}
-	suite := cmd.Suite
+	suites := cmd.Suite
 	switch {
-	case suite == "" && len(cmd.Scenario) > 0:
-		suite = "all"
-	case suite == "" && len(plans) == 0:
-		suite = "core"
-	case suite == "":
+	case len(suites) == 0 && len(cmd.Scenario) > 0:
+		suites = []string{"all"}
+	case len(suites) == 0 && len(plans) == 0:
+		suites = []string{"core"}
+	case len(suites) == 0:
 		return plans, nil
 	}
-	all, err := lab.Suite(suite)
+	all, err := lab.Suite(suites...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (cmd *labRun) plans() ([]lab.Scenario, error) {
 	for _, name := range cmd.Scenario {
 		i := slices.IndexFunc(all, func(s lab.Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no scenario %q in suite %s: there are %s", name, suite, names(all))
+			return nil, fmt.Errorf("no scenario %q in suite %s: there are %s", name, strings.Join(suites, ","), names(all))
 		}
 		plans = append(plans, all[i])
 	}

@@ -91,6 +91,8 @@ func TestLabSaysWhatIsWrong(t *testing.T) {
 	}{
 		{`no suite "best"`, []string{"run", "--suite", "best"}},
 		{`no scenario "x" in suite core: there are steady-1m`, []string{"run", "--suite", "core", "--scenario", "x"}},
+		{`no suite "best"`, []string{"run", "--suite", "core,best"}},
+		{`no scenario "x" in suite core,rfc8867: there are steady-1m`, []string{"run", "--suite", "core,rfc8867", "--scenario", "x"}},
 		{`no profile "5g": there are 2g-rural`, []string{"run", "--profile", "5g"}},
 		{"no such file", []string{"run", "--profile", "./none.yaml"}},
 		{`unknown.yaml:4:1: unknown field "colour"`, []string{"run", "--profile", unknown}},

@@ -169,10 +169,15 @@ func TestSuitesAreWhole(t *testing.T) {
 			t.Errorf("%s has no targets", key)
 		}
 	}
-	for _, name := range Suites() {
-		if part, err := Suite(name); err != nil || len(part) == 0 {
-			t.Errorf("suite %s: %d scenarios, %v", name, len(part), err)
+	for i, raw := range [][]Scenario{core(), rfc8867(), thin(), calls()} {
+		name := Suites()[i]
+		if part, err := Suite(name); err != nil || len(part) != len(raw) || len(part) == 0 {
+			t.Errorf("suite %s: %d scenarios of %d, %v: a name is there twice?", name, len(part), len(raw), err)
 		}
+	}
+	both, err := Suite("core", "rfc8867")
+	if want := len(core()) + len(rfc8867()) - 1; err != nil || len(both) != want { // 5.1 is a row of both
+		t.Errorf("two suites: %d scenarios, want %d; %v", len(both), want, err)
 	}
 	if _, err := Suite("none"); err == nil {
 		t.Error("there is a suite that is not")

@@ -14,21 +14,34 @@ import (
 // Suites answers the names of the suites.
 func Suites() []string { return []string{"core", "rfc8867", "thin", "calls"} }
 
-// Suite answers the scenarios of a suite, or of all of them.
-func Suite(name string) ([]Scenario, error) {
-	switch name {
-	case "core":
-		return core(), nil
-	case "rfc8867":
-		return rfc8867(), nil
-	case "thin":
-		return thin(), nil
-	case "calls":
-		return calls(), nil
-	case "all":
-		return slices.Concat(core(), rfc8867(), thin(), calls()), nil
+// Suite answers the scenarios of a suite, of several, or of all of them. What
+// is in several is there once, in the first.
+func Suite(names ...string) ([]Scenario, error) {
+	var all []Scenario
+	add := func(some []Scenario) {
+		for _, s := range some {
+			if !slices.ContainsFunc(all, func(o Scenario) bool { return o.Name == s.Name }) {
+				all = append(all, s)
+			}
+		}
 	}
-	return nil, fmt.Errorf("no suite %q: there are %v and all", name, Suites())
+	for _, name := range names {
+		switch name {
+		case "core":
+			add(core())
+		case "rfc8867":
+			add(rfc8867())
+		case "thin":
+			add(thin())
+		case "calls":
+			add(calls())
+		case "all":
+			add(slices.Concat(core(), rfc8867(), thin(), calls()))
+		default:
+			return nil, fmt.Errorf("no suite %q: there are %v and all", name, Suites())
+		}
+	}
+	return all, nil
 }
 
 // Over answers a scenario for a network of one's own: one perfect flow down
