@@ -211,6 +211,9 @@ func (c *Call) keep() {
 
 // handle takes one event in and hands it on. It runs on the reader.
 func (c *Call) handle(e signal.EventBody) {
+	if c.direct != nil {
+		c.direct.told(e)
+	}
 	switch e := e.(type) {
 	case *signal.SlotsChanged:
 		c.acknowledge(e.Slots)

@@ -124,6 +124,11 @@ type Options struct {
 	RelayOnly      bool
 	RelayTransport string
 	TCPOnly        bool
+	// Direct lets media go directly to the other device of a call of two, where the
+	// server and that device want so too; it needs Connect. Each then learns the
+	// other's addresses, unless DirectRelayOnly or the server has relays alone used.
+	// Where it is heard is no different: a source comes in the same slot, whichever way.
+	Direct, DirectRelayOnly bool
 	// LocalAddress chooses the local addresses for media; nil for all.
 	LocalAddress func(netip.Addr) bool
 	// Roam binds the sockets for media to a port alone and no address, so that
@@ -219,6 +224,8 @@ type Call struct {
 	order   []*Sender
 	media   *media
 	signals *signalling
+	direct  *directPath // nil without
+	pair    bool        // it is the media of a direct path: see twin
 
 	joined    *signal.Joined
 	events    chan signal.EventBody
@@ -256,6 +263,9 @@ func Join(ctx context.Context, o Options) (*Call, error) {
 		restart:      make(chan struct{}, 1),
 		participants: make(map[string]signal.Participant),
 		assigned:     make(map[int]signal.Assignment),
+	}
+	if o.Direct && o.Connect != nil {
+		c.direct = newDirectPath(c)
 	}
 	if err := c.join(ctx); err != nil {
 		if c.opts.Line != nil && c.opts.Line.socket != nil {
@@ -306,6 +316,9 @@ func (c *Call) join(ctx context.Context) error {
 	}
 	c.running.Go(c.signals.run)
 	c.running.Go(c.keep)
+	if c.direct != nil {
+		c.running.Go(c.direct.run)
+	}
 	c.acknowledge(c.joined.Assignments)
 	return nil
 }

@@ -174,7 +174,7 @@ func (g *ingress) receive(b []byte) {
 
 // tell hands a packet to the application and gives it back.
 func (g *ingress) tell(p *packet.Packet, slot int, source uint32) {
-	if on := g.media.call.opts.OnPacket; on != nil {
+	if on := g.media.call.opts.OnPacket; on != nil && !g.media.call.direct.hides(slot, p.Kind) {
 		if source == 0 && slot < len(g.sources) {
 			source = g.sources[slot].Load()
 		}

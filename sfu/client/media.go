@@ -104,12 +104,17 @@ func (m *media) start(j *signal.Joined) error {
 	if err := m.egress.start(time.Now(), settled); err != nil {
 		return err
 	}
+	m.loop()
+	return nil
+}
+
+// loop starts the loop.
+func (m *media) loop() {
 	m.looped = make(chan struct{})
 	go func() {
 		defer close(m.looped)
 		m.run()
 	}()
-	return nil
 }
 
 // close ends everything and gives every buffer back.

@@ -131,6 +131,9 @@ func (m *media) network(s *webrtc.SettingEngine) error {
 // addSections adds what we may send, then the slots.
 func (m *media) addSections() error {
 	c := m.call
+	if c.pair {
+		return m.addDirectSections()
+	}
 	if !c.opts.ReceiveOnly {
 		wanted := append(append([]Publication(nil), c.opts.Publish...), c.opts.Reserve...)
 		wanted = append(wanted, Publication{Source: signal.Microphone}, Publication{Source: signal.Camera})
@@ -176,7 +179,11 @@ func (m *media) addSender(p Publication) error {
 		}
 		var err error
 		if transceiver == nil {
-			transceiver, err = m.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+			direction := webrtc.RTPTransceiverDirectionSendonly
+			if m.call.pair {
+				direction = webrtc.RTPTransceiverDirectionSendrecv
+			}
+			transceiver, err = m.connection.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: direction})
 		} else {
 			err = transceiver.Sender().AddEncoding(t)
 		}

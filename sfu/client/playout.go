@@ -160,7 +160,7 @@ func (g *ingress) play(now time.Time, slot int, p *packet.Packet) {
 		return
 	}
 	if g.players[slot] == nil {
-		player, err := newPlayer(slot, g.media.call.opts.OnPlay)
+		player, err := newPlayer(slot, g.media.call.direct.unhidden(g.media.call.opts.OnPlay))
 		if err != nil {
 			return // the default configuration is right
 		}

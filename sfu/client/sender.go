@@ -87,9 +87,13 @@ type Sender struct {
 	asked   atomic.Pointer[signal.EncodeAudio]
 	orders  atomic.Pointer[[]signal.EncodeLayer]
 
+	// twin sends the same directly; nil where there is no direct path.
+	twin atomic.Pointer[Sender]
+
 	mu        sync.Mutex
 	published bool
 	kind      codec.Kind
+	current   Publication
 }
 
 // Source is what is sent.
@@ -100,12 +104,29 @@ func (s *Sender) mid() string { return s.streams[0].track.transceiver.Mid() }
 
 // Target is the wire rate that the path has for this source now: what an
 // encoder should follow, after taking off about 60 bytes a packet.
-func (s *Sender) Target() units.Rate { return units.Rate(s.target.Load()) }
+func (s *Sender) Target() units.Rate {
+	target := units.Rate(s.target.Load())
+	if twin := s.twin.Load(); twin != nil {
+		if direct := twin.Target(); s.call.paused() || direct > 0 {
+			return direct
+		}
+	}
+	return target
+}
 
 // Encodings are how the server wants the layers of a picture sent, from small to
 // large; nil while it has not said. They must not be written to. What is written
 // of a layer that is not active is not sent.
 func (s *Sender) Encodings() []signal.EncodeLayer {
+	ordered := s.ordered()
+	if ordered == nil || s.twin.Load() == nil {
+		return ordered
+	}
+	return directEncodings(ordered, s.call.paused())
+}
+
+// ordered is what the server has said.
+func (s *Sender) ordered() []signal.EncodeLayer {
 	if p := s.orders.Load(); p != nil {
 		return *p
 	}
@@ -123,7 +144,7 @@ func (s *Sender) obey(layers []signal.EncodeLayer) {
 
 // off says whether the server wants nothing of a layer.
 func (s *Sender) off(layer int) bool {
-	orders := s.Encodings()
+	orders := s.ordered()
 	return layer < len(orders) && !orders[layer].Active
 }
 
@@ -132,6 +153,9 @@ func (s *Sender) off(layer int) bool {
 func (s *Sender) KeyframeRequested(layer int) bool {
 	if layer < 0 || layer >= len(s.streams) {
 		return false
+	}
+	if twin := s.twin.Load(); twin != nil && layer == len(s.streams)-1 && twin.KeyframeRequested(0) {
+		return true
 	}
 	bit := uint32(1) << layer
 	return s.wanted.Load()&bit != 0 && s.wanted.And(^bit)&bit != 0
@@ -145,7 +169,14 @@ func (s *Sender) Write(now time.Time, f Frame) error {
 	if !on || f.Layer < 0 || f.Layer >= len(s.streams) {
 		return ErrNotPublished
 	}
-	if s.off(f.Layer) {
+	if twin := s.twin.Load(); twin != nil && f.Layer == len(s.streams)-1 {
+		single := f
+		single.Layer = 0
+		if err := twin.Write(now, single); s.call.paused() {
+			return err
+		}
+	}
+	if s.off(f.Layer) || s.call.paused() {
 		return nil
 	}
 	m := s.call.media
@@ -196,8 +227,11 @@ func (s *Sender) start(p Publication) {
 	p = p.withDefaults()
 	s.orders.Store(nil)
 	s.mu.Lock()
-	s.published, s.kind = true, p.Kind
+	s.published, s.kind, s.current = true, p.Kind, p
 	s.mu.Unlock()
+	if twin := s.twin.Load(); twin != nil {
+		twin.start(p.alone())
+	}
 	s.call.media.post(func(now time.Time) { s.call.media.egress.begin(now, s, p) })
 }
 
@@ -206,5 +240,8 @@ func (s *Sender) stop() {
 	s.mu.Lock()
 	s.published = false
 	s.mu.Unlock()
+	if twin := s.twin.Load(); twin != nil {
+		twin.stop()
+	}
 	s.call.media.post(func(now time.Time) { s.call.media.egress.finish(now, s) })
 }

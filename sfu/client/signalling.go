@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -28,20 +27,7 @@ const (
 	writeTimeout = 10 * time.Second
 	// leaveTimeout is how long the server is waited for when the call ends.
 	leaveTimeout = time.Second
-	// maxPending bounds the commands that wait for their reply.
-	maxPending = 256
 )
-
-// errBusy says that too many commands wait for the server.
-var errBusy = errors.New("client: too many commands wait for the server")
-
-// pending is one command that waits for its reply.
-type pending struct {
-	number uint64
-	id     string
-	body   signal.Body
-	answer chan incoming // holds one
-}
 
 // signalling is the WebSocket: commands out, replies and events in. Its reader
 // is run's goroutine; any goroutine writes.
@@ -234,17 +220,6 @@ func (s *signalling) read() error {
 	}
 }
 
-// answer hands a reply to who waits for it.
-func (s *signalling) answer(m incoming) {
-	s.mu.Lock()
-	w := s.waits[m.re]
-	delete(s.waits, m.re)
-	s.mu.Unlock()
-	if w != nil {
-		w.answer <- m
-	}
-}
-
 // drop forgets a connection that is lost.
 func (s *signalling) drop() {
 	s.mu.Lock()
@@ -327,44 +302,6 @@ func (s *signalling) tell(body signal.Body) {
 	s.mu.Unlock()
 	if socket != nil {
 		s.write(socket, "", body)
-	}
-}
-
-// do sends a command and waits for its reply, across reconnections.
-func (s *signalling) do(ctx context.Context, body signal.Body) (signal.Reply, error) {
-	s.mu.Lock()
-	if len(s.waits) >= maxPending {
-		s.mu.Unlock()
-		return nil, errBusy
-	}
-	s.number++
-	id := strconv.FormatUint(s.number, 10)
-	if _, err := encode(id, body); err != nil {
-		s.mu.Unlock()
-		return nil, err
-	}
-	w := &pending{number: s.number, id: id, body: body, answer: make(chan incoming, 1)}
-	s.waits[id] = w
-	socket := s.socket
-	s.mu.Unlock()
-	if socket != nil {
-		s.write(socket, id, body)
-	}
-	defer func() {
-		s.mu.Lock()
-		delete(s.waits, id)
-		s.mu.Unlock()
-	}()
-	select {
-	case m := <-w.answer:
-		if m.refusal != nil {
-			return nil, m.refusal
-		}
-		return m.reply, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: %w", body.Type(), ctx.Err())
-	case <-s.call.done:
-		return nil, fmt.Errorf("%s: %w", body.Type(), s.call.ended)
 	}
 }
 
