@@ -100,6 +100,7 @@ tests() {
 	turn_clients
 	have espeak-ng || apt_install espeak-ng || echo "install: going on without espeak-ng: tests that need speech are skipped" >&2
 	have python3 || apt_install python3
+	have curl || apt_install curl
 	if browser; then
 		return 0
 	fi

@@ -109,6 +109,9 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		{[]string{"token", "create", "--room", "a", "--identity", "b"}, 1, "there is no key to sign with"},
 		{[]string{"token", "create", "--room", "a", "--identity", "b", "--secret-file", "x"}, 1, "--secret-file needs --key ID"},
 		{[]string{"token", "create", "--room", "a"}, 2, "--identity"},
+		{[]string{"token", "create"}, 2, "say what the token is for"},
+		{[]string{"token", "create", "--backend", "--room", "a"}, 2, "--backend stands alone"},
+		{[]string{"token", "create", "--room", "a", "--identity", "b", "--device", "c"}, 2, "--device goes with --calls"},
 	} {
 		status, _, complaint := rivulet(t, nil, test.args...)
 		if status != test.status || !strings.Contains(complaint, test.want) {

@@ -15,7 +15,7 @@ import (
 
 // tokenCommand groups what is about tokens.
 type tokenCommand struct {
-	Create tokenCreate `cmd:"" help:"Make a token that opens one room."`
+	Create tokenCreate `cmd:"" help:"Make a token: for one room, for a device that rings, or for a backend."`
 	Secret tokenSecret `cmd:"" help:"Make a strong secret for auth.keys or turn.secret."`
 }
 
@@ -31,8 +31,11 @@ func (tokenSecret) Run(c *console) error {
 // tokenCreate signs a token. A secret is read from the configuration or from a
 // file, never from the command line, which every user of the machine can read.
 type tokenCreate struct {
-	Room        string        `required:"" help:"The one room that the token opens."`
-	Identity    string        `required:"" help:"Who its bearer is; unique in the room."`
+	Room        string        `help:"The one room that the token opens."`
+	Identity    string        `help:"Who its bearer is; unique in the room. Wanted for all but backends."`
+	Calls       bool          `help:"Ring and be rung as --identity."`
+	Device      string        `help:"With --calls: as this device alone."`
+	Backend     bool          `help:"Act for every user, call and room of the key's tenant, as a backend does."`
 	Name        string        `help:"The name that others see."`
 	TTL         time.Duration `name:"ttl" default:"1h" help:"How long it is good for."`
 	Publish     []string      `placeholder:"SOURCE" help:"Sources that may be sent: microphone, camera, screen_share, screen_share_audio; none forbids sending. Default: all."`
@@ -42,6 +45,23 @@ type tokenCreate struct {
 	Key         string        `placeholder:"ID" help:"Which key of auth.keys signs, if there are several; with --secret-file the id that the server knows it by."`
 	SecretFile  string        `placeholder:"FILE" help:"File with the secret; without it auth.keys of the configuration is used (--config, or RIVULET_AUTH_KEYS=id:SECRET)."`
 	Config      string        `short:"c" placeholder:"FILE" help:"Configuration file with auth.keys."`
+}
+
+// Validate says what is missing of what the token is for; the parser calls it.
+func (cmd *tokenCreate) Validate() error {
+	switch {
+	case cmd.Backend && (cmd.Room != "" || cmd.Calls || cmd.Identity != ""):
+		return errors.New("--backend stands alone: a backend acts for everybody, and has no room, identity or device")
+	case cmd.Backend:
+		return nil
+	case cmd.Room == "" && !cmd.Calls:
+		return errors.New("say what the token is for: --room ROOM, --calls for a device that rings, or --backend")
+	case cmd.Identity == "":
+		return errors.New("--identity is missing: who the bearer is")
+	case cmd.Device != "" && !cmd.Calls:
+		return errors.New("--device goes with --calls")
+	}
+	return nil
 }
 
 // Run prints the token.
@@ -55,7 +75,7 @@ func (cmd *tokenCreate) Run(c *console) error {
 		return err
 	}
 	grants := token.Grants{
-		Identity: cmd.Identity, Name: cmd.Name, Room: cmd.Room, Join: true,
+		Identity: cmd.Identity, Name: cmd.Name, Room: cmd.Room, Join: cmd.Room != "", Calls: cmd.Calls, Device: cmd.Device, Backend: cmd.Backend,
 		Publish: true, Subscribe: !cmd.NoSubscribe, Hidden: cmd.Hidden, Admin: cmd.RoomAdmin,
 	}
 	if err := cmd.sources(&grants); err != nil {

@@ -362,3 +362,30 @@ func TestSignRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestClocksFiveMinutesApart: with the widest leeway a backend whose clock is five
+// minutes fast or slow is understood, and one that is further off is not.
+func TestClocksFiveMinutesApart(t *testing.T) {
+	const apart = 5 * time.Minute
+	for name, tt := range map[string]struct {
+		leeway, clock, ttl time.Duration // the clock of who signs, against the server's
+		want               error
+	}{
+		"fast, widest leeway":                    {apart, apart - time.Second, time.Hour, nil},
+		"slow, and expired by it":                {apart, -apart - time.Minute + time.Second, time.Minute, nil},
+		"faster than the leeway":                 {apart, apart + 2*time.Second, time.Hour, token.ErrNotYetValid},
+		"slower than the leeway":                 {apart, -apart - time.Minute - 2*time.Second, time.Minute, token.ErrExpired},
+		"fast, usual leeway":                     {30 * time.Second, apart, time.Hour, token.ErrNotYetValid},
+		"slow, usual leeway, short":              {30 * time.Second, -apart, time.Minute, token.ErrExpired},
+		"slow, usual leeway, a token of an hour": {30 * time.Second, -apart, time.Hour, nil},
+	} {
+		v := verifier(t, func(c *token.Config) { c.Leeway = tt.leeway })
+		raw, err := v.Sign(now.Add(tt.clock), token.Grants{Identity: "ann", Room: "r", Join: true}, tt.ttl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Verify(now, raw); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
