@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
+	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/client/web"
 	"github.com/rivulet-rtc/rivulet/sfu/token"
 )
@@ -145,4 +149,63 @@ func TestModeratorsInTheSDK(t *testing.T) {
 	bob.answers(`call.control.message("a")`, "network: the call is not connected at present; try again when it is")
 	ann.answers(`call.control.end()`, "done")
 	ann.saw("closed ended")
+}
+
+// TestCallPageModerates: the call page's settings let a moderator mute and remove
+// others, and lock the room; those whom it is done to are told in words.
+func TestCallPageModerates(t *testing.T) {
+	v := authorizer(t)
+	s := startServer(t, func(c *sfu.Config) { c.Authorizer = v })
+	ticket := func(who string) string {
+		raw, err := v.Sign(time.Now(), token.Grants{Identity: who, Room: "tea", Join: true, Publish: true, Subscribe: true, Admin: who == "ann"}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "token=" + raw
+	}
+	ann, bob := openTab(t, "ann"), openTab(t, "bob")
+	if err := chromedp.Do(ann.ctx, chromedp.EmulateViewport(360, 640, chromedp.EmulateMobile)); err != nil {
+		t.Fatal(err)
+	}
+	s.call(bob, "tea", "video=0", ticket("bob"))
+	s.call(ann, "tea", "video=0", ticket("ann"))
+	says := func(p *page, where, want string) {
+		t.Helper()
+		until(t, p.name+" reads "+want, 5*time.Second, func() bool {
+			said, err := evaluate[string](p, fmt.Sprintf(`document.querySelector(%q)?.textContent ?? ""`, where))
+			return err == nil && strings.Contains(said, want)
+		})
+	}
+	press := func(label string) {
+		t.Helper()
+		until(t, "ann presses "+label, 5*time.Second, func() bool {
+			done, err := evaluate[bool](ann, fmt.Sprintf(`(() => {
+				const button = [...document.querySelectorAll(".moderation button")].find((b) => !b.disabled && (b.getAttribute("aria-label") ?? b.textContent) === %q);
+				button?.click();
+				return button !== undefined;
+			})()`, label))
+			return err == nil && done
+		})
+	}
+	until(t, "ann is in", joinLimit, func() bool {
+		in, err := evaluate[bool](ann, `rivulet.call?.state === "connected" && rivulet.call.participants.size === 1`)
+		return err == nil && in
+	})
+	ann.run(`(() => { document.getElementById("control-settings").click(); return 0 })()`)
+	ann.audited("a moderator's settings")
+	press("Mute bob")
+	says(bob, "#live", "Microphone: muted by a moderator")
+	if muted, err := evaluate[bool](bob, `rivulet.call.tracks.get("microphone").muted`); err != nil || !muted {
+		t.Errorf("bob's microphone is open (%v)", err)
+	}
+	press("Lock the room")
+	says(bob, "#live", "The room is locked")
+	eve := openTab(t, "eve")
+	eve.open(fmt.Sprintf("http://127.0.0.1:%d/r/tea?auto=1&video=0&%s", s.ports.HTTP, ticket("eve")))
+	says(eve, "main", "The room is locked")
+	press("Remove bob")
+	says(bob, "main", "You were taken out of this call")
+	if there, err := evaluate[bool](bob, `document.querySelector(".moderation") !== null`); err != nil || there {
+		t.Errorf("bob is offered what moderators do (%v)", err)
+	}
 }

@@ -134,6 +134,14 @@ export class CallView {
       call.on("slotstate", refresh),
       call.on("speakers", refresh),
       call.on("quality", refresh),
+      call.on("participantupdated", refresh),
+      call.on("roomlocked", ({ detail: { locked } }) => {
+        announce(locked ? text.moderation.nowLocked : text.moderation.nowOpen);
+        this.refresh();
+      }),
+      call.on("moderated", ({ detail: { source, muted } }) => {
+        announce((muted ? text.moderation.mutedBy : text.moderation.askedBy)(sourceName(source)), !muted);
+      }),
       call.on("localchanged", ({ detail: { source, track } }) => {
         if (!track && !this.busy.has(source)) this.deviceEnded(source);
         this.refresh();
@@ -161,6 +169,7 @@ export class CallView {
 
   private draw(): void {
     this.stage.refresh();
+    this.settings.refresh();
     const { tracks } = this.call;
     const microphone = tracks.get("microphone");
     this.controls.show({

@@ -6,6 +6,7 @@ import { canChooseSpeaker, type Devices, type Kind } from "./devices";
 import { h, setText } from "./dom";
 import { bytes, percent } from "./format";
 import { icon } from "./icons";
+import { Moderation } from "./moderation";
 import { Pictures } from "./pictures";
 import { DeviceSelect } from "./select";
 import { text } from "./text";
@@ -20,6 +21,7 @@ export class Settings {
   private readonly modes: HTMLInputElement[] = [];
   private readonly limit = h("select", {});
   private readonly pictures: Pictures;
+  private readonly moderation: Moderation;
 
   constructor(
     private readonly call: Call,
@@ -40,6 +42,7 @@ export class Settings {
       }),
     };
     this.pictures = new Pictures(call);
+    this.moderation = new Moderation(call);
     this.element = this.build();
   }
 
@@ -60,6 +63,11 @@ export class Settings {
     setText(this.facts.delay, delay > 0 ? text.milliseconds(delay) : text.unknown);
     setText(this.facts.loss, text.percent(percent(statistics.loss)));
     this.pictures.show(statistics);
+  }
+
+  /** Somebody came, went, or was muted; the room was locked. */
+  refresh(): void {
+    this.moderation.show();
   }
 
   private async list(): Promise<void> {
@@ -93,6 +101,7 @@ export class Settings {
         this.selects.camera.element,
         canChooseSpeaker ? this.selects.speaker.element : undefined,
       ),
+      this.moderation.element,
       h(
         "dl",
         { class: "facts" },

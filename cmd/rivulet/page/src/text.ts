@@ -156,6 +156,23 @@ const english = {
   noSlot: "no room for this picture now",
   pausedOther: "Paused",
 
+  /** What moderators do. */
+  moderation: {
+    title: "People and room",
+    mute: "Mute",
+    muteWhom: (name: string) => `Mute ${name}`,
+    remove: "Remove",
+    removeWhom: (name: string) => `Remove ${name}`,
+    lock: "Lock the room",
+    unlock: "Unlock the room",
+    end: "End for everybody",
+    endSure: "End this call for everybody?",
+    nowLocked: "The room is locked: nobody else gets in",
+    nowOpen: "The room is open again",
+    mutedBy: (what: string) => `${what}: muted by a moderator`,
+    askedBy: (what: string) => `${what}: a moderator asks you to switch it on`,
+  },
+
   /** Ringing and being rung. */
   rings: {
     you: (user: string) => `You are ${user}`,
@@ -265,6 +282,26 @@ const english = {
       what: "You joined from somewhere else",
       why: "The same person is now in this call in another window or on another device.",
       next: "Go on there, or take the call back here.",
+    },
+    removed: {
+      what: "You were taken out of this call",
+      why: "A moderator did it.",
+      next: "Ask whoever runs the call.",
+    },
+    ended: {
+      what: "The call was ended for everybody",
+      why: "A moderator or the server did it.",
+      next: "Join again to begin a new one.",
+    },
+    room_locked: {
+      what: "The room is locked",
+      why: "A moderator lets nobody else in.",
+      next: "Ask to be let in, then try again.",
+    },
+    banned: {
+      what: "You may not come back yet",
+      why: "A moderator took you out of this room for a while.",
+      next: "Try again later.",
     },
     slow_client: {
       what: "This device fell too far behind",
