@@ -18,20 +18,32 @@ const (
 	contestLast  = 8 * time.Second
 	contestSoon  = 500 * time.Millisecond // while it is shared, doubling to contestAgain
 	contestAgain = 4 * time.Second
+	// nobodySure trains in a row tell that no other flow is there.
+	nobodySure = 3
+	// A flow that seemed gone less than contestRecent ago is taken to be back at one
+	// train instead of two.
+	contestRecent = 30 * time.Second
+	// A train tells of a flow only where it would take so many times the jitter of
+	// single packets to come if nobody else were there: jitter pushes packets together.
+	contestClear = 2
 	// contestWeight is how much one train counts among those before it.
 	contestWeight = 0.25
-	contestMost   = 2400 // bytes
+	contestMost   = 4800 // bytes
 	deepCut       = 0.6
 
 	// fairShare of the path is what is held beside the other: a little less than
 	// half, for trains that met in a slot make the path seem larger.
-	fairShare = 0.48
+	fairShare = 0.5
 	// A loss cuts the rate to competeFall; it is back after competeBack, as
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
 	competeBack = 4 * time.Second
 	// A queue that was not long for competeGone is nobody's any more.
-	competeGone = 5 * time.Second
+	competeGone = 20 * time.Second
+	// A queue that is gone for competeDrained does not come back: TCP leaves none for
+	// a moment after each cut, where it seems longest to a flow that came later and
+	// knows no other base delay.
+	competeDrained = 1500 * time.Millisecond
 	// A queue that lost nothing for competeStill and hardly moved is no flow's:
 	// the path became longer.
 	competeStill = 5 * time.Second
@@ -45,8 +57,10 @@ type compete struct {
 	size   float64 // bytes of a train, smoothed
 	span   float64 // nanoseconds in which it came: together what the path carries
 	in     float64 // bits a second at which it was sent
+	trains float64 // counted so far
 	cut    int64   // time of the last cut
 	filled int64   // the queue was last long
+	waited int64   // there was last a queue
 
 	// Shortest and longest queue since then, to tell a flow from a longer path.
 	since         int64
@@ -59,6 +73,7 @@ type compete struct {
 	next      int64
 	pause     time.Duration
 	fullSince int64
+	ended     int64 // the last flow was gone then; 0 when none was
 }
 
 // suspects says that the queue may be another flow's, and that it is time to
@@ -99,6 +114,7 @@ func (c *Controller) contest(now int64) {
 	size := c.capacity.In(c.cfg.ProbeQueue)
 	c.stats.Probes++
 	c.probe.start(now, min(contestRate, c.cfg.Max), max(trainSize, min(size, contestMost)))
+	c.probe.train = true
 }
 
 // finishContest takes what the train found.
@@ -108,22 +124,32 @@ func (c *Controller) finishContest(now int64, o outcome) {
 	if !o.ok || o.in < c.arriving.rate().Scale(contested) {
 		return // nobody sent it, or not as a train
 	}
+	alone := max(c.arriving.rate(), c.sending.rate(), c.capacity)
 	switch {
 	case p.on:
 		// Jitter lengthens one span and shortens another; their mean is right.
-		p.size += (float64(o.size) - p.size) * contestWeight
-		p.span += (float64(o.span) - p.span) * contestWeight
-		p.in += (float64(o.in) - p.in) * contestWeight
-		if o.size.Over(o.span) > c.arriving.rate().Scale(nobody) {
-			p.found = 0
-		} else if p.found++; p.found == 2 {
-			c.capacity = min(c.capacity, c.arriving.rate())
-			c.endCompete(now) // all the path carries is ours
+		if o.in > c.probe.rate/2 {
+			p.trains++
+			weight := max(contestWeight, 1/p.trains)
+			p.size += (float64(o.size) - p.size) * weight
+			p.span += (float64(o.span) - p.span) * weight
+			p.in += (float64(o.in) - p.in) * weight
 		}
-	case c.full() && o.size.Over(o.span) > max(c.arriving.rate(), c.sending.rate(), c.capacity).Scale(contested):
+		got := c.arriving.rate()
+		if behind(o.size.Over(o.span), got, float64(o.in)) > got.Scale(nobody) {
+			p.found = 0
+			break
+		}
+		if p.found++; p.found == nobodySure {
+			c.capacity = min(c.capacity, got)
+			c.endCompete(now) // all the path carries is ours
+			return
+		}
+		p.next, p.pause = now+int64(contestSoon), contestSoon
+	case c.full() && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
 		// Jitter may have pushed one train together; two are seldom wrong.
-		p.size, p.span, p.in = p.size+float64(o.size)/2, p.span+float64(o.span)/2, p.in+float64(o.in)/2
-		if p.found++; p.found == 2 {
+		p.size, p.span, p.in = p.size+float64(o.size), p.span+float64(o.span), p.in+float64(o.in)
+		if p.found++; p.found == 2 || p.ended != 0 && now-p.ended < int64(contestRecent) {
 			c.beginCompete(now)
 			return
 		}
@@ -137,9 +163,10 @@ func (c *Controller) finishContest(now int64, o outcome) {
 // beginCompete takes the queue for another flow's.
 func (c *Controller) beginCompete(now int64) {
 	p := &c.compete
+	n := float64(p.found)
 	*p = compete{
-		on: true, size: p.size, span: p.span, in: p.in,
-		cut: now, filled: now, since: now, least: never, next: now + int64(contestSoon), pause: contestSoon,
+		on: true, size: p.size / n, span: p.span / n, in: p.in / n, trains: float64(p.found),
+		cut: now, filled: now, waited: now, since: now, least: never, next: now + int64(contestSoon), pause: contestSoon,
 	}
 	c.test = lossTest{}
 	c.draining, c.stuckSince, c.pressing = 0, 0, false
@@ -149,7 +176,7 @@ func (c *Controller) beginCompete(now int64) {
 
 // endCompete goes back to the delay as the signal.
 func (c *Controller) endCompete(now int64) {
-	c.compete = compete{next: now + int64(contestFirst)}
+	c.compete = compete{next: now + int64(contestFirst), ended: now}
 	c.quietSince, c.emptied, c.stuckSince, c.adopted = now, now, 0, 0
 	c.losses.skip(now)
 }
@@ -162,7 +189,10 @@ func (c *Controller) share(now, dt int64) {
 	if c.full() {
 		p.filled = now
 	}
-	if c.queue+c.delays.offset < c.calm || now-p.filled > int64(competeGone) {
+	if c.queue+c.delays.offset >= c.calm {
+		p.waited = now
+	}
+	if now-p.waited > max(int64(competeDrained), 4*c.minRTT) || now-p.filled > int64(competeGone) {
 		c.endCompete(now)
 		return
 	}
@@ -175,8 +205,13 @@ func (c *Controller) share(now, dt int64) {
 		return
 	}
 	got := c.arriving.rate()
-	// Whatever the trains say, no more than twice of what gets through.
-	limit := c.bound(min(p.path(got).Scale(fairShare), max(firstRate, got.Scale(2))))
+	// Whatever the trains say, no more than twice of what gets through; but that
+	// tells nothing where the source sends little.
+	most := max(firstRate, got.Scale(2))
+	if c.sending.rate() < c.capacity.Scale(used) {
+		most = max(most, c.capacity)
+	}
+	limit := c.bound(min(p.path(got).Scale(fairShare), most))
 	rtt := max(c.rtt, int64(20*time.Millisecond))
 	step := float64(dt) / float64(competeBack)
 	switch {
@@ -199,8 +234,13 @@ func (p *compete) path(got units.Rate) units.Rate {
 		return 0
 	}
 	rate := p.size * 8 / p.span * float64(time.Second)
-	rate = min(rate, p.in*0.8)
-	return units.Rate(rate * max(0.5, 1-float64(got)/p.in) / (1 - rate/p.in))
+	return behind(units.Rate(rate), got, p.in)
+}
+
+// behind is what the path carries on which a train sent at in came at rate.
+func behind(rate, got units.Rate, in float64) units.Rate {
+	r := min(float64(rate), in*0.8)
+	return units.Rate(r * max(0.5, 1-float64(got)/in) / (1 - r/in))
 }
 
 // longer notices that no flow fills the queue but the path became longer.

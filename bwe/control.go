@@ -353,6 +353,9 @@ func (c *Controller) window() units.Size {
 		response += time.Duration(c.queue + c.delays.offset) // is part of every round trip
 	}
 	w := c.capacity.In(response+slack) + 4800
+	if c.probe.train {
+		w += c.probe.ask.Size // or it would be no train
+	}
 	if c.silenced() {
 		// Packets lapse after that, so the floor goes on.
 		w = c.decision.Target.In(time.Duration(c.patience())) + 1200

@@ -126,8 +126,8 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 	c.sending.add(t, int64(p.Size))
 	if p.Probe != 0 {
 		c.probe.onSent(t, c.history.slot(p.Sequence))
-		if c.decision.Probe.ID != 0 && !c.probe.sending {
-			c.decision.Probe = Probe{}
+		if c.decision.Probe.ID != 0 {
+			c.decision.Probe = c.probe.ask // sent, or a little larger
 		}
 	}
 }

@@ -39,6 +39,7 @@ type probing struct {
 	rate    units.Rate
 	began   int64
 	sending bool
+	train   bool // asks whose queue it is
 	waiting bool // sent, not all reported
 
 	first, last int64 // sequences sent
@@ -95,6 +96,10 @@ func (p *probing) onSent(now int64, s *sent) {
 	}
 	if p.first < 0 {
 		p.first, p.sentFrom, p.firstSize = s.sequence, now, int64(s.size)
+	}
+	if p.first == s.sequence && p.train && s.size > int32(p.ask.Size/5) {
+		// The first packet measures nothing, and a train of media may be no more.
+		p.ask.Size += units.Size(s.size)
 	}
 	p.last, p.sentTo = s.sequence, now
 	p.sentBytes += int64(s.size)

@@ -122,7 +122,7 @@ func (d *Downlink) apply(now time.Time, decision bwe.Decision) {
 		return
 	}
 	if p := decision.Probe; p.ID != d.probe.id {
-		d.probe = probe{id: p.ID, rate: p.Rate, chunk: max(p.Size/5, 120), left: p.Size}
+		d.probe = probe{id: p.ID, rate: p.Rate, chunk: max(p.Size/5, 120), asked: p.Size, left: p.Size}
 	}
 	d.pace(now)
 	if d.recorder != nil {

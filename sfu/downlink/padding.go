@@ -22,6 +22,7 @@ type probe struct {
 	id    uint16 // 0 = none
 	rate  units.Rate
 	chunk units.Size // padding comes in: it is the spacing of packets that is measured
+	asked units.Size
 	left  units.Size // negative when the last packet was larger than what was left
 }
 
@@ -32,6 +33,14 @@ func (p *probe) spend(size units.Size) uint16 {
 	}
 	p.left -= size
 	return p.id
+}
+
+// extend lets a probe have grown while it was sent.
+func (p *probe) extend(b bwe.Probe) {
+	if b.ID == p.id && b.Size > p.asked {
+		p.left += b.Size - p.asked
+		p.asked = b.Size
+	}
 }
 
 // active says that packets of the probe are still to be sent.

@@ -191,6 +191,13 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 			Sequence: out.transport, Size: out.Size, Kind: out.Kind,
 			Probe: out.probe, AppLimited: out.appLimited,
 		})
+		if out.probe != 0 && d.probe.id == out.probe {
+			was := d.probe.active()
+			d.probe.extend(d.bwe.Decision().Probe)
+			if d.probe.active() != was {
+				d.pace(now)
+			}
+		}
 	}
 	d.gate()
 	d.packets++
