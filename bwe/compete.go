@@ -30,6 +30,9 @@ const (
 	contestWeight = 0.25
 	contestMost   = 4800 // bytes
 	deepCut       = 0.6
+	// nextStep times what gets through is what a picture that does not fit yet may
+	// be offered: voice of 25 kbit/s and the thinnest video are 75.
+	nextStep = 4
 
 	// fairShare of the path is what is held beside the other: a little less than
 	// half, for trains that met in a slot make the path seem larger.
@@ -206,10 +209,12 @@ func (c *Controller) share(now, dt int64) {
 	}
 	got := c.arriving.rate()
 	// Whatever the trains say, no more than twice of what gets through; but that
-	// tells nothing where the source sends little.
+	// tells nothing where the source sends little. There what was held stays, and
+	// the next useful step may be tried, without which nothing more would ever be
+	// sent.
 	most := max(firstRate, got.Scale(2))
 	if c.sending.rate() < c.capacity.Scale(used) {
-		most = max(most, c.capacity)
+		most = max(most, c.capacity, min(c.ladder.Next.Scale(1.1), got.Scale(nextStep)))
 	}
 	limit := c.bound(min(p.path(got).Scale(fairShare), most))
 	rtt := max(c.rtt, int64(20*time.Millisecond))

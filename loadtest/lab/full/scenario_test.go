@@ -216,6 +216,30 @@ func TestBesideTCP(t *testing.T) {
 	}
 }
 
+// TestPictureComesBesideTCP: a call that begins where a transfer has filled a
+// queue of a second has no room for a picture at first, and must find out that
+// it could have more although it only speaks: it stayed at voice for ever.
+func TestPictureComesBesideTCP(t *testing.T) {
+	s := find(t, "tcp-cubic-2m-1000ms", 90*time.Second)
+	s.Settled = 50 * time.Second
+	p, err := full.FromScenario(s, full.Rivulet, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := full.Run(t, p, adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := lab.Judge(s, string(full.Rivulet), "full", 1, record.Recording())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.1f %% of the link after 50 s", got.Utilization)
+	if got.Utilization < 20 {
+		t.Errorf("%.1f %% of the link after 50 s, want 20 and more", got.Utilization)
+	}
+}
+
 // TestRowOfLinks: flows over links of their own: one crosses all three, one each
 // the first and the last (RFC 8867 §6.3).
 func TestRowOfLinks(t *testing.T) {
