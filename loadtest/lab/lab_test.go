@@ -199,7 +199,11 @@ func TestTargetsAreMeasured(t *testing.T) {
 		if s.Call != nil { // one in which nobody came
 			r, _, err = JudgeCall(s, "full", 1, CallRecording{People: make([]PersonRecording, len(s.Call.People))})
 		} else {
-			s.Duration, s.Settled = min(s.withDefaults().Duration, 45*time.Second), 5*time.Second
+			latest := time.Duration(0)
+			for _, f := range s.Flows {
+				latest = max(latest, f.Start)
+			}
+			s.Duration, s.Settled = min(s.withDefaults().Duration, latest+10*time.Second), 2*time.Second
 			r, _, err = Run(s, 1)
 		}
 		if err != nil {
