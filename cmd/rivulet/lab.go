@@ -124,6 +124,9 @@ func foldersExist(paths ...string) error {
 		if _, err := os.Stat(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("write %s: %w; make the folder first", path, err)
 		}
+		if is, err := os.Stat(path); err == nil && is.IsDir() {
+			return fmt.Errorf("write %s: it is a folder; name a file in it", path)
+		}
 	}
 	return nil
 }

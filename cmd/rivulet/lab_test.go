@@ -136,6 +136,9 @@ func TestLabNeedsItsFolderFirst(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "make the folder first") || out != "" {
 		t.Errorf("%v after %q", err, out)
 	}
+	if out, err := labs(t, "run", "--scenario", "feedback-50k", "--html", t.TempDir()); err == nil || !strings.Contains(err.Error(), "it is a folder") || out != "" {
+		t.Errorf("%v after %q", err, out)
+	}
 	if out, err := labs(t, "run", "--scenario", "loss-10", "--seeds", "1", "--repair", "200ms", "--no-fail"); err != nil || !strings.Contains(out, "left %") {
 		t.Errorf("%v:\n%s", err, out)
 	}
