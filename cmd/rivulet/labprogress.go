@@ -35,7 +35,11 @@ func (p *progress) tell(done, total int, r lab.Result) {
 		p.width = len(line)
 		return
 	}
-	if tenth := 10 * done / total; tenth > p.tenth {
+	tenth := 10 * done / total
+	if tenth < p.tenth { // another part, of another back end
+		p.tenth = 0
+	}
+	if tenth > p.tenth {
 		p.tenth = tenth
 		fmt.Fprintln(p.w, line)
 	}
