@@ -55,10 +55,11 @@ check: ## format, vet, staticcheck, the shape of the repository, races, build wi
 bench: ## benchmarks of the packet path, with allocations
 	RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -run '^$$' -bench . -benchmem ./bwe/... ./codec/... ./internal/udp ./sfu/... ./turn/... ./loadtest/...
 
-lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and full.md beside pion's gcc
+lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and full*.md beside pion's gcc
 	@mkdir -p docs/measurements
 	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite all --no-fail --json docs/measurements/lab.json --markdown docs/measurements/lab.md --html docs/measurements/lab.html
-	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core,rfc8867 --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
+	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite core --backend full --cc rivulet,pion-gcc --seeds 3 --no-fail --markdown docs/measurements/full.md
+	$(GO) run $(TAGS) ./cmd/rivulet lab run --suite rfc8867 --backend full --cc rivulet,pion-gcc --seeds 1 --no-fail --markdown docs/measurements/full-rfc8867.md
 
 signalling: ## what a join and changes cost in bytes and round trips, as in docs/measurements/signalling.md
 	@$(GO) test $(TAGS) -count=1 -v -run 'WhatAJoinCosts|CompactJoin|Sizes' ./sfu/client ./sfu/signal/ws ./sfu/compact ./sfu/peer/brief | grep -E 'bytes|[|]'
