@@ -2530,14 +2530,13 @@ var DirectPath = class {
   async back() {
     this.moved = false;
     await this.host.pauseServer(false);
-    const heardByServer = async () => (await sound(this.host.serverPC())).packets;
-    const before = await heardByServer();
+    const before = await sound(this.host.serverPC());
     void this.say("back");
     let until = 0;
     this.look(async () => {
       if (!this.peerIsBack) return false;
       until ||= performance.now() + PATIENCE;
-      const heard = !this.expectsSound() || await heardByServer() > before + 2;
+      const heard = !this.expectsSound() || await this.hearsServer(before);
       if (!heard && performance.now() < until) return false;
       this.switchTo(false);
       void this.say("returned");
@@ -2546,11 +2545,15 @@ var DirectPath = class {
   }
   /** Waits until sound comes by the server, for as long as patience lasts. */
   async audible() {
-    const heard = async () => (await sound(this.host.serverPC())).packets;
-    const [before, until] = [await heard(), performance.now() + PATIENCE];
-    while (this.expectsSound() && performance.now() < until && await heard() < before + 3) {
+    const [before, until] = [await sound(this.host.serverPC()), performance.now() + PATIENCE];
+    while (this.expectsSound() && performance.now() < until && !await this.hearsServer(before)) {
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
+  }
+  /** Says whether sound has come by the server since, and some of it has left the jitter buffer: a new one takes its time. */
+  async hearsServer(since) {
+    const now = await sound(this.host.serverPC());
+    return now.packets > since.packets + 2 && now.played > since.played;
   }
   /** Gives the direct path up: the server brings both back. */
   fail() {

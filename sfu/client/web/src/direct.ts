@@ -272,14 +272,13 @@ export class DirectPath {
   private async back(): Promise<void> {
     this.moved = false;
     await this.host.pauseServer(false);
-    const heardByServer = async () => (await sound(this.host.serverPC())).packets;
-    const before = await heardByServer();
+    const before = await sound(this.host.serverPC());
     void this.say("back");
     let until = 0;
     this.look(async () => {
       if (!this.peerIsBack) return false;
       until ||= performance.now() + PATIENCE;
-      const heard = !this.expectsSound() || (await heardByServer()) > before + 2;
+      const heard = !this.expectsSound() || (await this.hearsServer(before));
       if (!heard && performance.now() < until) return false;
       this.switchTo(false);
       void this.say("returned");
@@ -289,11 +288,16 @@ export class DirectPath {
 
   /** Waits until sound comes by the server, for as long as patience lasts. */
   private async audible(): Promise<void> {
-    const heard = async () => (await sound(this.host.serverPC())).packets;
-    const [before, until] = [await heard(), performance.now() + PATIENCE];
-    while (this.expectsSound() && performance.now() < until && (await heard()) < before + 3) {
+    const [before, until] = [await sound(this.host.serverPC()), performance.now() + PATIENCE];
+    while (this.expectsSound() && performance.now() < until && !(await this.hearsServer(before))) {
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
+  }
+
+  /** Says whether sound has come by the server since, and some of it has left the jitter buffer: a new one takes its time. */
+  private async hearsServer(since: Sound): Promise<boolean> {
+    const now = await sound(this.host.serverPC());
+    return now.packets > since.packets + 2 && now.played > since.played;
   }
 
   /** Gives the direct path up: the server brings both back. */
@@ -374,8 +378,14 @@ function kindOf(source: Source): "audio" | "video" {
   return source === "microphone" || source === "screen_audio" ? "audio" : "video";
 }
 
-/** Counts the packets of sound that have come, and the samples that were played of them. */
-async function sound(pc: RTCPeerConnection | undefined): Promise<{ packets: number; played: number }> {
+/** Packets of sound that have come, and samples that were played of them. */
+interface Sound {
+  packets: number;
+  played: number;
+}
+
+/** Counts what has come over a connection. */
+async function sound(pc: RTCPeerConnection | undefined): Promise<Sound> {
   let packets = 0;
   let played = 0;
   for (const report of (await pc?.getStats())?.values() ?? []) {
