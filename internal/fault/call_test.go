@@ -99,7 +99,7 @@ func (b *backend) create(i int, into any) (status int) {
 	return b.try(http.MethodPost, "/v1/calls", id, &signal.Call{Call: id, From: &signal.Device{User: fmt.Sprint("u", i), Device: "1"}}, into)
 }
 
-// load creates calls one after another, all the time, until it is stopped.
+// load creates calls, one each pause, until it is stopped.
 type load struct {
 	b    *backend
 	stop chan struct{}
@@ -109,14 +109,14 @@ type load struct {
 	acknowledged, unanswered []int
 }
 
-func (b *backend) load(first int) *load {
+func (b *backend) load(first int, pause time.Duration) *load {
 	l := &load{b: b, stop: make(chan struct{})}
 	l.done.Go(func() {
 		for i := first; ; i++ {
 			select {
 			case <-l.stop:
 				return
-			case <-time.After(5 * time.Millisecond): // 200 a second
+			case <-time.After(pause):
 			}
 			switch status := b.create(i, nil); status {
 			case http.StatusOK, http.StatusCreated:
@@ -178,6 +178,9 @@ type device struct {
 	// last is when media came last, longest the longest time without any since
 	// reset, both in nanoseconds.
 	last, longest atomic.Int64
+	// late is by how much this process was late at the most to do anything since
+	// reset: no packet can be taken then, whatever carries it.
+	late atomic.Int64
 }
 
 // call has ann ring bob, who answers, and both talk by the server.
@@ -190,6 +193,7 @@ func call(t *testing.T, b *backend) (ann, bob *device) {
 	for i, user := range []string{"ann", "bob"} {
 		d := &device{t: t, user: user, server: b.server, stop: make(chan struct{})}
 		d.done.Go(d.run)
+		d.done.Go(d.tick)
 		t.Cleanup(d.leave)
 		both[i] = d
 	}
@@ -264,10 +268,38 @@ func (d *device) received(int, uint32, *packet.Packet) {
 	d.heard.Add(1)
 }
 
-// reset answers the longest time without media until now, and begins anew.
-func (d *device) reset() time.Duration {
+// tick notes how late this process is.
+func (d *device) tick() {
+	const every = 10 * time.Millisecond
+	for last := time.Now(); ; {
+		select {
+		case <-time.After(every):
+		case <-d.stop:
+			return
+		}
+		now := time.Now()
+		d.late.Store(max(d.late.Load(), int64(now.Sub(last)-every)))
+		last = now
+	}
+}
+
+// reset answers the longest time without media until now, and how late this process
+// was meanwhile, and begins anew.
+func (d *device) reset() (silent, late time.Duration) {
 	since := time.Now().UnixNano() - d.last.Load()
-	return time.Duration(max(d.longest.Swap(0), since))
+	return time.Duration(max(d.longest.Swap(0), since)), time.Duration(d.late.Swap(0))
+}
+
+// unheard judges what both heard since reset of media that nothing has interrupted.
+func unheard(t *testing.T, devices ...*device) {
+	t.Helper()
+	for _, d := range devices {
+		silent, late := d.reset()
+		t.Logf("%s heard nothing for %v at the longest; this process was late by %v", d.user, silent, late)
+		if silent-late > mostSilence || d.rejoin.Load() != 0 {
+			t.Errorf("%s heard nothing for %v, of which this process was late for %v, and joined anew %d times", d.user, silent, late, d.rejoin.Load())
+		}
+	}
 }
 
 // hears waits for media that comes from now on, and answers how long it took.

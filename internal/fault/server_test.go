@@ -20,7 +20,7 @@ func TestServerIsKilledInACall(t *testing.T) {
 	server := startServer(t)
 	b := newBackend(t, server)
 	ann, bob := call(t, b)
-	l := b.load(0)
+	l := b.load(0, 5*time.Millisecond)
 	time.Sleep(time.Second) // of the other process' time
 	before := b.feed()
 	server.kill()
