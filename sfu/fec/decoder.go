@@ -61,12 +61,16 @@ func (d *Decoder) Add(b []byte, from int) {
 
 // Protect takes the payload of a repair packet.
 func (d *Decoder) Protect(payload []byte) {
-	if len(payload) > 1500 {
+	d.protect(payload, func(p *pendingRepair) bool { return p.parse(p.bytes[:p.size], d.ssrc) })
+}
+
+func (d *Decoder) protect(payload []byte, parse func(*pendingRepair) bool) {
+	if len(payload) > len(d.repairs[0].bytes) {
 		return
 	}
 	p := &d.repairs[d.next]
 	p.size = copy(p.bytes[:], payload)
-	if p.used = p.parse(p.bytes[:p.size], d.ssrc); p.used {
+	if p.used = parse(p); p.used {
 		d.next = (d.next + 1) % waiting
 	}
 }
@@ -84,7 +88,7 @@ func (d *Decoder) Recover() []byte {
 		switch {
 		case count == 0:
 			r.used = false
-		case d.begun && int16(d.newest-r.base) > remembered-MaxSpan:
+		case d.begun && int16(d.newest-r.base) > remembered-longULPMask:
 			r.used = false // too old
 		case count == 1:
 			r.used = false

@@ -7,6 +7,10 @@
 // they come, of both kinds; output are packets that were lost. Whether repair
 // is worth its price is decided elsewhere (sfu/downlink).
 //
+// There are two forms, which protect the same: FlexFEC in a stream of its own,
+// and the older ULPFEC within the protected stream (see AppendULP), for receivers
+// that know nothing else.
+//
 // Specification: FlexFEC in the form that WebRTC uses, one protected stream and
 // masks of up to 46 packets (draft-ietf-payload-flexible-fec-scheme-03 §4.2 and
 // §6):
