@@ -50,25 +50,36 @@ func FuzzStream(f *testing.F) {
 				out, ok = s.Rewrite(now, p)
 			}
 			s.SenderReport(now)
-			if !ok {
-				continue
-			}
-			if !began {
-				began, newest, ticks = true, int64(out.Sequence)-1, int64(out.Timestamp)
-			}
-			number := unwrap(newest, uint64(out.Sequence), 0xffff)
-			if before, twice := used[out.Sequence]; twice && before == number {
-				t.Fatalf("number %d went out twice", out.Sequence)
-			}
-			used[out.Sequence] = number
-			stamp := unwrap(ticks, uint64(out.Timestamp), 0xffffffff)
-			if number > newest {
-				if stamp < ticks {
-					t.Fatalf("timestamp goes back from %d to %d", ticks, stamp)
+			if ok {
+				if !began {
+					began, newest, ticks = true, int64(out.Sequence)-1, int64(out.Timestamp)
 				}
-				newest, ticks = number, stamp
-			} else if stamp > ticks {
-				t.Fatalf("an older packet has a later timestamp: %d, newest %d", stamp, ticks)
+				number := unwrap(newest, uint64(out.Sequence), 0xffff)
+				if before, twice := used[out.Sequence]; twice && before == number {
+					t.Fatalf("number %d went out twice", out.Sequence)
+				}
+				used[out.Sequence] = number
+				stamp := unwrap(ticks, uint64(out.Timestamp), 0xffffffff)
+				if number > newest {
+					if stamp < ticks {
+						t.Fatalf("timestamp goes back from %d to %d", ticks, stamp)
+					}
+					newest, ticks = number, stamp
+				} else if stamp > ticks {
+					t.Fatalf("an older packet has a later timestamp: %d, newest %d", stamp, ticks)
+				}
+			}
+			if began && data[4]&3 == 3 {
+				if own, inserted := s.Insert(); inserted {
+					if ok && out.Sequence == uint16(newest) && own != out.Sequence+1 {
+						t.Fatalf("a packet of our own is %d behind %d", own, out.Sequence)
+					}
+					number := unwrap(newest, uint64(own), 0xffff)
+					if before, twice := used[own]; twice && before == number {
+						t.Fatalf("number %d went out twice", own)
+					}
+					used[own] = number
+				}
 			}
 		}
 	})

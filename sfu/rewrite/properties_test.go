@@ -83,7 +83,8 @@ func unwrap(last int64, value, mask uint64) int64 {
 
 // Without loss on the way in, whatever is dropped and however often the source
 // changes: sequence numbers and picture ids go up by exactly one, TL0PICIDX by
-// one for each base frame, and timestamps keep real time within 20 ms.
+// one for each base frame, and timestamps keep real time within 20 ms. Packets of
+// our own go in between.
 func TestContinuous(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cameras := drawCameras(t)
@@ -130,6 +131,12 @@ func TestContinuous(t *testing.T) {
 					change = false
 				}
 				r.frame(t, s, packets, now, &origin)
+				for range rapid.IntRange(0, 2).Draw(t, "own") {
+					r.sequence++
+					if n, ok := s.Insert(); !ok || n != uint16(r.sequence) {
+						t.Fatalf("a packet of our own has number %d (%v), want %d", n, ok, uint16(r.sequence))
+					}
+				}
 			}
 		}
 	})
@@ -211,6 +218,9 @@ func TestLossAndReordering(t *testing.T) {
 			}
 			if out, ok := s.Rewrite(p.Arrival, p); ok {
 				g.note(t, p, out)
+				if rapid.IntRange(0, 3).Draw(t, "own") == 1 {
+					g.own(t, s)
+				}
 			} else if _, seen := g.out[p.Extended]; !seen {
 				t.Fatalf("packet %d was refused the first time", p.Extended)
 			}
@@ -262,6 +272,22 @@ func (g *got) note(t *rapid.T, p *packet.Packet, out Output) {
 	g.from[number], g.out[p.Extended] = p.Extended, out
 }
 
+// own puts a packet of our own behind what went out, if it may.
+func (g *got) own(t *rapid.T, s *Stream) {
+	sequence, ok := s.Insert()
+	if !ok {
+		return
+	}
+	g.last++
+	if sequence != uint16(g.last) || g.from[g.last] != 0 {
+		t.Fatalf("a packet of our own has number %d behind %d", sequence, uint16(g.last-1))
+	}
+	g.from[g.last] = own
+}
+
+// own stands for a packet of our own in got.from.
+const own = -1
+
 // check reads the whole stream in order, as a receiver does in the end.
 func (g *got) check(t *rapid.T, packets []*packet.Packet, limit uint8) {
 	previous := Output{}
@@ -270,6 +296,9 @@ func (g *got) check(t *rapid.T, packets []*packet.Packet, limit uint8) {
 		extended, ok := g.from[number]
 		if !ok {
 			t.Fatalf("number %d is missing of %d", number, len(g.from))
+		}
+		if extended == own {
+			continue
 		}
 		p, out := packets[extended-packets[0].Extended], g.out[extended]
 		if began && int32(out.Timestamp-previous.Timestamp) < 0 {

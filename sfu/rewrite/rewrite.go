@@ -23,7 +23,8 @@
 //	add      0  0  0           -1 -1 |       -685      -685
 //	out     10 11 12           13 14 |         15        16
 //
-// A packet that comes late takes the amounts of the place where it was missed.
+// A packet that comes late takes the amounts of the place where it was missed. A
+// packet of our own (Insert) adds one for all that follow.
 //
 // Specification: RFC 3550 §5.1 and §6.4.1, RFC 7741 §4.2, RFC 9628 §4.2, "RTP
 // Payload Format For AV1" v1.0 Appendix A. The package is pure.
@@ -203,6 +204,20 @@ func (s *Stream) Drop(p *packet.Packet) (out Output, fill bool) {
 	}
 	s.close(p)
 	return Output{}, false
+}
+
+// Insert takes the number behind all that went out, for a packet of our own in
+// the middle of the stream; what follows goes on behind it. ok is false when
+// that number is not the next one: nothing went out yet, or packets that are
+// still missing come first. Where it is called within a frame, receivers that
+// put frames together by number cannot: call it behind the last packet of one.
+func (s *Stream) Insert() (sequence uint16, ok bool) {
+	if sequence = uint16(s.highest+1) + s.shift.sequence; !s.started || sequence != s.next {
+		return 0, false
+	}
+	s.shift.sequence++
+	s.next++
+	return sequence, true
 }
 
 // SenderReport answers the timestamp that belongs to now on the outgoing
