@@ -54,6 +54,10 @@ type SlotConfig struct {
 	// (draft-ietf-payload-flexible-fec-scheme-03); 0 = not negotiated.
 	FECSSRC        uint32
 	FECPayloadType uint8
+	// REDPayloadType and ULPPayloadType are those of repair packets within the
+	// stream (RFC 5109 in RFC 2198), for a receiver that has no other form; 0 =
+	// not negotiated.
+	REDPayloadType, ULPPayloadType uint8
 	// Extensions are the ids of the header extensions as they will be written,
 	// which repair packets protect; 0 = not negotiated.
 	Extensions Extensions
@@ -168,6 +172,9 @@ func (s SlotConfig) validate() error {
 		return errors.New("rtx must have an ssrc of its own")
 	case len(s.Codecs) > maxCodecs:
 		return fmt.Errorf("%d codecs are more than %d", len(s.Codecs), maxCodecs)
+	}
+	if max(s.FECPayloadType, s.REDPayloadType, s.ULPPayloadType) > 127 {
+		return errors.New("a payload type of repair is above 127")
 	}
 	for _, c := range s.Codecs {
 		if c.PayloadType > 127 || c.RTXPayloadType > 127 {

@@ -6,6 +6,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/pacing"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/fec"
 	"github.com/rivulet-rtc/rivulet/sfu/layer"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/rewrite"
@@ -20,6 +21,7 @@ const (
 	filling                   // closes a sequence number whose packet will never come
 	stuffed                   // padding
 	protecting                // a repair packet; bytes is its place
+	covering                  // a repair packet within the stream that it protects
 )
 
 // queued is what waits in the pacer. It owns one reference to packet.
@@ -36,6 +38,7 @@ type stamped struct {
 	rewrite.Output
 	marker  bool   // it ends its picture as the subscriber gets it
 	targets uint32 // decode targets to tell the subscriber of; 0 = none
+	group   uint8  // in which it is protected within its stream; 0 = none
 }
 
 // Forward offers one packet of the slot's source, of every simulcast layer and
@@ -100,7 +103,15 @@ func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdic
 		s.refresh(output.Sequence)
 	}
 	out := stamped{Output: output, marker: s.selector.Last(p), targets: s.tellTargets(p)}
-	return d.enqueue(now, s, p, out, pacing.Video)
+	out.group = s.within.plan(now, p, output.Sequence, units.Size(len(p.Payload)+len(p.Descriptor)+headerMargin))
+	verdict := d.enqueue(now, s, p, out, pacing.Video)
+	switch {
+	case verdict != Forwarded:
+		s.within.abandon()
+	case out.marker:
+		d.followFrame(now, s, p, out)
+	}
+	return verdict
 }
 
 // tellTargets answers the decode targets that the subscriber is to be told of
@@ -145,9 +156,13 @@ func (d *Downlink) push(now time.Time, s *slot, p *packet.Packet, output rewrite
 
 func (d *Downlink) enqueue(now time.Time, s *slot, p *packet.Packet, output stamped, priority pacing.Priority) Verdict {
 	named := s.source.ID != s.acknowledged
+	payload := len(p.Payload)
+	if output.group != 0 {
+		payload += fec.REDHeader
+	}
 	kept := d.queue.Push(now, pacing.Item[queued]{
 		Priority: priority,
-		Size:     d.wireSize(len(p.Payload), named, p.HasOrientation || priority == pacing.Voice && d.audioLevel, p.Descriptor),
+		Size:     d.wireSize(payload, named, p.HasOrientation || priority == pacing.Voice && d.audioLevel, p.Descriptor),
 		Flow:     s.index,
 		Frame:    output.Timestamp,
 		Keyframe: p.Info.Keyframe,
@@ -173,6 +188,9 @@ func (d *Downlink) onDrop(it pacing.Item[queued]) {
 	}
 	if v.purpose == protecting {
 		s.protection.waiting[v.bytes].used = false
+	}
+	if v.purpose == covering {
+		s.spend(&v, d.since(d.clock))
 	}
 	if v.purpose == media {
 		s.stats.QueueDrops++

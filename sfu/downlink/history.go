@@ -20,11 +20,12 @@ const (
 	absent entryState = iota
 	held              // a packet that was sent
 	void              // a packet that was given up after it had its number
+	ours              // a repair packet: it is never sent again
 )
 
 // entry is one sequence number that has been spent.
 type entry struct {
-	packet *packet.Packet // nil when void
+	packet *packet.Packet // nil when void or ours
 	output stamped
 	at     time.Duration // when it was sent, since the downlink's epoch
 	resent time.Duration // when it was last sent again

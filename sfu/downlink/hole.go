@@ -60,9 +60,12 @@ func (d *Downlink) giveUp(now time.Time, s *slot, sequence uint16) {
 // its neighbours tell. When in doubt they do.
 func (s *slot) needs(sequence uint16) bool {
 	if e := s.history.find(sequence); e != nil {
-		return e.packet == nil || !e.packet.Info.Discardable
+		return e.state != ours && (e.packet == nil || !e.packet.Info.Discardable)
 	}
 	a, b := s.history.find(sequence-1), s.history.find(sequence+1)
+	for back := uint16(2); a != nil && a.state == ours && back <= mostWithin+1; back++ {
+		a = s.history.find(sequence - back) // repair packets stand between frames
+	}
 	if a == nil || b == nil || a.packet == nil || b.packet == nil {
 		return true
 	}

@@ -38,6 +38,8 @@ func (d *Downlink) Poll(now time.Time, out *Outgoing) bool {
 		case protecting:
 			out.Kind = bwe.Retransmission
 			ok = s.repairOut(v, out)
+		case covering:
+			ok = d.coverOut(now, s, v, out)
 		}
 		if !ok {
 			continue
@@ -62,7 +64,11 @@ func (d *Downlink) media(now time.Time, s *slot, v *queued, out *Outgoing) bool 
 	}
 	out.SSRC, out.PayloadType = s.cfg.SSRC, c.PayloadType
 	d.content(p, v, out)
-	d.protect(now, s, v, out)
+	if v.output.group != 0 {
+		d.protectWithin(s, v, out)
+	} else {
+		d.protect(now, s, v, out)
+	}
 	if s.cfg.NACK {
 		s.history.store(entry{packet: p, output: v.output, source: v.source, state: held, at: d.since(now)})
 		// A packet that came too late for the history was released by it;
@@ -164,7 +170,7 @@ func (d *Downlink) stamp(now time.Time, out *Outgoing) {
 // for a path on which packets arrive sooner than they were sent. So the
 // controller is told of the first alone.
 func (d *Downlink) repeats(out *Outgoing) bool {
-	return d.streams != nil && out.Kind == bwe.Retransmission && out.Slot < len(d.slots) && out.SSRC == d.slots[out.Slot].cfg.SSRC
+	return d.streams != nil && out.Kind == bwe.Retransmission && !out.protects && out.Slot < len(d.slots) && out.SSRC == d.slots[out.Slot].cfg.SSRC
 }
 
 // Sent tells what became of the packet that Poll answered last: ok is false

@@ -53,26 +53,42 @@ func (d *Downlink) judgeProtection() {
 	rtt, loss := d.roundTrip(), d.bwe.Stats().LinkLoss
 	for i := range d.slots {
 		s := &d.slots[i]
-		if s.cfg.FECSSRC == 0 {
+		if s.cfg.FECSSRC == 0 && !s.cfg.older() {
 			continue
 		}
-		on := s.protection != nil && s.protection.group > 0
+		on := s.protection != nil && s.protection.group > 0 || s.within != nil && s.within.density > 0
 		switch {
 		case d.reliable || rtt < protectUntil || loss < protectLossUntil:
 			on = false
 		case rtt >= protectFrom && loss >= protectLossFrom:
 			on = true
 		}
-		if !on {
-			if s.protection != nil {
-				s.protection.group = 0
-			}
-			continue
+		density := 0
+		if on {
+			density = min(max(int(protectedLosses/loss), minGroup), maxGroup)
 		}
-		if s.protection == nil { // a slot that never needs it costs nothing
+		s.setProtection(density)
+	}
+}
+
+// setProtection says for how many packets one repair packet is sent; 0 for none. A
+// slot that never needs it costs nothing.
+func (s *slot) setProtection(density int) {
+	switch {
+	case s.cfg.older():
+		if s.within == nil && density > 0 {
+			s.within = &within{group: 1}
+		}
+		if s.within != nil {
+			s.within.density = density
+		}
+	default:
+		if s.protection == nil && density > 0 {
 			s.protection = &protection{}
 		}
-		s.protection.group = min(max(int(protectedLosses/loss), minGroup), maxGroup)
+		if s.protection != nil {
+			s.protection.group = density
+		}
 	}
 }
 

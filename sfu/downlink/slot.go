@@ -36,6 +36,7 @@ type slot struct {
 	stream     *rewrite.Stream
 	history    history
 	protection *protection // nil until it is needed
+	within     *within     // the same for receivers of the older form
 	rtx        uint16      // next sequence number of the retransmission stream
 
 	lost     *packet.Packet // the worst loss in the queue since settleDrops
