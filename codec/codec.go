@@ -28,9 +28,10 @@ const (
 	RED // RFC 2198 around Opus
 	RTX // RFC 4588
 	FEC // draft-ietf-payload-flexible-fec-scheme-03
+	ULP // RFC 5109
 )
 
-var kindNames = [...]string{"unknown", "opus", "VP8", "VP9", "AV1", "H264", "H265", "red", "rtx", "flexfec-03"}
+var kindNames = [...]string{"unknown", "opus", "VP8", "VP9", "AV1", "H264", "H265", "red", "rtx", "flexfec-03", "ulpfec"}
 
 // String is the encoding name as it stands in SDP (RFC 8866 §6.6).
 func (k Kind) String() string {
@@ -60,6 +61,10 @@ func (k Kind) Audio() bool { return k == Opus || k == RED }
 
 // Video says whether the kind carries pictures.
 func (k Kind) Video() bool { return k >= VP8 && k <= H265 }
+
+// Repairs says whether the kind carries nothing of its own, but what makes up for
+// lost packets of another.
+func (k Kind) Repairs() bool { return k >= RTX && k <= ULP }
 
 // ClockRate is the RTP clock rate in Hz.
 func (k Kind) ClockRate() uint32 {

@@ -259,7 +259,7 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) (*inbound
 		p.Kind = g.formats[format.APT&0x7f].Kind
 		return target, target.stream.ReceiveRTX(now, p)
 	}
-	if format.Kind == codec.Unknown || format.Kind == codec.RTX || format.Kind == codec.FEC {
+	if format.Kind == codec.Unknown || format.Kind.Repairs() {
 		g.unknown++
 		return nil, 0
 	}

@@ -18,6 +18,9 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 	if err := profile.Register(media); err != nil {
 		return nil, err
 	}
+	if err := profile.RegisterOlderRepair(media); err != nil {
+		return nil, err
+	}
 	cfg := p.media.cfg
 	var s webrtc.SettingEngine
 	s.LoggerFactory = profile.QuietLogs{}

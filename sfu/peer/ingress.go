@@ -185,7 +185,7 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 		verdict = target.stream.ReceiveRTX(now, p)
 	} else {
 		format := g.formats[p.PayloadType&0x7f]
-		if format.Kind == codec.Unknown || format.Kind == codec.RTX || format.Kind == codec.FEC {
+		if format.Kind == codec.Unknown || format.Kind.Repairs() {
 			g.peer.media.counts.unknown.Add(1)
 			return
 		}

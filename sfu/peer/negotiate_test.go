@@ -91,6 +91,45 @@ func TestChromiumOfferIsAnswered(t *testing.T) {
 	}
 }
 
+// A receiver that offers repair packets in the older form only is answered with
+// it, on the sections that it receives on and nowhere else; whoever offers the
+// newer form gets that.
+func TestOlderRepairIsAnswered(t *testing.T) {
+	m := newMedia(t)
+	older := strings.NewReplacer(" 119 120 49\r", " 119 120\r", "a=rtpmap:49 flexfec-03/90000\r\n", "",
+		"a=fmtp:49 repair-window=10000000\r\n", "", "a=rtcp-fb:49 goog-remb\r\n", "", "a=rtcp-fb:49 transport-cc\r\n", "").Replace(chromium)
+	if strings.Contains(older, ":49 ") || older == chromium {
+		t.Fatal("FlexFEC is still offered")
+	}
+	for _, tt := range []struct {
+		name, offer string
+		older       bool
+	}{{"newer", chromium, false}, {"older", older, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, answer, err := m.NewPeer(t.Context(), tt.offer, deaf{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			sending, receiving, _ := strings.Cut(answer, "a=mid:4\r\n")
+			if strings.Contains(sending, "ulpfec") || strings.Contains(sending, " red/90000") {
+				t.Error("the camera is asked for the older form")
+			}
+			if got := strings.Contains(receiving, "ulpfec"); got != tt.older {
+				t.Errorf("the slot's section has the older form: %v, want %v\n%s", got, tt.older, receiving)
+			}
+			video := p.slots[1]
+			want := [2]uint8{}
+			if tt.older {
+				want = [2]uint8{118, 120}
+			}
+			if [2]uint8{video.red, video.ulp} != want || (video.fec != 0) == tt.older {
+				t.Errorf("red %d, ulpfec %d, flexfec on %d", video.red, video.ulp, video.fec)
+			}
+		})
+	}
+}
+
 // mutate changes an offer as the bytes say, line by line, so that most of it
 // still is what a parser expects.
 func mutate(offer string, edits []byte) string {

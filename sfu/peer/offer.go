@@ -31,6 +31,7 @@ func parseOffer(text string) (string, []profile.Section, error) {
 		}
 		m.Attributes = withoutCandidates(m.Attributes)
 	}
+	profile.KeepOlderRepair(&d)
 	if err := checkCredentials(&d); err != nil {
 		return "", nil, err
 	}

@@ -28,6 +28,7 @@ type slotTrack struct {
 	nack       bool
 	fec        uint32 // SSRC of repair packets
 	fecType    uint8  // and their payload type; 0 = not negotiated
+	red, ulp   uint8  // payload types of the older form of them; 0 = not negotiated
 	extensions profile.IDs
 }
 
@@ -50,6 +51,9 @@ func (s *slotTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 		if codec.KindOf(c.MimeType) == codec.FEC && ctx.SSRCForwardErrorCorrection() != 0 {
 			s.fec, s.fecType = s.first+profile.Repairs, uint8(c.PayloadType)
 		}
+	}
+	if s.video && s.fec == 0 {
+		s.red, s.ulp = profile.OlderRepair(offered)
 	}
 	for _, x := range ctx.HeaderExtensions() {
 		s.extensions.Set(x.URI, uint8(x.ID))
@@ -96,6 +100,7 @@ func (s *slotTrack) config() downlink.SlotConfig {
 	x := &s.extensions
 	return downlink.SlotConfig{
 		Kind: kind, SSRC: s.ssrc, RTXSSRC: s.rtx, Codecs: s.codecs, NACK: s.nack, FECSSRC: s.fec, FECPayloadType: s.fecType,
+		REDPayloadType: s.red, ULPPayloadType: s.ulp,
 		Extensions: downlink.Extensions{TransportWide: x.TransportWide, Orientation: x.Orientation, Descriptor: x.Descriptor},
 	}
 }

@@ -97,6 +97,9 @@ func (d *Description) attribute(media string, a sdp.Attribute) {
 		name, _, _ := strings.Cut(value, "/")
 		if pt, err := strconv.ParseUint(number, 10, 7); err == nil {
 			d.Formats[pt].Kind = codec.KindOf(media + "/" + name)
+			if media == "video" && d.Formats[pt].Kind == codec.RED { // around repair packets: only ever sent
+				d.Formats[pt].Kind = codec.Unknown
+			}
 		}
 	case "fmtp": // "97 apt=96", RFC 4588 §8.1
 		apt, repairs := strings.CutPrefix(value, "apt=")

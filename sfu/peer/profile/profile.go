@@ -141,7 +141,7 @@ func Codecs(offered []webrtc.RTPCodecParameters) (codecs []downlink.Codec, nack 
 	for _, c := range offered {
 		kind := codec.KindOf(c.MimeType)
 		switch {
-		case kind == codec.Unknown || kind == codec.RTX || kind == codec.FEC || kind == codec.RED || seen[kind]:
+		case kind == codec.Unknown || kind.Repairs() || kind == codec.RED || seen[kind]:
 			continue
 		case kind == codec.H264 && !strings.Contains(c.SDPFmtpLine, h264Packets):
 			continue
