@@ -224,6 +224,12 @@ func (p *page) behind(from, to int) {
 			return apply.call(this, { type: d.type, sdp: d.sdp.replaceAll(" %d typ ", " %d typ ") });
 		};
 	}`, from, to)
+	p.before(script)
+}
+
+// before has the page run a script before its own.
+func (p *page) before(script string) {
+	p.t.Helper()
 	if err := chromedp.Do(p.ctx, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, devpage.AddScriptToEvaluateOnNewDocument, devpage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 		return chromedp.Void{}, err
