@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rivulet-rtc/rivulet/codec"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
@@ -20,6 +21,8 @@ type sendTrack struct {
 	// Set by Bind while the answer is applied, before the run loop starts.
 	writer     webrtc.TrackLocalWriter
 	ssrc, rtx  uint32
+	fec        uint32 // SSRC of repair packets
+	fecType    uint8  // and their payload type; 0 = not negotiated
 	codecs     []downlink.Codec
 	nack       bool
 	extensions profile.IDs
@@ -42,6 +45,11 @@ func (t *sendTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameter
 	for _, c := range t.codecs {
 		if c.RTXPayloadType != 0 {
 			t.rtx = t.first + profile.Retransmissions
+		}
+	}
+	for _, c := range settled {
+		if t.video && codec.KindOf(c.MimeType) == codec.FEC && ctx.SSRCForwardErrorCorrection() != 0 {
+			t.fec, t.fecType = uint32(ctx.SSRCForwardErrorCorrection()), uint8(c.PayloadType)
 		}
 	}
 	for _, x := range ctx.HeaderExtensions() {
@@ -80,5 +88,10 @@ func (t *sendTrack) config() downlink.SlotConfig {
 	if t.video {
 		kind = downlink.Video
 	}
-	return downlink.SlotConfig{Kind: kind, SSRC: t.ssrc, RTXSSRC: t.rtx, Codecs: t.codecs, NACK: t.nack}
+	x := &t.extensions
+	return downlink.SlotConfig{
+		Kind: kind, SSRC: t.ssrc, RTXSSRC: t.rtx, Codecs: t.codecs, NACK: t.nack,
+		FECSSRC: t.fec, FECPayloadType: t.fecType, Named: true,
+		Extensions: downlink.Extensions{TransportWide: x.TransportWide, Descriptor: x.Descriptor},
+	}
 }

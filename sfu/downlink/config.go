@@ -58,6 +58,9 @@ type SlotConfig struct {
 	// stream (RFC 5109 in RFC 2198), for a receiver that has no other form; 0 =
 	// not negotiated.
 	REDPayloadType, ULPPayloadType uint8
+	// Named says that packets carry the names of their section and layer until the
+	// receiver has reported the stream (RFC 8843 §9.2): nothing is protected before.
+	Named bool
 	// Extensions are the ids of the header extensions as they will be written,
 	// which repair packets protect; 0 = not negotiated.
 	Extensions Extensions

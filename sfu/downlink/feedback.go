@@ -63,6 +63,7 @@ func (d *Downlink) HandleReceptionReport(now time.Time, r rtcp.ReceptionReport) 
 	if s.cfg.SSRC != r.SSRC {
 		return // loss of retransmissions says nothing that loss of media does not
 	}
+	s.reported = true
 	d.noteReport(now, s, float64(r.FractionLost)/256)
 	d.apply(now, d.bwe.OnReceiverReport(now, float64(r.FractionLost)/256, rtt))
 }

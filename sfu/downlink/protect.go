@@ -53,7 +53,7 @@ func (d *Downlink) judgeProtection() {
 	rtt, loss := d.roundTrip(), d.bwe.Stats().LinkLoss
 	for i := range d.slots {
 		s := &d.slots[i]
-		if s.cfg.FECSSRC == 0 && !s.cfg.older() {
+		if s.cfg.FECSSRC == 0 && !s.cfg.older() || s.cfg.Named && !s.reported {
 			continue
 		}
 		on := s.protection != nil && s.protection.group > 0 || s.within != nil && s.within.density > 0

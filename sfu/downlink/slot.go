@@ -37,6 +37,7 @@ type slot struct {
 	history    history
 	protection *protection // nil until it is needed
 	within     *within     // the same for receivers of the older form
+	reported   bool        // the receiver has told of the stream
 	rtx        uint16      // next sequence number of the retransmission stream
 
 	lost     *packet.Packet // the worst loss in the queue since settleDrops

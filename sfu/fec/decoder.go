@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// remembered is how many packets of the stream are kept: more than two
-	// seconds of the largest layer. A power of two.
-	remembered = 256
+	// remembered is how many packets of the stream are kept: half a second of the
+	// largest layer, of which a repair packet reaches over 48. A power of two.
+	remembered = 128
 	// waiting is how many repair packets may wait for the packets they need.
 	waiting = 16
 )

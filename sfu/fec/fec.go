@@ -169,6 +169,17 @@ type repair struct {
 	body          []byte
 }
 
+// Protected answers the stream that the payload of a repair packet is for; false
+// when it is no repair packet.
+func Protected(payload []byte) (ssrc uint32, ok bool) {
+	if len(payload) < shortHeader {
+		return 0, false
+	}
+	ssrc = binary.BigEndian.Uint32(payload[12:])
+	var r repair
+	return ssrc, r.parse(payload, ssrc)
+}
+
 // parse reads the payload of a repair packet for a stream; false when it is
 // malformed, for another stream, or reaches further than MaxSpan.
 func (r *repair) parse(b []byte, ssrc uint32) bool {

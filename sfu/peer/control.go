@@ -28,6 +28,7 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 			continue
 		}
 		in.stream.Tick(now)
+		g.forgetRepair(now, in)
 		dst = g.appendRequests(now, in, dst)
 		if report {
 			if block, ok := in.stream.ReceptionReport(now); ok {
@@ -120,6 +121,8 @@ type UplinkStats struct {
 	MID   string
 	RID   string
 	Codec string
+	// Repaired is how many packets repair packets brought back.
+	Repaired uint64
 	uplink.Stats
 }
 
@@ -130,7 +133,7 @@ func (g *ingress) uplinkStats() []UplinkStats {
 	var all []UplinkStats
 	for _, in := range g.list {
 		if in.stream != nil && in.section != nil {
-			all = append(all, UplinkStats{MID: in.section.mid, RID: in.rid, Codec: in.kind.String(), Stats: in.stream.Stats()})
+			all = append(all, UplinkStats{MID: in.section.mid, RID: in.rid, Codec: in.kind.String(), Repaired: in.repaired, Stats: in.stream.Stats()})
 		}
 	}
 	return all

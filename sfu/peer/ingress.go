@@ -10,6 +10,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/sfu/fec"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
@@ -55,6 +56,11 @@ type inbound struct {
 	delay  voice.Delay // of sound
 	// media is the stream that a repair stream repairs, once known.
 	media *inbound
+	// decoder uses the repair packets that protect the stream, nil while there are
+	// none; the last of them came at protectedAt.
+	decoder     *fec.Decoder
+	protectedAt time.Time
+	repaired    uint64 // packets that they brought back
 
 	unresolved int
 }
@@ -67,6 +73,8 @@ type ingress struct {
 	mu       sync.Mutex
 	closed   bool
 	header   rtp.Header // reused, so that parsing does not allocate
+	lost     rtp.Header // of what was repaired; reused
+	decoders int        // streams that are protected
 	inbounds map[uint32]*inbound
 	list     []*inbound // the same, to walk over
 	sections []*section
@@ -128,6 +136,11 @@ func (g *ingress) receiveRTP(b []byte) {
 	}
 	g.heardAt = now
 	g.recordArrival(now, len(b))
+	if g.formats[h.PayloadType&0x7f].Kind == codec.FEC {
+		g.protect(now, b[n:])
+		g.schedule(now)
+		return
+	}
 	in := g.resolve(h)
 	if in == nil {
 		g.peer.media.counts.unknown.Add(1)
@@ -137,6 +150,7 @@ func (g *ingress) receiveRTP(b []byte) {
 	if p := g.fill(now, b, n); p != nil {
 		g.accept(now, in, p)
 		p.Release()
+		g.remember(now, in, b)
 	}
 	g.schedule(now)
 }
@@ -196,6 +210,11 @@ func (g *ingress) accept(now time.Time, in *inbound, p *packet.Packet) {
 			in.delay.Note(now, p.Timestamp, soundOf(p))
 		}
 	}
+	g.handOn(target, p, verdict)
+}
+
+// handOn gives what a stream has taken in to its track.
+func (g *ingress) handOn(target *inbound, p *packet.Packet, verdict uplink.Verdict) {
 	if verdict != uplink.Accepted {
 		g.peer.media.counts.notAccepted.Add(1)
 		usedUp := verdict == uplink.Padding || verdict == uplink.Malformed
