@@ -7,9 +7,13 @@ import (
 )
 
 // holeLife is how long a packet that never came from its publisher is waited
-// for, from the subscriber's first request on. The uplink's own requests have
-// been answered by then, or will not be.
-const holeLife = 500 * time.Millisecond
+// for, from the subscriber's first request on, where the publisher is near. The
+// uplink's own requests have been answered by then, or will not be: it is two
+// round trips to the publisher and a half where that is more, up to maxHoleLife.
+const (
+	holeLife    = 500 * time.Millisecond
+	maxHoleLife = 3 * time.Second
+)
 
 // hole is the place of a packet that a subscriber lacks and that nobody can
 // send it. A decoder waits at it: browsers for three seconds until they ask for
@@ -29,7 +33,15 @@ func (d *Downlink) lacks(now time.Time, s *slot, sequence uint16) {
 	case int16(sequence-h.oldest) <= 0: // forgotten: it will not come
 		d.giveUp(now, s, sequence)
 	case s.hole.due.IsZero():
-		s.hole = hole{sequence: sequence, due: now.Add(holeLife)}
+		s.hole = hole{sequence: sequence, due: now.Add(min(max(holeLife, s.sourceRTT*5/2), maxHoleLife))}
+	}
+}
+
+// SetSourceRTT tells the round trip between the server and the source of a slot;
+// 0 = not known.
+func (d *Downlink) SetSourceRTT(index int, rtt time.Duration) {
+	if s := d.slot(index); s != nil && s.source.ID != 0 {
+		s.sourceRTT = rtt
 	}
 }
 

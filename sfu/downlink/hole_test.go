@@ -59,20 +59,30 @@ func steady(t *testing.T, wanted uint8) *call {
 func any1(*packet.Packet) bool { return true }
 
 // A packet that the publisher's path lost for good leaves a decoder waiting:
-// three seconds in browsers, until they ask for a key frame. We ask for it.
+// three seconds in browsers, until they ask for a key frame. We ask for it, once
+// the publisher has had the time to send the packet again.
 func TestPacketThatNeverCameIsReplacedByAKeyframe(t *testing.T) {
+	for roundTrip, life := range map[time.Duration]time.Duration{
+		0: holeLife, 50 * time.Millisecond: holeLife, 600 * time.Millisecond: 1500 * time.Millisecond, 5 * time.Second: maxHoleLife,
+	} {
+		t.Run(roundTrip.String(), func(t *testing.T) { neverCame(t, roundTrip, life) })
+	}
+}
+
+func neverCame(t *testing.T, roundTrip, life time.Duration) {
 	c := steady(t, 0)
+	c.d.SetSourceRTT(1, roundTrip)
 	number := c.without(any1)
 	asked, begin := c.asked(), c.now
-	for c.now.Before(begin.Add(2 * time.Second)) {
+	for c.now.Before(begin.Add(life + 1500*time.Millisecond)) {
 		c.run(100 * time.Millisecond)
 		c.d.HandleNACK(c.now, videoSSRC+1, nack(number))
 	}
 	if len(*asked) != 1 {
 		t.Fatalf("a key frame was asked for %d times, want once", len(*asked))
 	}
-	if after := (*asked)[0].Sub(begin); after < holeLife || after > holeLife+200*time.Millisecond {
-		t.Errorf("it was asked for after %v, want about %v", after, holeLife)
+	if after := (*asked)[0].Sub(begin); after < life || after > life+200*time.Millisecond {
+		t.Errorf("it was asked for after %v, want about %v", after, life)
 	}
 	if n := c.d.Stats().Slots[1].GivenUp; n != 1 {
 		t.Errorf("%d packets counted as given up", n)

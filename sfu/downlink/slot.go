@@ -46,6 +46,8 @@ type slot struct {
 	bridged  bool  // only the base temporal layer, for a moment
 	told     Event // of pause, return or layer: the last that was told
 	hole     hole
+	// sourceRTT is the round trip to the source; 0 = not known.
+	sourceRTT time.Duration
 	// refreshed is where the newest key frame begins.
 	refreshed uint16
 	keyed     bool // refreshed has a value
@@ -124,6 +126,7 @@ func (s *slot) change() {
 	s.selector.SourceChanged()
 	s.keyframe, s.still, s.told = keyframe{}, still{}, Event{}
 	s.report.prompt = true
+	s.sourceRTT = 0
 	if s.sound != nil {
 		s.sound.change()
 	}

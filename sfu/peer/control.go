@@ -116,6 +116,13 @@ func (g *ingress) setRTT(rtt time.Duration) {
 	}
 }
 
+// roundTrip is the round trip of the path; 0 = not known.
+func (g *ingress) roundTrip() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rtt
+}
+
 // UplinkStats is one incoming stream for operators.
 type UplinkStats struct {
 	MID   string
