@@ -93,7 +93,7 @@ func (d *Downlink) measure(now time.Time) {
 	busy := false
 	for i := range d.slots {
 		s := &d.slots[i]
-		s.history.expire(d.since(now) - age)
+		s.history.expire(d.since(now) - max(age, s.waits()+holeLife)) // what is forgotten is given up
 		busy = busy || s.source.ID != 0 || s.history.any
 		if s.sound != nil && s.source.ID != 0 && s.sound.measure(now, elapsed, d.budget) {
 			d.allocateSoon(now, 0)

@@ -33,9 +33,12 @@ func (d *Downlink) lacks(now time.Time, s *slot, sequence uint16) {
 	case int16(sequence-h.oldest) <= 0: // forgotten: it will not come
 		d.giveUp(now, s, sequence)
 	case s.hole.due.IsZero():
-		s.hole = hole{sequence: sequence, due: now.Add(min(max(holeLife, s.sourceRTT*5/2), maxHoleLife))}
+		s.hole = hole{sequence: sequence, due: now.Add(s.waits())}
 	}
 }
+
+// waits is how long a hole is waited for.
+func (s *slot) waits() time.Duration { return min(max(holeLife, s.sourceRTT*5/2), maxHoleLife) }
 
 // SetSourceRTT tells the round trip between the server and the source of a slot;
 // 0 = not known.
