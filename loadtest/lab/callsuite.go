@@ -190,7 +190,7 @@ func groupCalls() []Scenario {
 		each([]string{"thin"}, most("hole", 1), most("unheard", 1), most("gap_ms", 200)),
 		each(others, during("after", least("pictures_kept", 95))...),
 		each(others[1:], during("after", most("hole", 1))...))...)
-	return []Scenario{row, sixLinks(), lossySatellite()}
+	return []Scenario{row, sixLinks(), lossySatellite(), lossyWayUp()}
 }
 
 // sixLinks is a room in which each has another link. Whose way up carries a
@@ -243,6 +243,20 @@ func lossySatellite() Scenario {
 	c.Windows = []Window{{Name: "later", Spans: []Span{{20 * sec, 120 * sec}}}}
 	return callRow("satellite-loss-5", "satellite with 5 % loss: freezes at most a third of what retransmission alone gives", 120*sec, c,
 		each([]string{"thin"}, during("later", most("frozen_s", repeatedOnly/3))...)...)
+}
+
+// repeatedOnlyUp is repeatedOnly of lossyWayUp.
+const repeatedOnlyUp = 63.4
+
+// lossyWayUp loses as much on the way up: who is seen is behind the link, and
+// the publisher and the server repair.
+func lossyWayUp() Scenario {
+	networks := behind("satellite")
+	networks[0].Up.Loss.Random = 0.05
+	c := two(networks, seeing)
+	c.Windows = []Window{{Name: "later", Spans: []Span{{20 * sec, 120 * sec}}}}
+	return callRow("satellite-loss-5-up", "satellite with 5 % loss on the way up: freezes at most a third of what retransmission alone gives", 120*sec, c,
+		each([]string{"far"}, during("later", most("frozen_s", repeatedOnlyUp/3))...)...)
 }
 
 // moves go from Wi-Fi to a cellular network of 200 ms there and back.
