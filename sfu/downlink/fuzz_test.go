@@ -18,6 +18,7 @@ import (
 func FuzzDownlink(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 9, 2, 1, 40, 3, 10, 2, 1, 41, 3, 20, 4, 0, 5, 3, 200})
 	f.Add([]byte{0, 1, 1, 0, 2, 2, 2, 1, 0, 2, 1, 255, 3, 255, 5, 1, 6, 9, 7, 2, 8, 1, 0, 2, 0, 3, 5})
+	f.Add([]byte{0, 2, 12, 5, 2, 0x20, 1, 0, 2, 0x60, 2, 0, 6, 12, 5, 2, 0x20, 2, 1, 2, 0x60, 2, 1, 6, 7, 2, 6, 5, 40, 6})
 	f.Add([]byte("a call in which everything that can be said is said in no order at all"))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) > 4096 {
@@ -54,7 +55,10 @@ type randomCall struct {
 }
 
 func newRandomCall(t *testing.T, script []byte) *randomCall {
-	d, err := New(epoch, config(2))
+	cfg := config(2)
+	cfg.Slots[1].FECSSRC, cfg.Slots[1].FECPayloadType = fecSSRC, fecType
+	cfg.Slots[2].REDPayloadType, cfg.Slots[2].ULPPayloadType = redVideoType, ulpType
+	d, err := New(epoch, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +82,7 @@ func (r *randomCall) byte() byte {
 }
 
 func (r *randomCall) step() {
-	switch r.byte() % 12 {
+	switch r.byte() % 13 {
 	case 0:
 		kinds := []codec.Kind{codec.VP8, codec.Opus, codec.AV1, codec.Unknown}
 		b := r.byte()
@@ -125,6 +129,9 @@ func (r *randomCall) step() {
 		r.d.HandleREMB(r.now, units.Rate(r.byte())<<(r.byte()%60))
 		r.d.HandleReceptionReport(r.now, rtcp.ReceptionReport{SSRC: audioSSRC, FractionLost: r.byte(), LastSenderReport: uint32(r.byte()) << 16})
 		r.d.AppendSenderReports(r.now, nil)
+	case 12: // repair packets, whatever the path is like
+		b := r.byte()
+		r.d.slots[1+b%2].setProtection(int(b >> 1 % 9))
 	}
 }
 

@@ -136,7 +136,9 @@ func (e *egress) describe(now time.Time, slot int, t *Track) {
 	if rates := t.Rates(); rates != nil {
 		e.down.SetRates(now, slot, rates)
 	}
-	e.down.SetSourceRTT(slot, t.publisher.ingress.roundTrip())
+	if t.publisher != nil { // what is mixed here comes from nowhere
+		e.down.SetSourceRTT(slot, t.publisher.ingress.roundTrip())
+	}
 }
 
 // tickIngress sends what the incoming side has to say to its publisher.
