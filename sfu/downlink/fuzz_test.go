@@ -132,6 +132,10 @@ func (r *randomCall) step() {
 	case 12: // repair packets, whatever the path is like
 		b := r.byte()
 		r.d.slots[1+b%2].setProtection(int(b >> 1 % 9))
+		for range 6 {
+			r.forward()
+		}
+		r.poll()
 	}
 }
 
