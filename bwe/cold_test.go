@@ -35,6 +35,47 @@ func TestColdStart(t *testing.T) {
 	}
 }
 
+// Where nothing can be padded the first train measures nothing. Then no more is
+// offered than what arrived proves, and the source's next step is tried once: not
+// Initial, which buried paths of 50 and 80 kbit/s under two seconds of queue.
+func TestColdStartWithoutPadding(t *testing.T) {
+	const (
+		s  = time.Second
+		ms = time.Millisecond
+	)
+	video := layers(30e3, 100e3, 300e3)
+	for _, c := range []struct {
+		rate   units.Rate
+		delay  time.Duration
+		voice  bool
+		source source
+		queue  time.Duration // at most, in the first ten seconds
+		within time.Duration // until that is offered
+		least  units.Rate
+	}{
+		{50 * units.Kbps, 300 * ms, false, saturating, 250 * ms, 5 * s, 40e3},
+		{80 * units.Kbps, 100 * ms, false, saturating, 250 * ms, 6 * s, 64e3},
+		{150 * units.Kbps, 100 * ms, false, saturating, 200 * ms, 10 * s, 120e3},
+		{units.Mbps, 50 * ms, false, saturating, 100 * ms, 10 * s, 800e3},
+		{80 * units.Kbps, 100 * ms, true, saturating, 250 * ms, 2 * s, 64e3},
+		// Layers of which the first is beyond what voice proves.
+		{50 * units.Kbps, 300 * ms, true, video, 1100 * ms, 2 * s, 40e3},
+		{80 * units.Kbps, 100 * ms, true, video, 150 * ms, 8 * s, voiceRate + 30e3},
+		{units.Mbps, 50 * ms, true, video, 50 * ms, 8 * s, voiceRate + 100e3},
+	} {
+		p := newPath(t, &link{rate: steady(c.rate), delay: c.delay, queue: 2 * s}, c.source, nil)
+		p.noPads, p.noVoice = true, !c.voice
+		p.bwe.SetLadder(epoch, bwe.Ladder{Base: 16 * units.Kbps, Next: 20 * units.Mbps, Full: 20 * units.Mbps})
+		p.run(10 * s)
+		if q := p.queue(100); q > c.queue {
+			t.Errorf("%v: a queue of %v in the first seconds, want at most %v", c.rate, q, c.queue)
+		}
+		if d := p.reached(0, c.least); d > c.within {
+			t.Errorf("%v: %v is offered after %v, want within %v", c.rate, c.least, d, c.within)
+		}
+	}
+}
+
 // What the same network carried before is offered at once; a cold call would not.
 func TestKnownStart(t *testing.T) {
 	p := newPath(t, &link{rate: steady(2e6), delay: 50 * time.Millisecond, queue: 300 * time.Millisecond}, saturating, func(c *bwe.Config) {

@@ -261,8 +261,12 @@ func (c *Controller) maybeTrain(now int64) {
 	if c.lastFeedback == 0 || c.silenced() || c.coarsely() || c.probe.active() || now < c.probe.next {
 		return
 	}
+	size := trainSize
+	if c.trains > 0 && c.probe.count == 1 {
+		size = 2 * trainPacket // it came in one packet, which has no spacing
+	}
 	c.stats.Probes++
-	c.probe.start(now, c.cfg.Initial.Scale(trainRate), trainSize)
+	c.probe.start(now, c.cfg.Initial.Scale(trainRate), size)
 }
 
 // finishTrain takes what the first train found: the path's capacity, but no
@@ -273,21 +277,27 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 		c.trains++
 		c.probe.next = now // once more
 		return
-	case !o.ok:
-		// Nobody can pad here: there is voice and no more. Better its best mode
-		// for a moment on a path too thin for it than its worst for good.
-		if c.queue > c.goal {
-			c.capacity = c.arriving.rate()
-		}
-	default:
-		// One that got through met no limit, and one that was not sent as a
-		// train (voice alone was in it) tells none.
-		if !o.through && o.in > c.cfg.Initial.Scale(trainRate/2) {
-			c.capacity = c.bound(min(c.cfg.Initial, o.rate))
-		}
-		c.proven = max(c.proven, min(o.rate, c.capacity))
-	}
+	case !c.probe.clustered():
+		// It was not sent as a train: nobody can pad here, there is voice and no
+		// more. That tells of no limit, but neither that there is none.
+		c.capacity = c.unmeasured(o.rate)
+	case o.ok && !o.through && o.in > c.cfg.Initial.Scale(trainRate/2):
+		c.capacity = min(c.cfg.Initial, o.rate)
+	} // else it got through and met no limit, or the link lost too much of it
+	c.proven = max(c.proven, min(o.rate, c.capacity))
 	c.warm(now, c.capacity)
+}
+
+// unmeasured is what a call goes on with whose first train could not measure: what
+// was seen to arrive where that left a queue, else what the source's next step may
+// be above it, and no more; each step that arrives proves the next one.
+func (c *Controller) unmeasured(shown units.Rate) units.Rate {
+	got := max(shown, c.arriving.rate())
+	if c.queue > c.goal {
+		return min(c.cfg.Initial, c.arriving.rate())
+	}
+	step := (got + c.history.largest.Over(time.Second)).Scale(unprovenGrowth)
+	return min(c.cfg.Initial, max(step, firstRate, c.ladder.Base))
 }
 
 // warm ends the time in which nothing was known.
@@ -346,7 +356,7 @@ func (c *Controller) finishProbe(now int64) {
 		return
 	}
 	c.stats.ProbesFailed++
-	c.learned = true
+	c.learned = c.learned || !c.unpadded || !o.through // else nothing was tested
 	p.failed = true
 	p.failedNow(now, probeFirstWait, c.capacity)
 }

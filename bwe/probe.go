@@ -29,6 +29,8 @@ const (
 	// would begin with.
 	trainSize = units.Size(800)
 	trainRate = 1.2
+	// trainPacket is the largest packet a train may have to be made of.
+	trainPacket = units.Size(1200)
 )
 
 // probing runs one probe at a time: a cluster of packets faster than the
@@ -133,6 +135,12 @@ func (p *probing) onReport(s *sent, came bool, arrival, wait int64) {
 		p.lastWait = wait
 	}
 	p.count++
+}
+
+// clustered says that the cluster left about as it was asked for.
+func (p *probing) clustered() bool {
+	span := time.Duration(p.sentTo - p.sentFrom)
+	return span > 0 && units.Size(p.sentBytes-p.firstSize).Over(span) > p.rate/2
 }
 
 // overdue says that a cluster is taking too long to be sent or reported.
