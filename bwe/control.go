@@ -51,9 +51,9 @@ const (
 	// headroomQueue is the queue that pacing above the target may cause before the
 	// next report.
 	headroomQueue = 30 * time.Millisecond
-	// bluffAfter is how long an unmeasured path must have been quiet before a step
-	// of the source larger than what was proven is tried.
-	bluffAfter = 2 * time.Second
+	// bluffAfter, and two responses, is how long an unmeasured path must have been
+	// quiet before a step of the source larger than what was proven is tried.
+	bluffAfter = 500 * time.Millisecond
 	// unprovenGrowth bounds the target by what was seen to arrive.
 	unprovenGrowth = 1.5
 )
@@ -187,7 +187,7 @@ func (c *Controller) grow(now, dt int64) {
 		// What is sent does not test the estimate, and there is no padding to
 		// test it with: it may rise to what unlocks the next step of the source.
 		limit = min(limit, min(c.arriving.rate(), sent)+c.history.largest.Over(time.Second))
-		if !c.learned && now-c.quietSince > int64(bluffAfter) {
+		if !c.learned && now-c.quietSince > int64(max(bluffAfter, 2*c.response())) {
 			// The step may be larger. Where no limit was met yet it is tried, once.
 			limit = max(limit, min(c.ladder.Next.Scale(1.05), c.cfg.Initial).Scale(1/unprovenGrowth))
 		}
@@ -352,7 +352,7 @@ func (c *Controller) window() units.Size {
 		return c.decision.Target.In(2*time.Second) + 6000
 	}
 	if c.lastFeedback == 0 && !c.silenced() {
-		return max(firstWindow, c.cfg.Known.In(firstWarm))
+		return max(firstWindow, c.known.In(firstWarm))
 	}
 	slack := max(150*time.Millisecond, 2*c.packetTime(), time.Duration(2*c.delays.noise))
 	response := c.response()

@@ -44,6 +44,7 @@ type Controller struct {
 	// when the bottleneck is busy, raised step by step when it is not.
 	capacity units.Rate
 	learned  bool       // the path's limit was met once; startup is over
+	known    units.Rate // what it carried in a call before; 0 when that is not known
 	cold     bool       // nothing was measured: only the floor may be offered
 	trains   int        // first trains sent in vain
 	unpadded bool       // the last probe was not sent as it was asked for
@@ -101,7 +102,7 @@ func New(cfg Config) (*Controller, error) {
 	}
 	c.machine.reason = "initial rate"
 	if cfg.Known > 0 {
-		c.cold, c.capacity = false, cfg.Known
+		c.cold, c.capacity, c.known = false, cfg.Known, cfg.Known
 		c.machine.reason = "known from before"
 	}
 	c.delays.reset(0)
@@ -204,7 +205,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.compete = compete{}
 	c.capacity = min(c.capacity, c.cfg.Initial)
 	c.learned, c.arrivalOK = false, false
-	c.cold, c.trains = true, 0
+	c.cold, c.trains, c.known = true, 0, 0
 	c.usual, c.proven, c.rtt, c.minRTT = 0, 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
@@ -215,6 +216,21 @@ func (c *Controller) OnRouteChange(now time.Time) {
 		c.machine.reason = "route changed"
 	}
 	c.decide()
+}
+
+// SetKnown says what the path carried in a session before, as Config.Known does,
+// once it is known which path it is: at the beginning or after OnRouteChange. It
+// answers false, and does nothing, once packets were sent there, and for a rate of 0.
+func (c *Controller) SetKnown(now time.Time, rate units.Rate) bool {
+	c.clock(now)
+	if !c.cold || c.firstSent != 0 || rate <= 0 || c.coarsely() {
+		return false
+	}
+	c.capacity = c.bound(rate)
+	c.cold, c.known = false, c.capacity
+	c.machine.reason = "known from before"
+	c.decide()
+	return true
 }
 
 // SetLadder says what the allocator could use.

@@ -38,6 +38,9 @@ const (
 	// startupLoss in one epoch of the startup is tested at once: the rate may
 	// have risen by much.
 	startupLoss = 0.2
+	// unmeasuredGrowth of what arrived may be offered where a path could not be
+	// measured: voices at their thinnest become whole with it.
+	unmeasuredGrowth = 2.3
 	// testCut is how far below what arrives a test sends: a policer passes
 	// that without loss.
 	testCut = 0.95
@@ -289,14 +292,14 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 }
 
 // unmeasured is what a call goes on with whose first train could not measure: what
-// was seen to arrive where that left a queue, else what the source's next step may
-// be above it, and no more; each step that arrives proves the next one.
+// was seen to arrive where that left a queue, else unmeasuredGrowth times as
+// much and no more; what arrives of that proves the next step.
 func (c *Controller) unmeasured(shown units.Rate) units.Rate {
-	got := max(shown, c.arriving.rate())
+	got := max(shown, c.arriving.rate(), c.arrivals.recent(int64(testMeasure)))
 	if c.queue > c.goal {
 		return min(c.cfg.Initial, c.arriving.rate())
 	}
-	step := (got + c.history.largest.Over(time.Second)).Scale(unprovenGrowth)
+	step := (got + c.history.largest.Over(time.Second)).Scale(unmeasuredGrowth)
 	return min(c.cfg.Initial, max(step, firstRate, c.ladder.Base))
 }
 

@@ -310,3 +310,11 @@ func (m *member) setDataMode(mode signal.DataMode) {
 		m.peer.SetDataMode(downlinkModes[mode])
 	}
 }
+
+// Owner names whose paths these are, for the media plane's memory of networks.
+func (m *member) Owner() string {
+	if m.identity == "" {
+		return ""
+	}
+	return m.grants.Tenant + "\x00" + m.identity + "\x00" + m.device
+}

@@ -1,6 +1,7 @@
 package downlink
 
 import (
+	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"slices"
 	"time"
 )
@@ -14,6 +15,15 @@ func (d *Downlink) RTT() time.Duration { return d.rtt }
 func (d *Downlink) SuggestRTT(now time.Time, rtt time.Duration) {
 	if d.rtt == 0 && rtt > 0 && rtt <= maxRTT {
 		d.rtt = rtt
+		d.allocateSoon(now, 0)
+	}
+}
+
+// SuggestRate tells what the path carried before, of a call a short while ago: it
+// begins with that, as long as nothing was sent on it; 0 tells nothing.
+func (d *Downlink) SuggestRate(now time.Time, rate units.Rate) {
+	if d.bwe.SetKnown(now, rate) {
+		d.apply(now, d.bwe.Decision())
 		d.allocateSoon(now, 0)
 	}
 }

@@ -54,6 +54,8 @@ type egress struct {
 	statsAt   time.Time
 	ingressAt time.Time // when the peer's incoming side wants its tick
 	accounted accounted
+	network   networkKey // that the path leads to
+	carriedAt time.Time  // what it carries is noted then
 
 	// Reused for each packet.
 	out        downlink.Outgoing
@@ -114,6 +116,9 @@ func (e *egress) tick(now time.Time) {
 		e.peer.stats.Store(&stats)
 		e.tell(&e.coarse, stats.Path.State == bwe.Coarse, &e.peer.media.counts.coarse)
 		e.tell(&e.reliable, stats.Path.Reliable, &e.peer.media.counts.reliable)
+		if !e.carriedAt.After(now) {
+			e.remember(now, &stats)
+		}
 	}
 }
 
@@ -283,6 +288,7 @@ func (e *egress) close() {
 	e.account(&stats)
 	e.account(nil)
 	e.peer.stats.Store(&stats)
+	e.remember(time.Now(), &stats)
 	e.tell(&e.coarse, false, &e.peer.media.counts.coarse)
 	e.tell(&e.reliable, false, &e.peer.media.counts.reliable)
 	e.down.Close()

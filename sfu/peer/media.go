@@ -73,6 +73,7 @@ type Media struct {
 	peers   atomic.Int64
 	serial  atomic.Uint64
 	counts  counters
+	carried *carried
 
 	running sync.WaitGroup
 }
@@ -98,7 +99,7 @@ func New(cfg Config) (*Media, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Media{cfg: cfg, pool: packet.NewPool()}
+	m := &Media{cfg: cfg, pool: packet.NewPool(), carried: newCarried()}
 	for i := range cfg.Workers {
 		w := newWorker(i, &m.counts)
 		m.workers = append(m.workers, w)

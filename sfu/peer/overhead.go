@@ -2,10 +2,12 @@ package peer
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
@@ -27,4 +29,29 @@ func costOf(pair *webrtc.ICECandidatePair, overTCP func(netip.AddrPort) bool) (s
 
 func (p *Peer) transport() *webrtc.ICETransport {
 	return p.connection.SCTP().Transport().ICETransport()
+}
+
+// routeChanged tells the downlink that its packets take another path, and what
+// that carried before. It asks pion nothing: who ends the connection holds pion's
+// locks and waits for it.
+func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
+	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
+	var network networkKey
+	if pair != nil {
+		network = p.media.carried.key(p.owner, pair.Remote)
+	}
+	p.ingress.routeChanged()
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
+		d.SetOverhead(cost)
+		d.SetReliable(now, reliable)
+		d.RouteChanged(now)
+		p.egress.network, p.egress.carriedAt = network, now.Add(carriedEvery)
+		d.SuggestRate(now, p.media.carried.recall(now, network))
+	})
+}
+
+// remember notes what the path carries, as far as its limit was met.
+func (e *egress) remember(now time.Time, stats *downlink.Stats) {
+	e.carriedAt = now.Add(carriedEvery)
+	e.peer.media.carried.keep(now, e.network, stats.Path.Capacity)
 }

@@ -70,7 +70,7 @@ type path struct {
 
 func newPath(t testing.TB, subscribers int) *path {
 	t.Helper()
-	m := &Media{pool: packet.NewPool()}
+	m := &Media{pool: packet.NewPool(), carried: newCarried()}
 	w := newWorker(0, &m.counts)
 	m.workers = []*worker{w}
 	p := &path{media: m, worker: w}

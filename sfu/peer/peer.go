@@ -49,6 +49,13 @@ type Handler interface {
 	EncodingChanged(*Track, []encoding.Encoding)
 }
 
+// Owned is a Handler that says whose path it is: who comes back from the same
+// network under the same name begins with what it carried before. The name is
+// kept only as a hash under a key that ends with the process; "" keeps nothing.
+type Owned interface {
+	Owner() string
+}
+
 // ErrOffer says that the client's offer cannot be answered; the error around it
 // says why.
 var ErrOffer = errors.New("offer refused")
@@ -75,6 +82,7 @@ type Peer struct {
 	state     webrtc.PeerConnectionState
 	stats     atomic.Pointer[downlink.Stats]
 	closing   sync.Once
+	owner     string // see Owned
 }
 
 // NewPeer answers a client's offer. Every section on which the client receives
@@ -85,6 +93,9 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 		return nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	p := &Peer{media: m, worker: m.pickWorker(), handler: h, serial: m.serial.Add(1), byStream: profile.HasStreamFeedback(offer)}
+	if o, ok := h.(Owned); ok {
+		p.owner = o.Owner()
+	}
 	p.first, p.numbers = profile.FirstStream(), make(map[uint32]uint32)
 	if p.ingress, err = newIngress(p); err != nil {
 		return nil, "", err
@@ -264,18 +275,6 @@ func (p *Peer) stateChanged() {
 		p.connected.Store(false)
 		p.handler.StateChanged(Failed)
 	}
-}
-
-// routeChanged tells the downlink that its packets take another path. It asks
-// pion nothing: who ends the connection holds pion's locks and waits for it.
-func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
-	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
-	p.ingress.routeChanged()
-	p.onDownlink(func(now time.Time, d *downlink.Downlink) {
-		d.SetOverhead(cost)
-		d.SetReliable(now, reliable)
-		d.RouteChanged(now)
-	})
 }
 
 // Restart answers an offer that renews ICE. Slots and sections stay: an offer
