@@ -11,10 +11,17 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 )
 
 // TestRandomPaths tries paths, sources and receivers as they come: the same
-// sixty each time, or as many as RIVULET_RANDOM_PATHS says.
+// sixty each time, or as many as RIVULET_RANDOM_PATHS says, or 2000 with
+// RIVULET_TEST_LONG.
+//
+// Of the sixty none may end badly. Of many, one in a hundred may end with a target
+// that is still far below the path, and one in four hundred with a deep queue: so
+// many do (docs/bwe.md); panics, rates out of bounds and states that last for ever
+// are never allowed.
 //
 // The first part of each run changes and lies, the second is one steady, honest
 // path; whatever happened before, there the controller must be well again.
@@ -26,6 +33,11 @@ func TestRandomPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	long := os.Getenv(testenv.LongVariable) == "1"
+	if long {
+		n = max(n, 2000)
+	}
+	var low, deep []int
 	worlds := rapid.Custom(drawWorld)
 	for seed := range n {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
@@ -33,11 +45,21 @@ func TestRandomPaths(t *testing.T) {
 			p := newPath(t, w.link, w.source, nil)
 			p.noVoice, p.noPads, p.tamper = true, w.noPads, w.tamper
 			p.bwe.SetLadder(epoch, w.ladder)
-			watch := &watcher{t: t, w: w}
+			watch := &watcher{t: t, w: w, many: long}
 			p.every = watch.look
 			p.run(w.calm + steadyTime)
 			watch.end(p)
+			if watch.low {
+				low = append(low, seed)
+			}
+			if watch.full {
+				deep = append(deep, seed)
+			}
 		})
+	}
+	t.Logf("%d paths: target far below the path in %v, a deep queue in %v", n, low, deep)
+	if len(low) > n/100 || len(deep) > n/400 {
+		t.Errorf("of %d paths %d ended with a target far below the path, %d with a deep queue; want at most %d and %d", n, len(low), len(deep), n/100, n/400)
 	}
 }
 
@@ -197,6 +219,9 @@ type watcher struct {
 	since time.Duration
 	deep  time.Duration // the queue is over two seconds since then
 	best  units.Rate    // target in the last ten seconds
+
+	many      bool // what ends badly is counted
+	low, full bool // it did
 }
 
 func (x *watcher) look(p *path, d bwe.Decision) {
@@ -229,6 +254,9 @@ func (x *watcher) look(p *path, d bwe.Decision) {
 		x.deep = p.now
 	}
 	if p.now-x.deep > 10*time.Second {
+		if x.full = true; x.many {
+			return
+		}
 		x.t.Fatalf("at %v: the queue is %v, %+v", p.now, wait, p.bwe.Stats())
 	}
 	if p.now > x.w.calm+steadyTime-10*time.Second {
@@ -243,6 +271,10 @@ func (x *watcher) end(p *path) {
 		enough = min(enough, 12*units.Kbps)
 	}
 	if x.best < enough {
+		if x.low = true; x.many {
+			x.t.Logf("the target is %v at the most on %v: %s", x.best, x.w.last, p.bwe.Decision().Reason)
+			return
+		}
 		x.t.Fatalf("the target is %v at the most on %v: %+v, %+v", x.best, x.w.last, p.bwe.Decision(), p.bwe.Stats())
 	}
 }
