@@ -75,6 +75,14 @@ func TestCallOverTheRelayAlone(t *testing.T) {
 				if st.ToPeers.Packets < frames || st.FromPeers.Packets < uint64(heard.Load()) {
 					t.Errorf("the relay carried %d and %d packets", st.ToPeers.Packets, st.FromPeers.Packets)
 				}
+				// Behind TCP delay is the only signal of congestion; the node knows of its own relay.
+				want := int64(0)
+				if transport == "tcp" {
+					want = 2
+				}
+				if n := w.node.engine.Stats().Media.Reliable; n != want {
+					t.Errorf("%d paths are taken for reliable, want %d", n, want)
+				}
 			})
 		})
 	}
