@@ -186,7 +186,8 @@ func (c *Controller) grow(now, dt int64) {
 		}
 		// What is sent does not test the estimate, and there is no padding to
 		// test it with: it may rise to what unlocks the next step of the source.
-		limit = min(limit, min(c.arriving.rate(), sent)+c.history.largest.Over(time.Second))
+		carried := c.arriving.rate().Scale(1 / (1 - min(c.losses.link, 0.9)))
+		limit = min(limit.Scale(1/(1-min(c.losses.link, 0.9))), min(carried, sent)+c.history.largest.Over(time.Second))
 		if !c.learned && now-c.quietSince > int64(max(bluffAfter, 2*c.response())) {
 			// The step may be larger. Where no limit was met yet it is tried, once.
 			limit = max(limit, min(c.ladder.Next.Scale(1.05), c.cfg.Initial).Scale(1/unprovenGrowth))

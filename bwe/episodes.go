@@ -299,6 +299,11 @@ func (c *Controller) unmeasured(shown units.Rate) units.Rate {
 	if c.queue > c.goal {
 		return min(c.cfg.Initial, c.arriving.rate())
 	}
+	if l := &c.losses; l.missed >= 3 && l.missed*10 > l.got+l.missed {
+		// It loses much without a queue: that is no thin path, and redundancy needs
+		// its room before the loss is understood.
+		return c.cfg.Initial
+	}
 	step := (got + c.history.largest.Over(time.Second)).Scale(unmeasuredGrowth)
 	return min(c.cfg.Initial, max(step, firstRate, c.ladder.Base))
 }
