@@ -15,7 +15,7 @@ REAL     = $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .X
 RACE     = ./bwe/... ./codec/... ./internal/... ./sfu/... ./turn/... ./cmd/rivulet/...
 
 .NOTPARALLEL:
-.PHONY: run build test test-pure test-real test-long voice-table check bench lab signalling docs help
+.PHONY: run build test test-pure test-real test-long voice-table check bench lab freezes signalling docs help
 
 run: ## install what is missing (libopus, pkg-config), start a server for development
 	@scripts/install.sh run
@@ -64,6 +64,9 @@ lab: ## run every scenario in virtual time, write docs/measurements/lab.*, and f
 
 signalling: ## what a join and changes cost in bytes and round trips, as in docs/measurements/signalling.md
 	@$(GO) test $(TAGS) -count=1 -v -run 'WhatAJoinCosts|CompactJoin|Sizes' ./sfu/client ./sfu/signal/ws ./sfu/compact ./sfu/peer/brief | grep -E 'bytes|[|]'
+
+freezes: ## how long pictures stand still with and without repair, told and untold publishers: docs/measurements/freezes.md
+	$(GO) run $(TAGS) ./cmd/rivulet lab freezes --markdown docs/measurements/freezes.md
 
 docs: ## write the tables in docs/operations anew
 	$(GO) test ./cmd/rivulet/config ./cmd/rivulet/node -run 'Documented' -update

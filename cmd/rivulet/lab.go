@@ -22,6 +22,7 @@ import (
 type labCommand struct {
 	Run      labRun      `cmd:"" help:"Run scenarios over emulated links in virtual time and judge them."`
 	Profiles labProfiles `cmd:"" help:"List the networks that have names."`
+	Freezes  labFreezes  `cmd:"" help:"Run calls with and without what keeps pictures moving, and compare how long they stand still."`
 	Compare  labCompare  `cmd:"" help:"Print what got better and worse between two runs."`
 	Child    labChild    `cmd:"" hidden:"" help:"One run of the full back end: a plan on standard input, its record on standard output."`
 }

@@ -110,6 +110,8 @@ func TestLabSaysWhatIsWrong(t *testing.T) {
 		{"outside 1 to 1000", []string{"run", "--seeds=5000"}},
 		{"duration 1ns is outside", []string{"run", "--profile", "gprs", "--duration", "1ns"}},
 		{"not results of", []string{"compare", broken, broken}},
+		{"outside 1 to 100", []string{"freezes", "--seeds", "0"}},
+		{`no scenario "loss-10" in suite calls`, []string{"freezes", "--scenario", "loss-10"}},
 	} {
 		if _, err := labs(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want one with %q", c.args, err, c.want)

@@ -16,6 +16,12 @@ type Call struct {
 	// PlainVoice has sound sent as microphones make it, whatever the links
 	// carry: to see what adapting it is good for.
 	PlainVoice bool
+	// Repair is how loss of pictures is made up for, on the way up and down: fec,
+	// retransmission or none; "" for all that there is.
+	Repair string
+	// Untold has nobody told which layers are wanted, neither by message nor by
+	// REMB: publishers send what their own estimate carries.
+	Untold bool
 	// Windows are times that metrics are measured in for themselves, beside the
 	// whole call.
 	Windows []Window

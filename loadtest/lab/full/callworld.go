@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
@@ -66,6 +65,7 @@ type callWorld struct {
 	server  *server
 	begin   time.Time
 	people  []*person
+	repair  downlink.RepairMode
 	quit    chan struct{}
 	busy    sync.WaitGroup
 
@@ -76,7 +76,12 @@ type callWorld struct {
 
 func (w *callWorld) run(ctx context.Context, adapter Adapter) error {
 	var err error
-	if w.server, err = newServer(w.network, adapter, bwe.DefaultConfig().Initial, w.plan.Call.PlainVoice); err != nil {
+	if w.repair, err = repairMode(w.plan.Call.Repair); err != nil {
+		return err
+	}
+	if w.server, err = newServer(w.network, adapter, func(c *sfu.Config) {
+		c.PlainVoice, c.Repair = w.plan.Call.PlainVoice, w.repair
+	}); err != nil {
 		return err
 	}
 	w.network.SetFilter(w.pass)
@@ -224,4 +229,16 @@ func modeOf(path *downlink.Stats) string {
 		}
 	}
 	return mode
+}
+
+// repairMode is the mode of a plan.
+func repairMode(name string) (downlink.RepairMode, error) {
+	if name == "" {
+		return downlink.RepairAhead, nil
+	}
+	mode, err := downlink.ParseRepair(name)
+	if err != nil {
+		return mode, fmt.Errorf("full: %w", err)
+	}
+	return mode, nil
 }

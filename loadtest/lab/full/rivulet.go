@@ -39,8 +39,8 @@ type server struct {
 	ways   *ways // to viewers
 }
 
-// newServer starts a server whose estimates begin at a rate.
-func newServer(n *memnet.Network, adapter Adapter, initial units.Rate, plainVoice bool) (*server, error) {
+// newServer starts a server with what is changed of the defaults.
+func newServer(n *memnet.Network, adapter Adapter, change func(*sfu.Config)) (*server, error) {
 	if adapter == nil {
 		return nil, errors.New("full: a server without an adapter")
 	}
@@ -52,7 +52,7 @@ func newServer(n *memnet.Network, adapter Adapter, initial units.Rate, plainVoic
 	}
 	cfg := sfu.DefaultConfig()
 	cfg.Sockets, cfg.Net, cfg.Workers = []*udp.Socket{udp.Wrap(conn)}, host.Host, 1
-	cfg.BWE.Initial, cfg.PlainVoice = initial, plainVoice
+	change(&cfg)
 	if s.engine, err = sfu.New(cfg); err != nil {
 		return nil, fmt.Errorf("full: start the engine: %w", err)
 	}

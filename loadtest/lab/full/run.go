@@ -14,6 +14,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 )
 
@@ -108,7 +109,7 @@ func address(side, number int) netip.Addr {
 func (w *world) run(ctx context.Context) error {
 	if w.plan.Controller != PionGCC {
 		var err error
-		if w.server, err = newServer(w.network, w.adapter, w.plan.Flows[0].Initial, false); err != nil {
+		if w.server, err = newServer(w.network, w.adapter, func(c *sfu.Config) { c.BWE.Initial = w.plan.Flows[0].Initial }); err != nil {
 			return err
 		}
 	}
