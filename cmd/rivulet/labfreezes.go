@@ -27,7 +27,7 @@ var freezeWays = []struct {
 	{"no repair", func(c *lab.Call) { c.Repair = "none" }},
 	{"retransmission", func(c *lab.Call) { c.Repair = "retransmission" }},
 	{"and repair packets: everything", func(*lab.Call) {}},
-	{"everything, but publishers are not told what is wanted", func(c *lab.Call) { c.Untold = true }},
+	{"everything, but publishers are held by REMB alone", func(c *lab.Call) { c.Untold = true }},
 }
 
 // satellite is the call that a target of freezes is about; later is its window

@@ -19,8 +19,8 @@ type Call struct {
 	// Repair is how loss of pictures is made up for, on the way up and down: fec,
 	// retransmission or none; "" for all that there is.
 	Repair string
-	// Untold has nobody told which layers are wanted, neither by message nor by
-	// REMB: publishers send what their own estimate carries.
+	// Untold has nobody told how to send: publishers are held to what is wanted
+	// by REMB alone, as those of other makers.
 	Untold bool
 	// Windows are times that metrics are measured in for themselves, beside the
 	// whole call.

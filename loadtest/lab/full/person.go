@@ -152,7 +152,7 @@ func (p *person) join(ctx context.Context) error {
 		HTTPClient: &http.Client{Transport: p.web}, Net: speaking{p.host, p.ways},
 		VideoSlots: p.spec.Slots, OnPlay: p.ear.play, OnPacket: p.screen.receive,
 		PlainVoice: p.world.plan.Call.PlainVoice, Repair: p.world.repair,
-		IgnoreEncode: p.world.plan.Call.Untold, IgnoreREMB: p.world.plan.Call.Untold, LocalAddress: func(a netip.Addr) bool { return a == p.current() },
+		IgnoreEncode: p.world.plan.Call.Untold, LocalAddress: func(a netip.Addr) bool { return a == p.current() },
 		Roam: slices.ContainsFunc(p.spec.Networks[1:], func(n lab.Network) bool { return n.Change == lab.Roamed }),
 	}
 	if p.spec.Slots == 0 {
