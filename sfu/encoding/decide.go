@@ -83,6 +83,9 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 	for i := 1; i < len(t.layers); i++ {
 		l := &t.layers[i]
 		asked := l.told.Active || t.scalable && i < t.top()
+		if t.starved(now, i) {
+			l.refuse(now)
+		}
 		if !asked || l.measured.Active || t.comesAbove(i) {
 			continue
 		}
@@ -91,10 +94,34 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 			patience, from = stopped, l.seenAt
 		}
 		if now.Sub(from) >= patience {
-			l.block = min(max(2*l.block, firstBlock), lastBlock)
-			l.blockedUntil = now.Add(l.block)
+			l.refuse(now)
 		}
 	}
+}
+
+// refuse has a layer not asked for for a while, longer each time.
+func (l *layer) refuse(now time.Time) {
+	l.block = min(max(2*l.block, firstBlock), lastBlock)
+	l.blockedUntil, l.starvesSince = now.Add(l.block), time.Time{}
+}
+
+// starved says whether a layer has long come with so few bits that a smaller one
+// looks better, and because the publisher's uplink carries no more, not because
+// there is little to see: the next larger one did not come, or frames come in fits
+// and starts though nobody asked for so few. What is read is sent when it changes.
+func (t *Track) starved(now time.Time, i int) bool {
+	l := &t.layers[i]
+	m := &l.measured
+	few := l.told.FrameRate == 0 && m.Interval >= starving && !t.cfg.Screen
+	thin := few || i < len(t.layers)-1 && t.limited(now, i)
+	if !m.Active || !l.told.Active || !thin || m.top() >= l.frame.wire(l.least) {
+		l.starvesSince = time.Time{}
+		return false
+	}
+	if l.starvesSince.IsZero() {
+		l.starvesSince = now
+	}
+	return now.Sub(l.starvesSince) >= starves
 }
 
 // blocked says whether the layer at i is not to be had now. What is larger than
@@ -144,6 +171,7 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 		patience = lingerInside
 		t.lower(now, &wants)
 	}
+	t.keep(&wants)
 	for i := range t.layers {
 		l, w := &t.layers[i], &wants[i]
 		blocked := t.blocked(now, i)
@@ -180,6 +208,21 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 		return t.gather(now)
 	}
 	return changed
+}
+
+// keep holds on to the largest layer that comes below one that is wanted and does
+// not come yet: on a thin uplink it may never, and alone it would come anyhow.
+func (t *Track) keep(wants *[MaxLayers]want) {
+	coming := -1
+	for i := range t.layers {
+		w := &wants[i]
+		switch {
+		case t.layers[i].measured.Active:
+			coming = i
+		case coming >= 0 && (w.moving || w.still):
+			wants[coming].kept = true
+		}
+	}
 }
 
 // ceiling is the rate that an encoding may use, of a layer that uses most.

@@ -16,7 +16,8 @@
 //   - The smallest layer goes down to a thin picture of 30 kbit/s and 5 frames a
 //     second for those who could not be shown it otherwise.
 //   - Of a scalable stream all layers up to the largest that is wanted are sent.
-//   - A layer that was asked for and does not come, while smaller ones do, is
+//   - A layer that was asked for and does not come, while smaller ones do, or
+//     comes thin and in fits and starts, is
 //     more than the publisher's uplink (or machine) can do: it is not asked for
 //     again for a while, longer each time, and nobody is promised it.
 //
@@ -70,6 +71,10 @@ const (
 	// settle is how long a layer may take to come that was asked for: a round
 	// trip, an encoder's start, and a bandwidth estimate that has to rise.
 	settle = 4 * time.Second
+	// starving is from which time between frames on a layer starves that was not
+	// asked to send so few, and starves how long it may.
+	starving = 180 * time.Millisecond
+	starves  = 2 * time.Second
 	// stopped is how long a layer may stop that came; its silence counts only
 	// after a second or so, see uplink.Stream.Active.
 	stopped = time.Second
@@ -120,6 +125,8 @@ type Measured struct {
 	Count int
 	// Width and Height are those of the picture, 0 = unknown.
 	Width, Height uint16
+	// Interval is the time from frame to frame, 0 = unknown.
+	Interval time.Duration
 	// Stream is the wire rate of the stream that the layer is inside of; of a
 	// scalable track only, the same for each layer.
 	Stream units.Rate
@@ -177,6 +184,7 @@ type layer struct {
 	blockedUntil time.Time
 	block        time.Duration
 	comesSince   time.Time // zero: does not come
+	starvesSince time.Time // zero: its uplink carries it
 
 	share float64 // of a scalable track, see Track.share; 0 = not measured
 }

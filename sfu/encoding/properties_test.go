@@ -98,11 +98,12 @@ func TestWhateverComes(t *testing.T) {
 			for i := range track.layers {
 				l := &track.layers[i]
 				e := l.told
-				wanted := false
+				wanted, beneath := false, false // beneath: one that may not come
 				for _, w := range wishes {
 					wanted = wanted || w.Spatial == int8(i) || w.Current == int8(i)
+					beneath = beneath || w.Spatial > int8(i)
 				}
-				if wanted {
+				if wanted || beneath {
 					lastWanted[i] = now
 				}
 				switch {

@@ -146,6 +146,7 @@ func alone(now time.Time, s *uplink.Stream) encoding.Measured {
 	last := max(count-1, 0)
 	m := encoding.Measured{
 		Active: s.Active(now), Count: encoding.Temporals, Width: sizes[last].Width, Height: sizes[last].Height,
+		Interval: s.Interval(),
 	}
 	copy(m.Rates[:], points[last][:])
 	return m
@@ -156,7 +157,10 @@ func inside(now time.Time, s *uplink.Stream, dst []encoding.Measured) []encoding
 	points, stream, active := s.Rates(now), s.Rate(now), s.Active(now)
 	sizes, count := s.Sizes()
 	for i := range count {
-		m := encoding.Measured{Count: encoding.Temporals, Width: sizes[i].Width, Height: sizes[i].Height, Stream: stream}
+		m := encoding.Measured{
+			Count: encoding.Temporals, Width: sizes[i].Width, Height: sizes[i].Height,
+			Interval: s.Interval(), Stream: stream,
+		}
 		copy(m.Rates[:], points[i][:])
 		for _, r := range m.Rates {
 			m.Active = m.Active || active && r > 0

@@ -165,3 +165,6 @@ func (b *beat) alive(now time.Time) bool {
 // Active answers whether the stream sends: whether a packet was accepted within
 // the last second, or longer ago for a stream of few frames.
 func (s *Stream) Active(now time.Time) bool { return s.beat.alive(now) }
+
+// Interval answers the usual time from frame to frame; 0 before the second.
+func (s *Stream) Interval() time.Duration { return s.beat.interval }
