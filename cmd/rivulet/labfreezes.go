@@ -43,7 +43,7 @@ func (cmd *labFreezes) Run(ctx context.Context, c *console) error {
 	if cmd.Seeds < 1 || cmd.Seeds > 100 {
 		return fmt.Errorf("--seeds %d is outside 1 to 100", cmd.Seeds)
 	}
-	run := labRun{Suite: "calls", Scenario: cmd.Scenario, CC: []string{"rivulet"}, Backend: "exact"}
+	run := labRun{Suite: []string{"calls"}, Scenario: cmd.Scenario, CC: []string{"rivulet"}, Backend: "exact"}
 	plans, err := run.plans()
 	if err != nil {
 		return err

@@ -53,6 +53,7 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 			l.measured = layers[i]
 			l.measured.Count = min(max(l.measured.Count, 0), Temporals)
 		}
+		t.fills(now, i)
 		if !l.measured.Active {
 			l.comesSince = time.Time{}
 			continue
@@ -95,6 +96,22 @@ func (t *Track) Measure(now time.Time, alive bool, layers []Measured) {
 		}
 		if now.Sub(from) >= patience {
 			l.refuse(now)
+		}
+	}
+}
+
+// fills notes whether a layer comes with all that it may use. When it begins to, its
+// publisher's uplink carries more than before: the next larger one is worth a try.
+func (t *Track) fills(now time.Time, i int) {
+	l := &t.layers[i]
+	rate := l.frame.payload(l.measured.top())
+	switch {
+	case !l.measured.Active || l.most <= 0 || rate < l.most.Scale(hungryFrom):
+		l.filled = false
+	case !l.filled && l.told.Rate == 0 && rate >= l.most.Scale(filledFrom):
+		l.filled = true
+		if i < len(t.layers)-1 && t.layers[i+1].blockedUntil.After(now) {
+			t.layers[i+1].blockedUntil = now
 		}
 	}
 }

@@ -75,6 +75,9 @@ const (
 	// asked to send so few, and starves how long it may.
 	starving = 180 * time.Millisecond
 	starves  = 2 * time.Second
+	// filledFrom and hungryFrom are the shares of its rate from which on a layer
+	// is filled, and up to which it is so no more.
+	filledFrom, hungryFrom = 0.9, 0.7
 	// stopped is how long a layer may stop that came; its silence counts only
 	// after a second or so, see uplink.Stream.Active.
 	stopped = time.Second
@@ -185,6 +188,7 @@ type layer struct {
 	block        time.Duration
 	comesSince   time.Time // zero: does not come
 	starvesSince time.Time // zero: its uplink carries it
+	filled       bool      // it came with all that it may use
 
 	share float64 // of a scalable track, see Track.share; 0 = not measured
 }

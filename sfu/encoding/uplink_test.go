@@ -99,3 +99,29 @@ func TestStarvingMiddleLayer(t *testing.T) {
 		t.Errorf("150 kbit/s for 360p: %v", on(track))
 	}
 }
+
+// A layer that was refused is tried again as soon as the smaller one fills its
+// rate, which it did not before: the uplink is wide again.
+func TestUplinkWideAgain(t *testing.T) {
+	track := New(epoch, Config{Layers: cameraLayers, Obeys: true})
+	track.Want(1, Wish{Spatial: 1, Current: 0, Room: 5 * units.Mbps})
+	now := comes(track, epoch, settle+time.Second, time.Second/30, 120*units.Kbps, 0, 0)
+	if on(track)[1] {
+		t.Fatal("what does not come is asked for still")
+	}
+	now = comes(track, now, 2*time.Second, time.Second/30, 120*units.Kbps, 0, 0)
+	if on(track)[1] {
+		t.Fatal("asked for at once, on the same uplink")
+	}
+	now = comes(track, now, time.Second, time.Second/30, 168*units.Kbps, 0, 0)
+	if !on(track)[1] {
+		t.Error("not asked for, though the smaller one fills its rate now")
+	}
+	// Once only: that it does not come all the same says that this was too little.
+	now = comes(track, now, settle+time.Second, time.Second/30, 168*units.Kbps, 0, 0)
+	now = comes(track, now, 5*time.Second, time.Second/30, 130*units.Kbps, 0, 0)
+	comes(track, now, 5*time.Second, time.Second/30, 168*units.Kbps, 0, 0)
+	if on(track)[1] {
+		t.Error("asked for again before its time")
+	}
+}
