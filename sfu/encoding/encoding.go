@@ -68,6 +68,10 @@ const (
 	// trust is how long a publisher's obedience is taken for granted: rates are
 	// measured over two seconds.
 	trust = 2500 * time.Millisecond
+	// peak is the least share of what comes of a layer that is taken for what its
+	// publisher was told, once what was told lately is measured: a key frame or a
+	// scene that moves makes a second of more than the mean.
+	peak = 0.7
 	// settle is how long a layer may take to come that was asked for: a round
 	// trip, an encoder's start, and a bandwidth estimate that has to rise.
 	settle = 4 * time.Second

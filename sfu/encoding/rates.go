@@ -42,10 +42,14 @@ func (l *layer) rates(now time.Time, spatial int8, obeys bool, dst []Rate) []Rat
 func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []Rate {
 	m := &l.measured
 	share := 1.0
-	if cap := l.told.Rate; obeys && cap > 0 && now.Sub(l.lowered) < trust {
-		// What was measured is from before.
+	if cap := l.told.Rate; obeys && cap > 0 {
 		if told := l.frame.wire(cap); told < m.top() {
 			share = float64(told) / float64(m.top())
+			// What was measured is from before, or a peak; or else it does not keep
+			// to what it was told.
+			if now.Sub(l.lowered) >= trust {
+				share = max(share, peak)
+			}
 		}
 	}
 	last := units.Rate(0)

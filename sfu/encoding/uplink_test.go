@@ -125,3 +125,25 @@ func TestUplinkWideAgain(t *testing.T) {
 		t.Error("asked for again before its time")
 	}
 }
+
+// What comes of a layer beyond what its publisher was told is priced as told,
+// within reason: who does not obey must not be cheaper than it is.
+func TestPriceOfAPeak(t *testing.T) {
+	track := New(epoch, Config{Layers: cameraLayers[:1], Obeys: true})
+	track.Want(1, Wish{Spatial: 0, Current: 0, Room: 80 * units.Kbps})
+	now := comes(track, epoch, 10*time.Second, time.Second/9, 75*units.Kbps)
+	told := track.layers[0].frame.wire(track.Encodings(nil)[0].Rate)
+	if told < 60*units.Kbps || told > 80*units.Kbps {
+		t.Fatalf("told %v on the wire", told)
+	}
+	for _, c := range []struct{ comes, price units.Rate }{
+		{told.Scale(0.8), told.Scale(0.8)},
+		{told.Scale(1.2), told},
+		{told.Scale(3), told.Scale(3 * peak)},
+	} {
+		now = comes(track, now, time.Second, time.Second/9, c.comes)
+		if r := track.Rates(now, nil)[0].Rate; r < c.price-units.Kbps || r > c.price+units.Kbps {
+			t.Errorf("%v comes, told were %v: the price is %v, want %v", c.comes, told, r, c.price)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package client_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu/client"
+	"github.com/rivulet-rtc/rivulet/sfu/signal"
+)
+
+// A publisher whose uplink becomes thin in a call is told to send the smallest
+// layer alone, and more again soon after it is wide.
+func TestUplinkBecomesThin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.close()
+		ann := w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
+		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 3 * units.Mbps})
+		ann.waitConnected(t)
+		ann.show(t, media.VP8Config{Width: 1280, Height: 720})
+		bob := w.join(client.Options{Identity: "bob", ReceiveOnly: true})
+		bob.waitConnected(t)
+		must(t, bob.View(short(t), []signal.TrackView{{Track: ann.Joined().Tracks[0].ID, Width: 1280, Height: 720}}))
+		time.Sleep(20 * time.Second)
+		if ann.active() != [3]bool{false, false, true} {
+			t.Errorf("on a wide uplink %v are asked for", ann.active())
+		}
+		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 150 * units.Kbps})
+		took := until(t, 12*time.Second, "the smallest layer is asked for", func() bool { return ann.active()[0] && !ann.active()[2] })
+		time.Sleep(10 * time.Second)
+		moves, one := 0, 0
+		for range 20 {
+			heard := bob.heard(3)
+			time.Sleep(time.Second)
+			if bob.heard(3)-heard >= 5 {
+				moves++
+			}
+			if ann.active() == [3]bool{true} {
+				one++
+			}
+		}
+		if moves < 18 || one < 10 {
+			t.Errorf("on a thin uplink the picture moves in %d of 20 s; in %d the smallest layer alone is asked for", moves, one)
+		}
+		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 3 * units.Mbps})
+		back := until(t, 15*time.Second, "more is asked for", func() bool { return ann.active()[1] || ann.active()[2] })
+		t.Logf("one layer after %v, moves in %d of 20 s, one layer alone in %d; more %v after the return", took, moves, one, back)
+		w.leave(bob)
+		w.leave(ann)
+	})
+}
