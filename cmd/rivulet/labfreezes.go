@@ -48,7 +48,6 @@ func (cmd *labFreezes) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	show := newProgress(c.err)
 	var runs []report.FreezeRun
 	for _, plan := range plans {
 		if plan.Call == nil {
@@ -59,7 +58,9 @@ func (cmd *labFreezes) Run(ctx context.Context, c *console) error {
 			own := plan.Call.Clone()
 			way.change(&own)
 			changed.Call = &own
+			show := newProgress(c.err)
 			outcomes, err := run.runAll(ctx, []lab.Scenario{changed}, lab.Options{Seeds: cmd.Seeds, Progress: show.tell})
+			show.end()
 			if err != nil {
 				return err
 			}
@@ -70,7 +71,6 @@ func (cmd *labFreezes) Run(ctx context.Context, c *console) error {
 			runs = append(runs, r)
 		}
 	}
-	show.end()
 	write := func(w io.Writer) error { return report.Freezes(w, origin(c.args, time.Now()), runs) }
 	if err := write(c.out); err != nil {
 		return err

@@ -16,6 +16,15 @@ type FreezeRun struct {
 	Results []lab.Result // one a seed
 }
 
+// freezesHead says what the table is of.
+const freezesHead = `# How long pictures stand still
+
+Times of more than 500 ms without a new picture that were not announced as a pause: how many a minute / how many seconds in all / how long the longest
+was. Whole calls in virtual time with the same links and luck in each column, medians over the seeds. "Thin" is behind the link, "far" looks at what
+comes up from there. Runs differ from one another by some seconds, not bit for bit the same: small differences say nothing.
+
+`
+
 // Freezes writes a Markdown table of how long pictures stood still in calls, a
 // line for each who looks, a column for each way: freezes a minute, seconds in
 // all and of the longest, medians over the seeds. The first run of a call has
@@ -32,7 +41,7 @@ func Freezes(w io.Writer, origin string, runs []FreezeRun) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n| call | who looks | %s |\n|%s\n", origin, strings.Join(ways, " | "), strings.Repeat(" --- |", len(ways)+2))
+	fmt.Fprintf(&b, freezesHead+"%s\n\n| call | who looks | %s |\n|%s\n", origin, strings.Join(ways, " | "), strings.Repeat(" --- |", len(ways)+2))
 	for _, c := range calls {
 		for _, p := range c.Call.People {
 			if p.Slots == 0 {

@@ -17,7 +17,7 @@ func TestFreezes(t *testing.T) {
 		{Way: "nothing", Call: call, Results: []lab.Result{result(9, 30, 4), result(7, 20, 2), result(1, 50, 3)}},
 		{Way: "all", Call: call, Results: []lab.Result{result(1, 2, 0.25), result(2, 4, 0.75)}},
 	})
-	want := `From here.
+	want := freezesHead + `From here.
 
 | call | who looks | nothing | all |
 | --- | --- | --- | --- |
