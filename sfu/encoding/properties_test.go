@@ -101,7 +101,7 @@ func TestWhateverComes(t *testing.T) {
 				wanted, beneath := false, false // beneath: one that may not come
 				for _, w := range wishes {
 					wanted = wanted || w.Spatial == int8(i) || w.Current == int8(i)
-					beneath = beneath || w.Spatial > int8(i)
+					beneath = beneath || w.Spatial > int8(i) || w.Current > int8(i)
 				}
 				if wanted || beneath {
 					lastWanted[i] = now
