@@ -2354,6 +2354,8 @@ var DirectPath = class {
   moved = false;
   peerIsBack = false;
   willing = false;
+  /** The path is of an earlier session: its epoch means something else to the server by now. */
+  stale = false;
   ended = false;
   stop;
   sections = [];
@@ -2382,6 +2384,7 @@ var DirectPath = class {
    */
   reset() {
     this.willing = this.moved = false;
+    this.stale = true;
   }
   /** Ends for good. */
   end() {
@@ -2407,9 +2410,11 @@ var DirectPath = class {
     });
   }
   async begin(event) {
-    if (this.playing) await this.audible();
-    this.close();
+    const again = this.playing;
+    if (again) await this.audible();
+    this.close(again ? PATIENCE : 0);
     if (this.ended) return;
+    this.stale = false;
     this.epoch = event.epoch;
     const pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -2558,6 +2563,7 @@ var DirectPath = class {
   /** Gives the direct path up: the server brings both back. */
   fail() {
     clearInterval(this.looking);
+    if (this.stale) return this.close();
     if (this.moved) void this.host.pauseServer(false).catch(() => void 0);
     const { epoch } = this;
     this.send("failed", epoch).catch(() => this.epoch === epoch && this.close());
@@ -2581,8 +2587,8 @@ var DirectPath = class {
     this.playing = direct;
     this.host.play(direct);
   }
-  /** Closes the connection; what is played is the server's. */
-  close() {
+  /** Closes the connection, after so many milliseconds; what is played is the server's at once. */
+  close(after = 0) {
     const { pc } = this;
     clearInterval(this.looking);
     clearTimeout(this.gathering);
@@ -2597,7 +2603,7 @@ var DirectPath = class {
     if (!pc) return;
     this.host.streams([]);
     pc.onicecandidate = pc.onconnectionstatechange = null;
-    pc.close();
+    setTimeout(() => pc.close(), after);
   }
   gather(candidate) {
     this.found.push(candidate);

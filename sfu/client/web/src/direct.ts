@@ -64,6 +64,8 @@ export class DirectPath {
   private moved = false;
   private peerIsBack = false;
   private willing = false;
+  /** The path is of an earlier session: its epoch means something else to the server by now. */
+  private stale = false;
   private ended = false;
   private readonly stop?: () => void;
   private sections: RTCRtpTransceiver[] = [];
@@ -110,6 +112,7 @@ export class DirectPath {
    */
   reset(): void {
     this.willing = this.moved = false;
+    this.stale = true;
   }
 
   /** Ends for good. */
@@ -141,9 +144,12 @@ export class DirectPath {
   }
 
   private async begin(event: DirectEvent): Promise<void> {
-    if (this.playing) await this.audible(); // An earlier path, of a server that was started anew.
-    this.close();
+    // An earlier path, of a server that was started anew: the other one may still play what comes by it.
+    const again = this.playing;
+    if (again) await this.audible();
+    this.close(again ? PATIENCE : 0);
     if (this.ended) return;
+    this.stale = false;
     this.epoch = event.epoch;
     const pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -303,6 +309,8 @@ export class DirectPath {
   /** Gives the direct path up: the server brings both back. */
   private fail(): void {
     clearInterval(this.looking);
+    // A server that was started anew counts epochs from 1 again: it would take this for the path to come.
+    if (this.stale) return this.close();
     if (this.moved) void this.host.pauseServer(false).catch(() => undefined); // At once, not a round trip later.
     // A server that knows of no such path brings nobody back: it was started anew.
     const { epoch } = this;
@@ -330,8 +338,8 @@ export class DirectPath {
     this.host.play(direct);
   }
 
-  /** Closes the connection; what is played is the server's. */
-  private close(): void {
+  /** Closes the connection, after so many milliseconds; what is played is the server's at once. */
+  private close(after = 0): void {
     const { pc } = this;
     clearInterval(this.looking);
     clearTimeout(this.gathering);
@@ -346,7 +354,7 @@ export class DirectPath {
     if (!pc) return;
     this.host.streams([]);
     pc.onicecandidate = pc.onconnectionstatechange = null;
-    pc.close();
+    setTimeout(() => pc.close(), after);
   }
 
   private gather(candidate: RTCIceCandidateInit): void {
