@@ -323,7 +323,8 @@ func TestDirectPathThroughRelays(t *testing.T) {
 }
 
 // TestDirectPathOutlivesTheServer: while the server restarts the devices go on
-// hearing each other, and afterwards they find a path anew.
+// hearing each other, and afterwards they find a path anew. The new server counts
+// epochs from 1 again: what is said of the old path must not end the new one.
 func TestDirectPathOutlivesTheServer(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 	s, ann, bob, _ := startDirect(t, switchboard.DirectPrefer, journal)
