@@ -67,6 +67,7 @@ func goesAway(t *testing.T, rings int, pause time.Duration) {
 	testenv.Sockets(t)
 	o := &outside{t: t, cfg: natsbus.EmbeddedConfig{Address: "127.0.0.1:0", Secret: mustSecret(t), Store: t.TempDir()}}
 	o.start()
+	t.Cleanup(func() { o.stop() })
 	e := signaltest.NewEngine(t, nil)
 	bus := serve(t, natsbus.Config{URL: "nats://" + o.address, Secret: mustSecret(t)}, e)
 	direct := func(c *signal.Call) {
