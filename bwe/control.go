@@ -199,7 +199,7 @@ func (c *Controller) grow(now, dt int64) {
 		quiet := time.Duration(now - c.quietSince)
 		g = growthFirst * c.cfg.Weight * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
-		g = min(g, max(0.03, min(growthMost, 0.06/(response*response))))
+		g = min(g, max(0.03, min(growthMost, 0.03/(response*response))))
 		if c.test.near(c.capacity) {
 			g = growthFirst
 		}

@@ -23,6 +23,9 @@ type lossTest struct {
 }
 
 const (
+	// longQuiet is how long a path may stay without a queue, although all is
+	// used, until it is asked whether it became wider.
+	longQuiet   = 1500 * time.Millisecond
 	holdOnce    = 2 * time.Second
 	holdAgain   = 10 * time.Second
 	holdLongest = 2 * time.Minute
@@ -246,7 +249,9 @@ func (c *Controller) maybeProbe(now int64) {
 		now-c.lastFeedback > 2*int64(c.response()) {
 		return
 	}
-	if c.learned && c.sending.rate() >= c.capacity.Scale(used) {
+	queue := c.cfg.ProbeQueue
+	full := c.learned && c.sending.rate() >= c.capacity.Scale(used)
+	if full && !c.stale(now) {
 		return // what is sent tests the path already
 	}
 	rate := min(want.Scale(1.1), c.capacity.Scale(2))
@@ -255,7 +260,18 @@ func (c *Controller) maybeProbe(now int64) {
 	}
 	rate = min(max(rate, c.capacity.Scale(1.2)), c.cfg.Max.Scale(1.1))
 	c.stats.Probes++
-	c.probe.start(now, rate, probeSize(rate, c.capacity, c.cfg.ProbeQueue))
+	c.probe.start(now, rate, probeSize(rate, c.capacity, queue))
+}
+
+// stale says that a path in full use has been without a queue for so long that
+// it is to be asked whether it became much wider, for growth alone is slow. Not
+// near a limit that shows itself by loss, for a bucket lets a cluster through;
+// not where jitter or the length of a packet would hide what it tells.
+func (c *Controller) stale(now int64) bool {
+	const longNoise, longPacket, veryLong = 10 * time.Millisecond, 120 * time.Millisecond, 4
+	quiet, long := now-c.quietSince, max(int64(longQuiet), 3*int64(c.response()))
+	return quiet >= long && (c.packetTime() < longPacket || quiet >= veryLong*long) &&
+		c.capacity >= c.test.limit.Scale(2) && time.Duration(c.delays.noise) < longNoise
 }
 
 // maybeTrain begins the measurement of a path of which nothing is known but
@@ -355,7 +371,11 @@ func (c *Controller) finishProbe(now int64) {
 		c.capacity = c.bound(max(c.capacity, o.rate))
 	default:
 		// The bottleneck spread the cluster: this is what it carries.
-		c.capacity = c.bound(max(c.capacity, o.rate.Scale(0.95)))
+		take := 0.94
+		if p.full { // and all of it is used at once
+			take = 0.9
+		}
+		c.capacity = c.bound(max(c.capacity, o.rate.Scale(take)))
 		c.learned = true
 	}
 	c.proven = max(c.proven, min(o.rate, c.capacity))

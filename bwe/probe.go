@@ -43,6 +43,7 @@ type probing struct {
 	sending bool
 	train   bool // asks whose queue it is
 	waiting bool // sent, not all reported
+	full    bool // beside traffic that fills the estimate
 
 	first, last int64 // sequences sent
 	sentFrom    int64
