@@ -266,11 +266,11 @@ func (c *Controller) maybeProbe(now int64) {
 // stale says that a path in full use has been without a queue for so long that
 // it is to be asked whether it became much wider, for growth alone is slow. Not
 // near a limit that shows itself by loss, for a bucket lets a cluster through;
-// not where jitter or the length of a packet would hide what it tells.
+// not where jitter, the length of a packet or a repair below would hide what it tells.
 func (c *Controller) stale(now int64) bool {
 	const longNoise, longPacket, veryLong = 10 * time.Millisecond, 120 * time.Millisecond, 4
 	quiet, long := now-c.quietSince, max(int64(longQuiet), 3*int64(c.response()))
-	return quiet >= long && (c.packetTime() < longPacket || quiet >= veryLong*long) &&
+	return !c.reliable && quiet >= long && (c.packetTime() < longPacket || quiet >= veryLong*long) &&
 		c.capacity >= c.test.limit.Scale(2) && time.Duration(c.delays.noise) < longNoise
 }
 
