@@ -61,6 +61,14 @@ func stateRuns(t *testing.T) (runs []stateRun) {
 	})
 	add("fast and far", 20*s, func() *path { return call(link{rate: steady(2e7)}, saturating) })
 	add("the path becomes longer", 60*s, func() *path { return longer(200*time.Millisecond, link{rate: steady(1e6)}, saturating) })
+	add("the path becomes longer, then thinner for a while", 60*s, func() *path {
+		return longer(200*time.Millisecond, link{rate: func(at time.Duration) units.Rate {
+			if at > 35*s && at < 40*s {
+				return 400 * units.Kbps
+			}
+			return units.Mbps
+		}}, saturating)
+	})
 	add("the path becomes longer under layers", 60*s, func() *path {
 		return longer(200*time.Millisecond, link{rate: steps(15*s, 1e6, 4e5)}, layers(150e3, 500e3, 800e3))
 	})
