@@ -21,8 +21,8 @@
 // its size as a whole IP packet.
 //
 // Runs repeat within about two points of utilisation and a few milliseconds of
-// queue, not bit for bit: the runtime shuffles timers that are due at one
-// instant.
+// queue, beside TCP within ten and more, not bit for bit: the runtime shuffles
+// timers that are due at one instant.
 package full
 
 import (
