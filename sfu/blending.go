@@ -48,6 +48,7 @@ func (r *room) blendVoices(now time.Time) {
 		}
 		if was := m.blend.plan; was.Kind != plan.Kind || was.Rate != plan.Rate || was.PacketTime != plan.PacketTime || m.blend.single != single {
 			changed = true
+			m.session.send(r.voicesEvent(plan.Kind, single))
 			// What is thinner now costs less than what is wanted: the path is to
 			// be asked whether it carries that again.
 			m.peer.SetVoiceWish(wishOf(plan, need))
@@ -57,6 +58,21 @@ func (r *room) blendVoices(now time.Time) {
 	if changed {
 		r.assignAll()
 	}
+}
+
+// voicesEvent is what a member is told of the shape in which voices come.
+func (r *room) voicesEvent(kind blend.Kind, single bool) *signal.VoicesChanged {
+	switch {
+	case single && r.encrypted():
+		return &signal.VoicesChanged{Kind: signal.VoicesSingle, Reason: signal.VoicesEncrypted}
+	case single:
+		return &signal.VoicesChanged{Kind: signal.VoicesSingle, Reason: signal.VoicesNoCodec}
+	case kind == blend.Mixed:
+		return &signal.VoicesChanged{Kind: signal.VoicesMixed}
+	case kind == blend.Thinned:
+		return &signal.VoicesChanged{Kind: signal.VoicesThinned}
+	}
+	return &signal.VoicesChanged{Kind: signal.VoicesSeparate}
 }
 
 func wishOf(p blend.Plan, n blend.Need) units.Rate {
@@ -105,15 +121,17 @@ func (r *room) voices(m *member) (all []*track) {
 // mayMix says whether this server can decode what is said here: it has a codec,
 // and nothing is encrypted end to end.
 func (r *room) mayMix() bool {
-	if !r.engine.mixes || r.noMix {
-		return false
-	}
+	return r.engine.mixes && !r.noMix && !r.encrypted()
+}
+
+// encrypted says whether something here is encrypted end to end.
+func (r *room) encrypted() bool {
 	for _, t := range r.tracks {
 		if t.info.Encrypted {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // thinOut has made what the plans of all members want, and answers the source

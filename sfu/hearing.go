@@ -18,9 +18,11 @@ type Hearing struct {
 	Scale string  `json:"scale"` // narrowband, wideband, fullband: of the codec's bandwidth
 	// Share is the rating's share of the best of its scale, 0 to 1.
 	Share float64 `json:"share"`
-	// Loss is the share of sound, 0 to 1, that is lost after every repair; Delay is
-	// the leg's, with what coder, packets and a calm jitter buffer add.
+	// Loss is the share of sound, 0 to 1, that is lost after every repair, and Burst
+	// the mean length of its runs against that of random loss; Delay is the leg's,
+	// with what coder, packets and a calm jitter buffer add.
 	Loss  float64 `json:"loss"`
+	Burst float64 `json:"burst"`
 	Delay int     `json:"delayMilliseconds"`
 }
 
@@ -28,14 +30,14 @@ type Hearing struct {
 var bestRating = map[quality.Scale]float64{quality.Narrowband: 93.2, quality.Wideband: 129, quality.Fullband: 148}
 
 // hearing reckons a leg's score; nil before anybody spoke.
-func hearing(v *downlink.VoiceStats, loss float64, delay time.Duration) *Hearing {
+func hearing(v *downlink.VoiceStats, path quality.Path) *Hearing {
 	if v.Payload == 0 || v.Published == 0 {
 		return nil
 	}
-	s := quality.Estimate(quality.Opus(v.Bandwidth, v.Payload, false), quality.Path{Delay: delay, Loss: loss})
+	s := quality.Estimate(quality.Opus(v.Bandwidth, v.Payload, false), path)
 	return &Hearing{
 		MOS: s.MOS(), Scale: s.Scale().String(), Share: s.Rating() / bestRating[s.Scale()],
-		Loss: loss, Delay: int(delay / time.Millisecond),
+		Loss: path.Loss, Burst: path.Burst, Delay: int(path.Delay / time.Millisecond),
 	}
 }
 
@@ -45,7 +47,7 @@ func received(path *downlink.Stats, i int) *Hearing {
 		return nil
 	}
 	v := &path.Slots[i].Voice
-	return hearing(v, v.Lost, path.RTT/2+path.Path.QueueDelay+voiceDelay+v.Wait)
+	return hearing(v, quality.Path{Delay: path.RTT/2 + path.Path.QueueDelay + voiceDelay + v.Wait, Loss: v.Lost, Burst: v.Burst})
 }
 
 // said is how a participant's voice must sound as it comes to here: coded as its
@@ -64,11 +66,12 @@ func (r *room) said(now time.Time, m *member, paths map[*member]*downlink.Stats)
 	if m.voice != nil {
 		ask = m.voice.Ask()
 	}
-	lost, wait := voice.Conditions{Shape: voice.Shape{Published: ask.Packet}, Loss: loss, Redundant: true}.Heard(voice.Mode{Redundancy: ask.Redundancy})
+	lost, burst, wait := voice.Conditions{Shape: voice.Shape{Published: ask.Packet}, Loss: loss, Redundant: true}.Heard(voice.Mode{Redundancy: ask.Redundancy})
+	way := quality.Path{Delay: up.RTT/2 + up.Queue + voiceDelay + wait, Loss: lost, Burst: burst}
 	for other, path := range paths {
 		for i, s := range other.slots {
 			if s.track == t && i < len(path.Slots) && path.Slots[i].Source == t.short {
-				if h := hearing(&path.Slots[i].Voice, lost, up.RTT/2+up.Queue+voiceDelay+wait); h != nil {
+				if h := hearing(&path.Slots[i].Voice, way); h != nil {
 					return h
 				}
 			}
@@ -100,6 +103,39 @@ func (r *room) hear(now time.Time, said func(*member, *Hearing), heard func(m *m
 			said(m, h)
 		}
 	}
+}
+
+// opinion is what a participant must have thought of the voices in a call so far.
+// The zero value has heard none. It may be asked by any goroutine.
+type opinion struct {
+	mu sync.Mutex // a leaf
+	by map[string]VoiceScore
+}
+
+// add takes one voice at one moment; nil is none.
+func (o *opinion) add(h *Hearing) {
+	if h == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.by == nil {
+		o.by = make(map[string]VoiceScore)
+	}
+	o.by[h.Scale] = o.by[h.Scale].with(VoiceScore{1, h.MOS, h.MOS})
+}
+
+// mean answers the mean on the scale that was heard most; 0 and "" for none.
+func (o *opinion) mean() (mos float64, scale string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	most := 0
+	for name, s := range o.by {
+		if s.Voices > most || s.Voices == most && name < scale {
+			most, mos, scale = s.Voices, s.MOS, name
+		}
+	}
+	return mos, scale
 }
 
 // VoiceScore are the scores of several voices on one scale.
@@ -168,6 +204,9 @@ func (r *room) scoreVoices(now time.Time) {
 	add := func(to map[string]VoiceScore, h *Hearing) {
 		to[h.Scale] = to[h.Scale].with(VoiceScore{1, h.MOS, h.MOS})
 	}
-	r.hear(now, func(_ *member, h *Hearing) { add(v.Sent, h) }, func(_ *member, _ int, h *Hearing) { add(v.Received, h) })
+	r.hear(now, func(_ *member, h *Hearing) { add(v.Sent, h) }, func(m *member, _ int, h *Hearing) {
+		add(v.Received, h)
+		m.opinion.add(h)
+	})
 	r.engine.scores.set(r, v)
 }

@@ -48,6 +48,7 @@ type member struct {
 	state      peer.State
 	stateAt    time.Time
 	quality    signal.Quality
+	opinion    opinion // safe for any goroutine
 
 	blend blending
 	voice *voice.Publisher          // nil when the client obeys no encode events

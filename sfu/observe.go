@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
-	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
-	"github.com/rivulet-rtc/rivulet/codec/quality"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
@@ -17,12 +15,8 @@ type Observation struct {
 	Event   signal.RoomEvent
 }
 
-const (
-	// voiceRate is what browsers send voice at.
-	voiceRate = 25 * units.Kbps
-	// voiceDelay is what codec, packet and a calm jitter buffer add one way.
-	voiceDelay = 80 * time.Millisecond
-)
+// voiceDelay is what codec, packet and a calm jitter buffer add one way.
+const voiceDelay = 80 * time.Millisecond
 
 // observe tells the observer, if there is one; on the room's goroutine.
 func (r *room) observe(now time.Time, session string, ev signal.RoomEvent) {
@@ -41,17 +35,21 @@ func (r *room) observeLeft(now time.Time, m *member, code signal.Code) {
 	ev := signal.RoomEvent{Kind: signal.RoomParted, Participant: m.id, Identity: m.identity, Reason: code}
 	if r.engine.cfg.Observer != nil {
 		u := m.usage()
-		ev.Sent, ev.Received, ev.MOS = int64(u.Sent), int64(u.Received), u.MOS
+		ev.Sent, ev.Received, ev.MOS, ev.Scale = int64(u.Sent), int64(u.Received), u.MOS, u.Scale
 	}
 	r.observe(now, m.session.id, ev)
 }
 
 // Usage is what a participant's connection has carried, as this node counts it:
-// bytes of IP packets that the participant has sent and received, and how voice
-// must have sounded to it, 1 to 5 (ITU-T G.107), 0 where unknown.
+// bytes of IP packets that the participant has sent and received, and how voices
+// must have sounded to it on their way from here, by their codec as it is sent, the
+// delay, and the loss that is left after every repair with its burstiness: 1 to 4.5
+// (ITU-T G.107), 0 where unknown. MOS is the mean over the call on the scale that
+// was heard most; those of different scales must not be compared.
 type Usage struct {
 	Sent, Received units.Size
 	MOS            float64
+	Scale          string // narrowband, wideband, fullband; "" where unknown
 }
 
 // Usage answers what a participant has used so far; false when its session is gone.
@@ -63,7 +61,7 @@ func (e *Engine) Usage(session string) (Usage, bool) {
 	return s.member.usage(), true
 }
 
-// usage may be asked by any goroutine. One way is taken as half the round trip.
+// usage may be asked by any goroutine.
 func (m *member) usage() (u Usage) {
 	if m.peer == nil {
 		return u
@@ -76,9 +74,12 @@ func (m *member) usage() (u Usage) {
 		return u
 	}
 	u.Received = units.Size(path.Bytes)
-	if path.Packets > 0 {
-		codec := quality.Opus(opuspkt.Fullband, voiceRate, false)
-		u.MOS = quality.Estimate(codec, quality.Path{Delay: path.RTT/2 + voiceDelay, Loss: path.Path.Loss}).MOS()
+	if u.MOS, u.Scale = m.opinion.mean(); u.MOS == 0 { // it was never asked
+		var now opinion
+		for i := range path.Slots {
+			now.add(received(&path, i))
+		}
+		u.MOS, u.Scale = now.mean()
 	}
 	return u
 }

@@ -5,7 +5,6 @@ package mix
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -338,80 +337,5 @@ func TestLateTick(t *testing.T) {
 	}
 	if apart := stamps[len(stamps)-1] - stamps[0]; apart < 5*48000 {
 		t.Errorf("timestamps moved by %d samples in 6 s", apart)
-	}
-}
-
-func TestTickDoesNotAllocate(t *testing.T) {
-	m, sources := busy(t, 3, 4)
-	at := time.Duration(0)
-	step := func() {
-		for _, s := range sources {
-			m.Push(start.Add(at), s.id, jitter.Packet{Sequence: uint16(at / quantum), Timestamp: opuspkt.Samples(at), Payload: s.packet})
-		}
-		m.Tick(start.Add(at), func(*Output, Packet) {})
-		at += quantum
-	}
-	for range 100 {
-		step()
-	}
-	if n := testing.AllocsPerRun(200, step); n > 0 {
-		t.Errorf("%v allocations in 20 ms", n)
-	}
-}
-
-// said is a source that repeats one packet: decoding costs the same.
-type said struct {
-	id     uint32
-	packet []byte
-}
-
-func busy(t testing.TB, inputs, outputs int) (*Mixer, []said) {
-	t.Helper()
-	m := newMixer(t)
-	var sources []said
-	for i := range inputs {
-		s := newSource(t, uint32(i+1), opustest.Speech(SampleRate, 50*samples, 100+40*float64(i)))
-		var packet []byte
-		for at := range 10 {
-			p, err := s.encoder.Encode(s.pcm[at*samples:(at+1)*samples], make([]byte, 0, opus.MaxPacket))
-			if err != nil {
-				t.Fatal(err)
-			}
-			packet = p
-		}
-		sources = append(sources, said{s.id, packet})
-		if err := m.AddInput(s.id); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range outputs {
-		c := OutputConfig{Rate: 8 * units.Kbps}
-		if i > 0 && inputs > 1 {
-			c.Without = uint32((i-1)%inputs + 1)
-		} else if inputs == 1 {
-			c.Only = 1
-		}
-		addOutput(t, m, c)
-	}
-	return m, sources
-}
-
-// What 20 ms of a mixed room and of a transrated stream cost. 1 % of a core is
-// 200 us.
-func BenchmarkTick(b *testing.B) {
-	for _, size := range [][2]int{{1, 1}, {3, 1}, {3, 4}} {
-		b.Run(fmt.Sprintf("%d in %d out", size[0], size[1]), func(b *testing.B) {
-			m, sources := busy(b, size[0], size[1])
-			at := time.Duration(0)
-			b.ReportAllocs()
-			for b.Loop() {
-				for _, s := range sources {
-					m.Push(start.Add(at), s.id, jitter.Packet{Sequence: uint16(at / quantum), Timestamp: opuspkt.Samples(at), Payload: s.packet})
-				}
-				m.Tick(start.Add(at), func(*Output, Packet) {})
-				at += quantum
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(quantum.Nanoseconds())*100, "%core")
-		})
 	}
 }

@@ -163,13 +163,13 @@ func TestPayloadBelongsToTheCall(t *testing.T) {
 }
 
 func TestLateReportsTakeNothingAway(t *testing.T) {
-	u := Usage{100, 200, 4}
-	u.merge(Usage{50, 100, 1})
-	if u != (Usage{100, 200, 4}) {
+	u := Usage{100, 200, 4, ""}
+	u.merge(Usage{50, 100, 1, ""})
+	if u != (Usage{100, 200, 4, ""}) {
 		t.Errorf("%+v", u)
 	}
-	u.merge(Usage{150, 250, 3})
-	if u != (Usage{150, 250, 3}) {
+	u.merge(Usage{150, 250, 3, ""})
+	if u != (Usage{150, 250, 3, ""}) {
 		t.Errorf("%+v", u)
 	}
 }
@@ -188,5 +188,19 @@ func TestConfigIsValidated(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("change %d is accepted", i)
 		}
+	}
+}
+
+// Scores of different scales are not averaged: those count that most devices have.
+func TestSummaryKeepsScalesApart(t *testing.T) {
+	var s Summary
+	s.score([]Usage{{MOS: 4.4, Scale: "narrowband"}, {MOS: 3, Scale: "fullband"}, {MOS: 2, Scale: "fullband"}})
+	if s.MOS != 2.5 || s.Worst != 2 || s.Scale != "fullband" {
+		t.Errorf("%+v", s)
+	}
+	s = Summary{}
+	s.score(nil)
+	if s.MOS != 0 || s.Worst != 0 || s.Scale != "" {
+		t.Errorf("of nobody: %+v", s)
 	}
 }

@@ -70,21 +70,25 @@ type Target struct {
 }
 
 // Usage is what one device has used in a call: bytes of IP packets, and the
-// mean opinion score of what it heard, 1 to 5, or 0 where unknown.
+// mean opinion score of what it heard, 1 to 5 on the Scale, or 0 where unknown.
 type Usage struct {
 	Sent, Received units.Size
 	MOS            float64
+	Scale          string // scores of different ones are not compared
 }
 
+// maxScale bounds the name of a scale, in bytes.
+const maxScale = 32
+
 func (u *Usage) valid() bool {
-	return u == nil || (u.Sent >= 0 && u.Received >= 0 && !math.IsNaN(u.MOS) && (u.MOS == 0 || (u.MOS >= 1 && u.MOS <= 5)))
+	return u == nil || (len(u.Scale) <= maxScale && u.Sent >= 0 && u.Received >= 0 && !math.IsNaN(u.MOS) && (u.MOS == 0 || (u.MOS >= 1 && u.MOS <= 5)))
 }
 
 // merge takes the newer of two: bytes only grow, so an older report that comes
 // late takes nothing away.
 func (u *Usage) merge(newer Usage) {
 	if newer.MOS != 0 && newer.Sent+newer.Received >= u.Sent+u.Received {
-		u.MOS = newer.MOS
+		u.MOS, u.Scale = newer.MOS, newer.Scale
 	}
 	u.Sent, u.Received = max(u.Sent, newer.Sent), max(u.Received, newer.Received)
 }

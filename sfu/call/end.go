@@ -103,16 +103,12 @@ func (c *call) summary() *Summary {
 	if !c.answered.IsZero() {
 		s.Duration = c.ended.Sub(c.answered)
 	}
-	scores := 0
+	var scored []Usage
 	count := func(u Usage) {
 		s.Sent += u.Sent
 		s.Received += u.Received
 		if u.MOS != 0 {
-			scores++
-			s.MOS += u.MOS
-			if s.Worst == 0 || u.MOS < s.Worst {
-				s.Worst = u.MOS
-			}
+			scored = append(scored, u)
 		}
 	}
 	for _, u := range c.users {
@@ -122,10 +118,27 @@ func (c *call) summary() *Summary {
 			count(l.usage)
 		}
 	}
-	if scores > 0 {
-		s.MOS /= float64(scores)
-	}
+	s.score(scored)
 	return s
+}
+
+// score sums up what devices heard. Scores of different scales must not be mixed:
+// those of the scale that most devices have count, of equals the first device's.
+func (s *Summary) score(all []Usage) {
+	most := 0
+	for _, one := range all {
+		n, sum, worst := 0, 0.0, one.MOS
+		for _, u := range all {
+			if u.Scale == one.Scale {
+				n++
+				sum += u.MOS
+				worst = min(worst, u.MOS)
+			}
+		}
+		if n > most {
+			most, s.MOS, s.Worst, s.Scale = n, sum/float64(n), worst, one.Scale
+		}
+	}
 }
 
 // next is when the call must be looked at again.

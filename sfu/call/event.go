@@ -101,9 +101,10 @@ type Summary struct {
 	Duration       time.Duration
 	Group          bool
 	Sent, Received units.Size // of all devices
-	// MOS is the mean over the devices that have one, and Worst the lowest; 0
-	// where unknown.
+	// MOS is the mean over the devices that have one on the Scale that most have,
+	// and Worst the lowest of them; 0 where unknown.
 	MOS, Worst float64
+	Scale      string
 	Users      []UserSummary // in order of their first ring, the creator first
 }
 

@@ -110,7 +110,7 @@ func (r *rig) parse(text string) Command {
 			if _, err := fmt.Sscanf(value, "%d/%d/%f", &sent, &received, &mos); err != nil {
 				r.t.Fatal(err)
 			}
-			m.Usage = &Usage{sent, received, mos}
+			m.Usage = &Usage{Sent: sent, Received: received, MOS: mos}
 		default:
 			user, devices, _ := strings.Cut(f, "/")
 			target := Target{User: user}

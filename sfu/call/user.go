@@ -103,8 +103,8 @@ func (u *user) ring(devices []string, limit int) {
 		default:
 			u.past.Sent += l.usage.Sent
 			u.past.Received += l.usage.Received
-			if l.usage.MOS != 0 && (u.past.MOS == 0 || l.usage.MOS < u.past.MOS) {
-				u.past.MOS = l.usage.MOS
+			if l.usage.MOS != 0 && (u.past.MOS == 0 || l.usage.Scale == u.past.Scale && l.usage.MOS < u.past.MOS) {
+				u.past.MOS, u.past.Scale = l.usage.MOS, l.usage.Scale
 			}
 		}
 	}

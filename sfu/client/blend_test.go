@@ -83,6 +83,9 @@ func TestVoicesAreMixedForAThinReceiver(t *testing.T) {
 		if whole, mixed := bob.sounds(); whole != 0 || mixed != 1 {
 			t.Fatalf("%d voices and %d mixes: %+v", whole, mixed, bob.Assignments())
 		}
+		if told := bob.voices(); told.Kind != signal.VoicesMixed || told.Reason != "" {
+			t.Errorf("bob was told %+v", told)
+		}
 		before, others, lost := bob.heard(0), ann.heard(0), bob.Stats().Lost
 		time.Sleep(10 * time.Second)
 		heard := bob.heard(0) - before
@@ -106,8 +109,25 @@ func TestVoicesAreMixedForAThinReceiver(t *testing.T) {
 // What nobody may decode cannot be mixed: one voice is forwarded as it is.
 func TestOneVoiceWhereNoneMayBeMixed(t *testing.T) {
 	conversation(t, true, 60*units.Kbps, func(u *user) { u.talk(t) }, func(_ *world, _, bob *user) {
+		if told := bob.voices(); told != (signal.VoicesChanged{Kind: signal.VoicesSingle, Reason: signal.VoicesEncrypted}) {
+			t.Errorf("bob was told %+v", told)
+		}
 		if whole, mixed := bob.sounds(); whole != 1 || mixed != 0 {
 			t.Errorf("%d voices and %d mixes: %+v", whole, mixed, bob.Assignments())
 		}
 	})
+}
+
+// voices is what the server has told last of the shape of voices.
+func (u *user) voices() (last signal.VoicesChanged) {
+	for {
+		select {
+		case e := <-u.Events():
+			if v, ok := e.(*signal.VoicesChanged); ok {
+				last = *v
+			}
+		default:
+			return last
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -17,14 +18,28 @@ import (
 func TestVoicesAreScored(t *testing.T) {
 	score := func(cfg link.Config) (said, heard sfu.Hearing) {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, nil)
-			defer w.close()
+			var left sfu.Observation
+			w := newWorld(t, func(c *sfu.Config) {
+				c.Observer = func(o sfu.Observation) {
+					if o.Event.Kind == signal.RoomParted && o.Event.Identity == "bob" {
+						left = o // the room's goroutine, which is over before it is read
+					}
+				}
+			})
+			defer func() {
+				w.close()
+				// What is told of the whole call is what was heard in it: with the codec
+				// that was sent, after repair, on its scale.
+				if math.Abs(left.Event.MOS-heard.MOS) > 0.4 || left.Event.Scale != heard.Scale {
+					t.Errorf("the call is scored %.2f %s, its last seconds %.2f %s", left.Event.MOS, left.Event.Scale, heard.MOS, heard.Scale)
+				}
+			}()
 			ann := w.join(client.Options{Publish: publications(signal.Microphone)})
 			defer w.leave(ann)
 			l, err := link.New(time.Now(), cfg)
 			must(t, err)
 			w.network.Connect(serverAddr, netip.AddrFrom4([4]byte{10, 0, 1, byte(w.hosts + 1)}), l)
-			bob := w.join(client.Options{})
+			bob := w.join(client.Options{Identity: "bob"})
 			defer w.leave(bob)
 			ann.waitConnected(t)
 			bob.waitConnected(t)

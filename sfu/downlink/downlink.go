@@ -67,6 +67,8 @@ type Downlink struct {
 	// Voice.
 	workshop voice.Workshop
 	loss     voice.Loss
+	lossTo   int64     // number on the path up to which it was counted
+	losing   bool      // that one was lost
 	heard    bool      // the receiver has reported
 	heardAt  time.Time // for the first time since the path changed
 	silent   time.Time // since when the path is silent; zero while it is not

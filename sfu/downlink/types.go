@@ -220,10 +220,12 @@ type VoiceStats struct {
 	// of the last packet.
 	Published time.Duration
 	Bandwidth opuspkt.Bandwidth
-	// Lost is the share of sound, 0 to 1, that the path takes away after every
-	// repair, and Wait how much later it comes than as published.
-	Lost float64
-	Wait time.Duration
+	// Lost is the share of sound, 0 to 1, that the path takes away after every repair,
+	// Burst how bursty that is (from 1), and Wait how much later it comes than as
+	// published.
+	Lost  float64
+	Burst float64
+	Wait  time.Duration
 	voice.Stats
 }
 

@@ -247,10 +247,12 @@ type CallSummary struct {
 	// Sent and Received are bytes of IP packets of all devices, as they see it.
 	Sent     int64 `json:"sent"`
 	Received int64 `json:"received"`
-	// MOS is the mean opinion score that devices heard, 1 to 5, Worst that of
-	// the worst one; missing where unknown.
+	// MOS is the mean opinion score of what devices heard, 1 to 5, Worst that of
+	// the worst one; missing where unknown. Both are on the Scale (narrowband,
+	// wideband, fullband) of most devices, and of these devices only.
 	MOS   float64         `json:"mos,omitempty"`
 	Worst float64         `json:"worst,omitempty"`
+	Scale string          `json:"mosScale,omitempty"`
 	Users []CallUserTotal `json:"users"`
 }
 

@@ -189,10 +189,12 @@ type RoomEvent struct {
 	Identity    string `json:"identity,omitempty"`
 	Reason      Code   `json:"reason,omitempty"` // of left
 	// Sent and Received are bytes of IP packets that the participant has sent
-	// and received, MOS the opinion score of what it heard; of left.
+	// and received, MOS the opinion score of what it heard, on a Scale
+	// (narrowband, wideband, fullband); of left.
 	Sent     int64   `json:"sent,omitempty"`
 	Received int64   `json:"received,omitempty"`
 	MOS      float64 `json:"mos,omitempty"`
+	Scale    string  `json:"mosScale,omitempty"`
 }
 
 // RoomEventKind is what happened to a room.

@@ -200,6 +200,33 @@ type QualityChanged struct {
 	Participants []ParticipantQuality `json:"participants"`
 }
 
+// VoicesKind is in which shape the voices of others come.
+type VoicesKind string
+
+// The shapes of voices.
+const (
+	VoicesSeparate VoicesKind = "separate" // each as its own stream
+	VoicesThinned  VoicesKind = "thinned"  // the one there is, made thinner by the server
+	VoicesMixed    VoicesKind = "mixed"    // everybody else's in one stream
+	VoicesSingle   VoicesKind = "single"   // the loudest alone, for the server cannot mix
+)
+
+// VoicesReason is why only a single voice comes.
+type VoicesReason string
+
+// Why the server cannot mix.
+const (
+	VoicesEncrypted VoicesReason = "encrypted" // payloads are encrypted end to end
+	VoicesNoCodec   VoicesReason = "no_codec"  // it was built without the Opus codec
+)
+
+// VoicesChanged tells in which shape voices come from now on, where the path to
+// the receiver does not carry them all, and when it does again.
+type VoicesChanged struct {
+	Kind   VoicesKind   `json:"kind"`
+	Reason VoicesReason `json:"reason,omitempty"` // of single
+}
+
 // EncodeLayer is how one simulcast layer, or one stream, is to be sent from now on. Zero means
 // no limit beyond the encoder's own.
 type EncodeLayer struct {
@@ -260,5 +287,6 @@ func (*SlotsChanged) EventType() string      { return "slots" }
 func (*SlotStates) EventType() string        { return "slot_states" }
 func (*SpeakersChanged) EventType() string   { return "speakers" }
 func (*QualityChanged) EventType() string    { return "quality" }
+func (*VoicesChanged) EventType() string     { return "voices" }
 func (*Encode) EventType() string            { return "encode" }
 func (*Closed) EventType() string            { return "closed" }

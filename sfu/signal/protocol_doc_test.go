@@ -21,7 +21,7 @@ var documented = []any{
 	&signal.Joined{}, &signal.Resumed{}, &signal.Published{}, &signal.Restarted{}, &signal.Pong{}, &signal.Done{},
 	&signal.ParticipantJoined{}, &signal.ParticipantLeft{}, &signal.TrackPublished{}, &signal.TrackUnpublished{},
 	&signal.TrackMuted{}, &signal.SlotsChanged{}, &signal.SlotStates{}, &signal.SpeakersChanged{},
-	&signal.QualityChanged{}, &signal.Encode{}, &signal.Closed{},
+	&signal.QualityChanged{}, &signal.VoicesChanged{}, &signal.Encode{}, &signal.Closed{},
 	&signal.Connect{}, &signal.Connected{}, &signal.Call{}, &signal.CallQuery{}, &signal.CallHistory{}, &signal.CallEvents{}, &signal.FeedQuery{}, &signal.FeedState{}, &signal.Created{}, &signal.CallState{}, &signal.CallEvent{},
 	&signal.RoomControl{}, &signal.RoomQuery{}, &signal.RoomState{}, &signal.RoomEvent{}, &signal.RoomLeft{},
 	&signal.ParticipantUpdated{}, &signal.RoomLocked{}, &signal.Message{},

@@ -159,7 +159,7 @@ func NewEvent(name string) EventBody {
 	}
 	for _, e := range []EventBody{
 		&ParticipantJoined{}, &ParticipantLeft{}, &TrackPublished{}, &TrackUnpublished{}, &TrackMuted{}, &SlotsChanged{},
-		&SlotStates{}, &SpeakersChanged{}, &QualityChanged{}, &Encode{}, &Closed{},
+		&SlotStates{}, &SpeakersChanged{}, &QualityChanged{}, &VoicesChanged{}, &Encode{}, &Closed{},
 		&RoomLeft{}, &ParticipantUpdated{}, &RoomLocked{}, &Message{}, &DirectStep{},
 	} {
 		if e.EventType() == name {

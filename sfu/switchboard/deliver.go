@@ -121,7 +121,7 @@ func plus(a call.Usage, u sfu.Usage) call.Usage {
 	a.Sent += u.Sent
 	a.Received += u.Received
 	if u.MOS != 0 {
-		a.MOS = u.MOS
+		a.MOS, a.Scale = u.MOS, u.Scale
 	}
 	return a
 }

@@ -184,7 +184,7 @@ func (b *Board) observed(now time.Time, o sfu.Observation) {
 	st := s.room
 	if h := t.histories[ev.Room]; h != nil {
 		d := call.Device{User: s.device.User, ID: s.device.Device}
-		used := sfu.Usage{Sent: units.Size(ev.Sent), Received: units.Size(ev.Received), MOS: ev.MOS}
+		used := sfu.Usage{Sent: units.Size(ev.Sent), Received: units.Size(ev.Received), MOS: ev.MOS, Scale: ev.Scale}
 		t.reportUsage(now, ev.Room, h, d, used)
 		h.used[d] = plus(h.used[d], used)
 	}

@@ -83,7 +83,7 @@ func eventOf(v call.Event) *signal.CallEvent {
 func summaryOf(s *call.Summary) *signal.CallSummary {
 	out := &signal.CallSummary{
 		DurationMS: s.Duration.Milliseconds(), Group: s.Group,
-		Sent: int64(s.Sent), Received: int64(s.Received), MOS: s.MOS, Worst: s.Worst, Users: []signal.CallUserTotal{},
+		Sent: int64(s.Sent), Received: int64(s.Received), MOS: s.MOS, Worst: s.Worst, Scale: s.Scale, Users: []signal.CallUserTotal{},
 	}
 	rung := s.Ended
 	if !s.Answered.IsZero() {

@@ -13,6 +13,9 @@ type Conditions struct {
 	Shape
 	// Loss is the share of packets that the path loses, 0 to 1; see Loss.
 	Loss float64
+	// Again is the chance that a packet is lost after one that was, 0 to 1; 0 =
+	// not known.
+	Again float64
 	// Repair says that lost packets are asked for and come back in time.
 	Repair bool
 	// Redundant says that the subscriber understands RED.
@@ -118,17 +121,31 @@ func (c *Conditions) impairment(m Mode) float64 {
 }
 
 // Heard answers what a mode makes of the conditions: the share of sound that is
-// lost after every repair, and how much later than as published what is repaired
-// comes.
-func (c Conditions) Heard(m Mode) (lost float64, wait time.Duration) {
+// lost after every repair, how bursty that is (the mean length of a run against
+// that of random loss, from 1), and how much later than as published what is
+// repaired comes.
+func (c Conditions) Heard(m Mode) (lost, burst float64, wait time.Duration) {
 	packet := c.packet(m)
-	return c.residual(m), packet - c.published() + time.Duration(m.Redundancy)*packet
+	lost, burst = c.residual(m), 1
+	// What is sent again comes or not each for itself; what copies cannot repair
+	// is runs longer than they reach, and these go on as any run does.
+	if lost > 0 && (m.Redundancy > 0 || !c.Repair) {
+		burst = max(1, (1-lost)/max(1-c.again(), 0.01))
+	}
+	return lost, burst, packet - c.published() + time.Duration(m.Redundancy)*packet
+}
+
+// again is the chance that a packet is lost after one that was.
+func (c *Conditions) again() float64 {
+	if c.Again > 0 {
+		return min(c.Again, 1)
+	}
+	return min(1, min(max(c.Loss, 0), 1)+together)
 }
 
 // residual is the share of sound that is lost after every repair.
 func (c *Conditions) residual(m Mode) float64 {
-	lost := min(max(c.Loss, 0), 1)
-	again := min(1, lost+together)
+	lost, again := min(max(c.Loss, 0), 1), c.again()
 	if c.Repair { // asked for once in time; the asking can be lost as well
 		lost *= 1 - (1-lost)*(1-lost)
 	}

@@ -17,14 +17,20 @@ const (
 	// changes.
 	redundantFrom = 0.015
 	plainBelow    = 0.004
+	// usualRuns is how many lost packets the usual burstiness weighs against what
+	// was measured.
+	usualRuns = 10
 )
 
 // Loss measures how much of what is sent to a subscriber does not arrive. The
 // zero value knows nothing.
 type Loss struct {
 	got, missed float64
-	at          time.Time
-	lossy       bool
+	// runs are of how many losses that follow each other the lost packets of
+	// inRuns consist: those of which the order is known.
+	runs, inRuns float64
+	at           time.Time
+	lossy        bool
 }
 
 // Note takes a report: so many packets arrived, so many did not. Reports of a
@@ -37,6 +43,7 @@ func (l *Loss) Note(now time.Time, got, missed float64) {
 	if age := now.Sub(l.at); age > 0 && !l.at.IsZero() {
 		keep := math.Exp(-age.Seconds() / lossMemory.Seconds())
 		l.got, l.missed = l.got*keep, l.missed*keep
+		l.runs, l.inRuns = l.runs*keep, l.inRuns*keep
 	}
 	if l.at.Before(now) {
 		l.at = now
@@ -50,6 +57,21 @@ func (l *Loss) Note(now time.Time, got, missed float64) {
 	case share < plainBelow:
 		l.lossy = false
 	}
+}
+
+// Runs takes of a report that was noted in how many runs, without a packet that
+// arrived in between, how many packets were missed.
+func (l *Loss) Runs(missed, runs float64) {
+	if runs >= 0 && missed >= runs {
+		l.runs += runs
+		l.inRuns += missed
+	}
+}
+
+// Again is the chance that a packet is lost after one that was, 0 to 1.
+func (l *Loss) Again() float64 {
+	share, _ := l.share()
+	return (l.inRuns - l.runs + usualRuns*min(1, share+together)) / (l.inRuns + usualRuns)
 }
 
 func (l *Loss) share() (float64, bool) {

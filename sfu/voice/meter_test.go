@@ -1,6 +1,7 @@
 package voice
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -93,5 +94,36 @@ func TestLengthOf(t *testing.T) {
 		if got := lengthOf(c.payload); got != c.want {
 			t.Errorf("%x lasts %v, want %v", c.payload, got, c.want)
 		}
+	}
+}
+
+// Losses that follow each other make the next one likelier; what is known of few
+// is the usual.
+func TestLossComesInRuns(t *testing.T) {
+	var random, bursts Loss
+	if got := random.Again(); math.Abs(got-together) > 0.001 {
+		t.Errorf("of nothing %.3f", got)
+	}
+	for i := range 200 {
+		now := epoch.Add(time.Duration(i) * 200 * time.Millisecond)
+		random.Note(now, 9, 1)
+		random.Runs(1, 1)
+		bursts.Note(now, 40, 4)
+		bursts.Runs(4, 1)
+	}
+	if got := random.Again(); got > 0.08 {
+		t.Errorf("of single losses %.3f", got)
+	}
+	if got := bursts.Again(); got < 0.65 || got > 0.75 {
+		t.Errorf("of runs of four %.3f", got)
+	}
+	shape := Shape{Payload: 12_000, Overhead: 50}
+	once := Mode{Packet: 20 * time.Millisecond, Redundancy: 1}
+	lost, burst, _ := Conditions{Shape: shape, Loss: 0.1, Again: 0.75}.Heard(once)
+	if math.Abs(lost-0.075) > 0.001 || burst < 3.5 {
+		t.Errorf("a copy against runs of four: %.3f lost, burst ratio %.1f", lost, burst)
+	}
+	if lost, burst, _ = (Conditions{Shape: shape, Loss: 0.1, Again: 0.1}).Heard(once); math.Abs(lost-0.01) > 0.001 || burst > 1.2 {
+		t.Errorf("a copy against single losses: %.3f lost, burst ratio %.1f", lost, burst)
 	}
 }

@@ -100,18 +100,60 @@ func fourier(x []complex128) {
 // by the lag at which it resembles the original most. What is missing at the
 // end is silence.
 func Align(original, heard []int16, most int) []int16 {
-	const searched = 2 * 16000 // the first two seconds tell
-	best, lag := math.Inf(-1), 0
-	for l := 0; l <= most; l++ {
+	out := make([]int16, len(original))
+	copy(out, heard[min(Lag(original, heard, most), len(heard)):])
+	return out
+}
+
+// Lag is by how many samples, at most so many, heard comes after the original:
+// the lag at which it resembles it most. A long lag is sought by loudness first.
+func Lag(original, heard []int16, most int) int {
+	const (
+		searched = 2 * 16000 // the first two seconds tell
+		near     = 2000      // samples within which every lag is tried
+		piece    = 160       // of 10 ms, of which the loudness is taken
+	)
+	from, to := 0, most
+	if most > 2*near {
+		lag := piece * resembles(loudness(original, piece), loudness(heard, piece), 0, most/piece, 1)
+		from, to = max(0, lag-near/2), min(most, lag+near/2)
+	}
+	return resembles(floats(original[:min(len(original), searched)]), floats(heard), from, to, 3)
+}
+
+// resembles answers the lag of the greatest correlation, looking at every nth value.
+func resembles(a, b []float64, from, to, nth int) int {
+	best, lag := math.Inf(-1), from
+	for l := from; l <= to; l++ {
 		sum := 0.0
-		for i := 0; i < min(len(original), searched) && i+l < len(heard); i += 3 {
-			sum += float64(original[i]) * float64(heard[i+l])
+		for i := 0; i < len(a) && i+l < len(b); i += nth {
+			sum += a[i] * b[i+l]
 		}
 		if sum > best {
 			best, lag = sum, l
 		}
 	}
-	out := make([]int16, len(original))
-	copy(out, heard[min(lag, len(heard)):])
+	return lag
+}
+
+func floats(pcm []int16) []float64 {
+	out := make([]float64, len(pcm))
+	for i, v := range pcm {
+		out[i] = float64(v)
+	}
 	return out
+}
+
+// loudness is the level of each piece above its mean, in dB.
+func loudness(pcm []int16, piece int) (all []float64) {
+	sum := 0.0
+	for at := 0; at+piece <= len(pcm); at += piece {
+		l := max(Level(pcm[at:at+piece]), -60)
+		all = append(all, l)
+		sum += l
+	}
+	for i := range all {
+		all[i] -= sum / float64(len(all))
+	}
+	return all
 }

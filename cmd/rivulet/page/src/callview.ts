@@ -134,6 +134,9 @@ export class CallView {
       call.on("slotstate", refresh),
       call.on("speakers", refresh),
       call.on("quality", refresh),
+      call.on("voices", ({ detail: { kind, reason } }) => {
+        if (kind === "single") announce(text.oneVoice[reason ?? "no_codec"], true);
+      }),
       call.on("participantupdated", refresh),
       call.on("roomlocked", ({ detail: { locked } }) => {
         announce(locked ? text.moderation.nowLocked : text.moderation.nowOpen);

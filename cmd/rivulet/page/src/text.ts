@@ -68,6 +68,10 @@ const english = {
   hasLost: (name: string) => `The connection of ${name} was lost`,
   sharesScreen: (name: string) => `${name} shares a screen`,
 
+  oneVoice: {
+    encrypted: "Your connection is thin: you hear one voice at a time, for encrypted voices cannot be mixed",
+    no_codec: "Your connection is thin: you hear one voice at a time, for this server cannot mix",
+  },
   connection: (quality: string) => `Connection: ${quality}`,
   excellent: "excellent",
   good: "good",

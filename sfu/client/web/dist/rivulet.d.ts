@@ -47,6 +47,12 @@ export interface Permissions {
   admin?: boolean;
 }
 
+/** In which shape the voices of others come, where the path does not carry them all; reason is of single. */
+export interface VoicesInfo {
+  kind: "separate" | "thinned" | "mixed" | "single";
+  reason?: "encrypted" | "no_codec";
+}
+
 export interface SlotStateInfo {
   slot: number;
   paused?: boolean;
@@ -271,6 +277,8 @@ export interface RosterEvents {
     participant: Participant;
     quality: Quality;
   };
+  /** Voices come in another shape: made thinner, mixed, or the loudest alone with the reason. */
+  voices: VoicesInfo;
   /** Attributes of somebody have changed, or what one may do oneself: permissions is there then. */
   participantupdated: {
     participant: Participant;

@@ -1241,6 +1241,9 @@ function reduce(context, event, effects) {
         effects.emit("quality", { participant, quality });
       }
       return;
+    case "voices":
+      effects.emit("voices", { kind: event.kind, reason: event.reason });
+      return;
     case "participant_updated": {
       const participant = find(event.participant);
       if (!participant) return;

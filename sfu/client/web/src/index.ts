@@ -26,7 +26,7 @@ export { Control } from "./control";
 export type { Who } from "./control";
 export { dial, Line } from "./ring";
 export type { CallEventInfo, CallStateInfo, DeviceInfo, LineEvents, LineOptions, RingOptions, TargetInfo } from "./ring";
-export type { DataBudgetInfo, DataMode, EncodeLayerInfo, LayerInfo, Permissions, Quality, SlotStateInfo, Source, TrackViewInfo } from "./protocol";
+export type { DataBudgetInfo, DataMode, EncodeLayerInfo, LayerInfo, Permissions, Quality, SlotStateInfo, Source, TrackViewInfo, VoicesInfo } from "./protocol";
 export type { RosterEvents } from "./reduce";
 export type { Counters } from "./session";
 export type { ReceivedVideo, SentVideo, Statistics } from "./statistics";

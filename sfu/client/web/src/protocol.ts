@@ -349,6 +349,12 @@ export interface DirectEvent {
   payload?: string;
 }
 
+/** In which shape the voices of others come, where the path does not carry them all; reason is of single. */
+export interface VoicesInfo {
+  kind: "separate" | "thinned" | "mixed" | "single";
+  reason?: "encrypted" | "no_codec";
+}
+
 /** Events: numbered by `seq`, 1 upwards without gaps within a session. */
 export type ServerEvent =
   | { type: "participant_joined"; participant: ParticipantInfo }
@@ -360,6 +366,7 @@ export type ServerEvent =
   | { type: "slot_states"; states: SlotStateInfo[] | null }
   | { type: "speakers"; speakers: { participant: string; level: number }[] | null }
   | { type: "quality"; participants: { participant: string; quality: Quality }[] | null }
+  | ({ type: "voices" } & VoicesInfo)
   | ({ type: "encode" } & EncodeInfo)
   | { type: "participant_updated"; participant: string; attributes?: Record<string, string> | null; permissions?: Permissions }
   | { type: "room_locked"; locked: boolean }

@@ -3,7 +3,7 @@
  */
 import { attributesOf, payloadOf } from "./control";
 import type { Participant, RemoteTrack, Roster } from "./participants";
-import type { Permissions, Quality, ServerEvent, SlotStateInfo } from "./protocol";
+import type { Permissions, Quality, ServerEvent, SlotStateInfo, VoicesInfo } from "./protocol";
 
 /** The events of a call that the server causes. */
 export interface RosterEvents {
@@ -20,6 +20,8 @@ export interface RosterEvents {
   /** Everybody who speaks now, loudest first. */
   speakers: { speakers: { participant: Participant; level: number }[] };
   quality: { participant: Participant; quality: Quality };
+  /** Voices come in another shape: made thinner, mixed, or the loudest alone with the reason. */
+  voices: VoicesInfo;
   /** Attributes of somebody have changed, or what one may do oneself. */
   participantupdated: { participant: Participant; permissions?: Permissions };
   /** Nobody else gets in from now on, or everybody again. */
@@ -114,6 +116,9 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
         participant.quality = quality;
         effects.emit("quality", { participant, quality });
       }
+      return;
+    case "voices":
+      effects.emit("voices", { kind: event.kind, reason: event.reason });
       return;
     case "participant_updated": {
       const participant = find(event.participant);
