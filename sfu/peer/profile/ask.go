@@ -35,7 +35,11 @@ func AskVoice(answer, mid string, ask voice.Ask) string {
 func askSection(section []string, ask voice.Ask) []string {
 	opus, red := "", ""
 	for _, line := range section {
-		pt, name, _ := strings.Cut(strings.TrimPrefix(line, "a=rtpmap:"), " ")
+		mapped, ok := strings.CutPrefix(line, "a=rtpmap:")
+		pt, name, _ := strings.Cut(mapped, " ")
+		if !ok || len(pt) > len("127") {
+			continue
+		}
 		name, _, _ = strings.Cut(name, "/")
 		switch codec.KindOf("audio/" + name) {
 		case codec.Opus:
