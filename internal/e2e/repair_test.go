@@ -44,12 +44,12 @@ func TestRepairPacketsReachChromium(t *testing.T) {
 	bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
 	type repaired struct{ Repairs, Discarded, Decoded, NACKs, Lost int }
 	var got repaired
-	bob.wait(40*time.Second, "50 repair packets have come", func(state) bool {
+	bob.wait(40*time.Second, "25 repair packets have come", func(state) bool {
 		got, _ = evaluate[repaired](bob, repairScript)
-		return got.Repairs >= 50
+		return got.Repairs >= 25
 	})
 	before := bob.state()
-	bob.goesOn(10*time.Second, before)
+	bob.goesOn(5*time.Second, before)
 	got, _ = evaluate[repaired](bob, repairScript)
 	t.Logf("received %+v", got)
 	if report := link.stop(); !report.Valid {

@@ -40,11 +40,16 @@ type judge struct {
 	broken  map[string]map[string]bool // top-level tests that failed, by package
 	cut     map[string]bool            // packages that ended in another way than by a failed test
 	slow    []string
+	long    map[string][]string // tests of a package that took long, with their seconds
 }
+
+// longTest is from how long on a test is listed: where a package nears its
+// budget one wants to know what of it takes the time.
+const longTest = 8 // seconds
 
 func newJudge(out io.Writer, limits budgets) *judge {
 	return &judge{out: out, limits: limits, said: map[key][]string{}, tallies: map[string]*tally{}, reasons: map[string]int{},
-		broken: map[string]map[string]bool{}, cut: map[string]bool{}}
+		broken: map[string]map[string]bool{}, cut: map[string]bool{}, long: map[string][]string{}}
 }
 
 // read follows events to their end. What is no event is passed on.
@@ -80,6 +85,9 @@ func (j *judge) take(e event) {
 			j.ended(e)
 		} else {
 			j.tested(at, e.Action)
+			if e.Elapsed >= longTest && !strings.Contains(e.Test, "/") {
+				j.long[e.Package] = append(j.long[e.Package], fmt.Sprintf("%14.2f s  %s\n", e.Elapsed, e.Test))
+			}
 		}
 		delete(j.said, at)
 	}
@@ -150,6 +158,7 @@ func (j *judge) ended(e event) {
 		j.slow = append(j.slow, e.Package)
 	}
 	fmt.Fprintf(j.out, "%8.2f s  %-4s  %s  %s%s\n", took.Seconds(), e.Action, e.Package, t, note)
+	fmt.Fprint(j.out, strings.Join(j.long[e.Package], ""))
 }
 
 func (t *tally) String() string {

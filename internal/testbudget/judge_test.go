@@ -47,7 +47,7 @@ func TestGoodRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"10.25 s  pass  m/sfu/peer  (1 passed, 1 skipped)\n", "skipped 1: needs a browser: run make\n"} {
+	for _, want := range []string{"10.25 s  pass  m/sfu/peer  (1 passed, 1 skipped)\n         10.00 s  TestA\n", "skipped 1: needs a browser: run make\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
