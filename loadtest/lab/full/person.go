@@ -15,7 +15,6 @@ import (
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/link"
-	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -296,90 +295,6 @@ func (p *person) look(ctx context.Context, c *client.Call) {
 	}
 	if len(views) > 0 {
 		_ = c.View(ctx, views) // what fails is seen as no picture
-	}
-}
-
-// talk is the microphone.
-func (p *person) talk(s *client.Sender) {
-	spec, w := p.spec.Voice, p.world
-	cfg := media.VoiceConfig{
-		Seed: w.plan.Seed*100 + uint64(p.index), Source: uint16(p.index + 1), Rate: spec.Rate, PacketTime: spec.PacketTime,
-		Talk: -1, DTX: true,
-	}
-	if spec.Spurts {
-		cfg.Talk = 0
-	}
-	start := time.Now().Add(time.Duration(p.index)*1_300_007 + 7)
-	for _, t := range spec.Turns { // those that are over, too: without any he always speaks
-		cfg.Turns = append(cfg.Turns, media.Turn{From: t.From - w.since(start), To: t.To - w.since(start)})
-	}
-	voice := media.NewVoice(start, cfg)
-	var buffer [media.MaxVoicePayload]byte
-	for w.wait(w.since(voice.Next())) {
-		now := time.Now()
-		obey(voice, s, spec.Rate, spec.PacketTime)
-		for f, ok := voice.Poll(now, buffer[:]); ok; f, ok = voice.Poll(now, buffer[:]) {
-			err := tolerant(s.Write(now, client.Frame{
-				Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
-			}))
-			if err != nil {
-				p.fail(fmt.Errorf("send voice: %w", err))
-				return
-			}
-			p.mu.Lock()
-			p.rec.Spoken = append(p.rec.Spoken, lab.SpokenRecord{
-				At: w.since(now), Length: f.Duration, Voice: f.Voice, Size: sizeOf(f.Payload), TOC: f.Payload[0],
-			})
-			p.mu.Unlock()
-		}
-	}
-}
-
-// obey lets an encoder do what its client asks of it, within what it is set to.
-func obey(v *media.Voice, s *client.Sender, most units.Rate, least time.Duration) {
-	asked := s.Voice()
-	if most == 0 {
-		most = media.VoiceRate
-	}
-	v.SetRate(min(most, asked.MaxRate))
-	v.SetPacketTime(max(least, asked.PacketTime))
-}
-
-// film is the camera: it follows the estimate and answers key-frame requests.
-func (p *person) film(s *client.Sender) {
-	w := p.world
-	seed := w.plan.Seed*100 + 50 + uint64(p.index)
-	now := time.Now()
-	camera := media.NewSimulcast(now.Add(firstFrame(seed)), media.VP8Config{
-		Seed: seed, Source: uint16(p.index * sourcesEach), Width: p.spec.Camera, Height: p.spec.Camera * 9 / 16, Rate: initialRate,
-	})
-	var buffer [media.DefaultMaxPayload]byte
-	for {
-		filmAsAsked(camera, s)
-		camera.SetRate(now, s.Target().Scale(payloadShare))
-		next := camera.Next()
-		if next.IsZero() {
-			next = now.Add(pausedLook)
-		}
-		if !w.wait(w.since(next) | 1) {
-			return
-		}
-		now = time.Now()
-		for i := range camera.Layers {
-			if s.KeyframeRequested(i) {
-				camera.RequestKeyFrame(i)
-			}
-		}
-		for layer, f, ok := camera.Poll(now); ok; layer, f, ok = camera.Poll(now) {
-			for i := range f.Packets() {
-				payload, last := f.Packet(i, buffer[:])
-				err := tolerant(s.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}))
-				if err != nil {
-					p.fail(fmt.Errorf("send video: %w", err))
-					return
-				}
-			}
-		}
 	}
 }
 
