@@ -20,6 +20,8 @@ const (
 	contestAgain = 4 * time.Second
 	// nobodySure trains in a row tell that no other flow is there.
 	nobodySure = 3
+	// A call that starves asks so long after it was last asked, see starving.
+	contestLate = 15 * time.Second
 	// A flow that seemed gone less than contestRecent ago is taken to be back at one
 	// train instead of two.
 	contestRecent = 30 * time.Second
@@ -91,8 +93,12 @@ func (c *Controller) suspects(now int64) bool {
 	if c.capacity > c.proven.Scale(deepCut) {
 		worth = max(fullQueue, 2*trainSize.At(c.capacity))
 	}
+	least := c.goal + int64(worth)
+	if c.starving() && (p.found > 0 || now-p.next > int64(contestLate)) {
+		least = int64(queueGoal + fullQueue)
+	}
 	switch {
-	case c.queue+c.delays.offset <= c.goal+int64(worth):
+	case c.queue+c.delays.offset <= least:
 		p.fullSince = 0
 		if c.quiet {
 			p.pause = 0
@@ -102,6 +108,13 @@ func (c *Controller) suspects(now int64) bool {
 		p.fullSince = now
 	}
 	return now-p.fullSince > int64(max(200*time.Millisecond, c.response())) && now >= p.next
+}
+
+// starving says that far more is wanted than what is not even a call's first rate.
+// What began beside a flow knows nothing better, and there a train, and what a
+// packet lasts, is so long that no queue of the other's seems long.
+func (c *Controller) starving() bool {
+	return c.capacity < firstRate && c.wanted() > c.capacity.Scale(4)
 }
 
 // contest begins the search.
@@ -149,7 +162,7 @@ func (c *Controller) finishContest(now int64, o outcome) {
 			return
 		}
 		p.next, p.pause = now+int64(contestSoon), contestSoon
-	case c.full() && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
+	case (c.full() || c.starving() && c.queue+c.delays.offset > int64(queueGoal+fullQueue)) && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
 		// Jitter may have pushed one train together; two are seldom wrong.
 		p.size, p.span, p.in = p.size+float64(o.size), p.span+float64(o.span), p.in+float64(o.in)
 		if p.found++; p.found == 2 || p.ended != 0 && now-p.ended < int64(contestRecent) {

@@ -277,3 +277,24 @@ func TestHyStartLeavesSlowStart(t *testing.T) {
 		t.Errorf("the first slow start loses %d segments, with HyStart++ %d", without, with)
 	}
 }
+
+// TestBegunBesideAFlow: a call whose first train meets a full queue knows no rate
+// but its first, and is to have its share of the link all the same.
+func TestBegunBesideAFlow(t *testing.T) {
+	for _, plan := range core() {
+		if plan.Name != "tcp-newreno-2m-300ms" {
+			continue
+		}
+		for _, unlucky := range []uint64{4, 38} { // of the first 40 seeds those that stayed at 14 kbit/s
+			r, _, err := Run(plan, unlucky)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Utilization < 40 {
+				t.Errorf("seed %d: %.1f %% of the link are used beside TCP, want at least 40", unlucky, r.Utilization)
+			}
+		}
+		return
+	}
+	t.Fatal("there is no such scenario")
+}
