@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/loadtest/emulate"
 	plan "github.com/rivulet-rtc/rivulet/loadtest/link"
 )
