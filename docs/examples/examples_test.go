@@ -4,21 +4,19 @@ package examples_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/internal/testenv"
+	"github.com/rivulet-rtc/rivulet/internal/testproc"
 )
 
 const (
@@ -27,101 +25,20 @@ const (
 	busKey  = "nats-key-0123456789abcdefghijklmnopq"
 )
 
-// built is the directory of the program, once a test wanted it.
-var built string
-
-// build builds the program once.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rivulet-examples-")
-	if err != nil {
-		return "", err
-	}
-	built = dir
-	program := filepath.Join(dir, "rivulet")
-	out, err := exec.Command("go", "build", "-o", program, "github.com/rivulet-rtc/rivulet/cmd/rivulet").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return program, nil
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if built != "" {
-		_ = os.RemoveAll(built) // it is in the directory for temporary files
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { testproc.Main(m) }
 
 // freePort answers a number that is free now.
-func freePort(t *testing.T) int {
+func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// process is a program that may be killed and started again.
-type process struct {
-	t       *testing.T
-	name    string
-	args    []string
-	env     []string
-	answers string // a URL that answers when it is ready
-	command *exec.Cmd
-	output  bytes.Buffer
-}
-
-func (p *process) start() {
-	p.t.Helper()
-	p.command = exec.Command(p.name, p.args...)
-	p.command.Env = append(os.Environ(), p.env...)
-	p.command.Stdout, p.command.Stderr = &p.output, &p.output
-	if err := p.command.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		request, _ := http.NewRequestWithContext(ctx, http.MethodGet, p.answers, nil)
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			response.Body.Close()
-			return
-		}
-		select {
-		case <-ctx.Done():
-			p.t.Fatalf("%s does not answer:\n%s", p.name, p.output.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// kill ends the process without a chance to say good-bye.
-func (p *process) kill() {
-	if p.command != nil {
-		_ = p.command.Process.Kill() // it may have ended by itself
-		_ = p.command.Wait()
-		p.command = nil
-	}
-}
-
-func (p *process) cleanup() {
-	p.t.Cleanup(func() {
-		p.kill()
-		if p.t.Failed() {
-			p.t.Logf("%s said:\n%s", filepath.Base(p.name), p.output.String())
-		}
-	})
+	_, port, _ := strings.Cut(testproc.FreeAddress(t), ":")
+	return port
 }
 
 // world is a server and the messenger beside it.
 type world struct {
 	t         *testing.T
-	rivulet   *process
-	messenger *process
+	rivulet   *testproc.Process
+	messenger *testproc.Process
 	url       string
 	bus       string
 }
@@ -130,29 +47,21 @@ func start(t *testing.T) *world {
 	t.Helper()
 	testenv.Sockets(t)
 	python := testenv.Python(t)
-	program, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	http, media, hook, bus := freePort(t), freePort(t), freePort(t), freePort(t)
-	w := &world{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", hook), bus: fmt.Sprintf("nats://127.0.0.1:%d", bus)}
-	server := fmt.Sprintf("http://127.0.0.1:%d", http)
-	w.rivulet = &process{t: t, name: program, answers: server + "/v1/info", args: []string{
-		"serve", "--http", strings.TrimPrefix(server, "http://"), "--udp", fmt.Sprint(media), "--admin", "127.0.0.1:0",
+	server, hook, bus := testproc.FreeAddress(t), testproc.FreeAddress(t), testproc.FreeAddress(t)
+	w := &world{t: t, url: "http://" + hook, bus: "nats://" + bus}
+	w.rivulet = testproc.Run(t, &testproc.Process{Name: testproc.Rivulet(t), Address: server, Args: []string{
+		"serve", "--http", server, "--udp", freePort(t), "--admin", "127.0.0.1:0",
 		"--set", "media.bind=127.0.0.1", "--set", "turn.enabled=false", "--set", "drain.grace=0s", "--set", "calls.ringLifetime=5s",
 		"--set", "calls.journal=" + filepath.Join(dir, "journal"), "--set", "webhook.url=" + w.url + "/hook",
-		"--set", "nats.enabled=true", "--set", "nats.address=" + strings.TrimPrefix(w.bus, "nats://"), "--set", "nats.store=" + filepath.Join(dir, "nats"),
+		"--set", "nats.enabled=true", "--set", "nats.address=" + bus, "--set", "nats.store=" + filepath.Join(dir, "nats"),
 		"--set", "http.origins=127.0.0.1:*",
-	}, env: []string{"RIVULET_AUTH_KEYS=messenger:" + key, "RIVULET_WEBHOOK_SECRET=" + hookKey, "RIVULET_NATS_SECRET=" + busKey}}
-	w.messenger = &process{t: t, name: python, args: []string{"messenger/messenger.py"}, answers: w.url + "/inbox", env: []string{
-		"RIVULET_URL=" + server, "RIVULET_KEY=messenger", "RIVULET_SECRET=" + key, "WEBHOOK_SECRET=" + hookKey,
-		"DATABASE=" + filepath.Join(dir, "messenger.db"), fmt.Sprint("PORT=", hook), "PYTHONDONTWRITEBYTECODE=1",
-	}}
-	for _, p := range []*process{w.rivulet, w.messenger} {
-		p.cleanup()
-		p.start()
-	}
+	}, Env: []string{"RIVULET_AUTH_KEYS=messenger:" + key, "RIVULET_WEBHOOK_SECRET=" + hookKey, "RIVULET_NATS_SECRET=" + busKey}})
+	_, port, _ := strings.Cut(hook, ":")
+	w.messenger = testproc.Run(t, &testproc.Process{Name: python, Address: hook, Args: []string{"messenger/messenger.py"}, Env: []string{
+		"RIVULET_URL=http://" + server, "RIVULET_KEY=messenger", "RIVULET_SECRET=" + key, "WEBHOOK_SECRET=" + hookKey,
+		"DATABASE=" + filepath.Join(dir, "messenger.db"), "PORT=" + port, "PYTHONDONTWRITEBYTECODE=1",
+	}})
 	return w
 }
 
@@ -316,8 +225,8 @@ func TestEverybodyIsKilled(t *testing.T) {
 	bob.do(call, "accept", nil)
 	ann.hears("call.accepted", call)
 
-	w.messenger.kill() // while it is away things happen, which only the bus can tell
-	ring := exec.Command(w.messenger.name, "nats/ring.py", w.bus, "eve/phone", "bob/phone,tablet")
+	w.messenger.Kill() // while it is away things happen, which only the bus can tell
+	ring := exec.Command(w.messenger.Name, "nats/ring.py", w.bus, "eve/phone", "bob/phone,tablet")
 	ring.Env = append(os.Environ(), "NATS_TOKEN="+busKey)
 	out, err := ring.CombinedOutput()
 	if err != nil {
@@ -328,14 +237,14 @@ func TestEverybodyIsKilled(t *testing.T) {
 			t.Errorf("the example on NATS did not tell %q:\n%s", want, out)
 		}
 	}
-	w.messenger.start()
+	w.messenger.Start()
 	e := bob.next("call.ended")
 	if e.Call == call || e.Summary == nil || e.Summary.DurationMs < 900 {
 		t.Errorf("bob's inbox ends with %+v, want the call that eve made meanwhile", e)
 	}
 
-	w.rivulet.kill()
-	w.rivulet.start()
+	w.rivulet.Kill()
+	w.rivulet.Start()
 	bob.do(call, "hold", nil) // the call is still there
 	if e := ann.hears("call.held", call); e.Number < 4 {
 		t.Errorf("held is event %d of a call that has gone on", e.Number)

@@ -2,7 +2,6 @@ package examples_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/internal/testenv"
+	"github.com/rivulet-rtc/rivulet/internal/testproc"
 )
 
 // TestTheGuideCanBeFollowed runs the commands that docs/signalling.md shows, as they
@@ -31,17 +31,14 @@ func TestTheGuideCanBeFollowed(t *testing.T) {
 	if block == nil {
 		t.Fatal("docs/signalling.md shows no commands")
 	}
-	program, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands := strings.ReplaceAll(string(block[1]), "127.0.0.1:8080", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
+	program := testproc.Rivulet(t)
+	commands := strings.ReplaceAll(string(block[1]), "127.0.0.1:8080", testproc.FreeAddress(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	// The server is the only thing that is left in the background.
 	shell := exec.CommandContext(ctx, "bash", "-eu", "-c", "trap 'kill %1; wait' EXIT\n"+commands)
 	shell.Env = append(os.Environ(), "PATH="+filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		fmt.Sprint("RIVULET_MEDIA_PORT=", freePort(t)), "RIVULET_MEDIA_BIND=127.0.0.1", "RIVULET_ADMIN_ADDRESS=127.0.0.1:0", "RIVULET_DRAIN_GRACE=0s")
+		"RIVULET_MEDIA_PORT="+freePort(t), "RIVULET_MEDIA_BIND=127.0.0.1", "RIVULET_ADMIN_ADDRESS=127.0.0.1:0", "RIVULET_DRAIN_GRACE=0s")
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/internal/secret"
 	"github.com/rivulet-rtc/rivulet/internal/testenv"
+	"github.com/rivulet-rtc/rivulet/internal/testproc"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/natsbus"
 	"github.com/rivulet-rtc/rivulet/sfu/signal/rest"
@@ -42,9 +43,9 @@ func TestBusIsAwayForAMinuteInACall(t *testing.T) {
 func busIsKilled(t *testing.T, away, pause time.Duration) {
 	testenv.Sockets(t)
 	bus := startBus(t)
-	server := startServer(t, "nats.enabled=true", "nats.url=nats://"+bus.address)
+	server := startServer(t, "nats.enabled=true", "nats.url=nats://"+bus.Address)
 	b := newBackend(t, server)
-	conn, err := nats.Connect("nats://"+bus.address, nats.Token(busKey), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	conn, err := nats.Connect("nats://"+bus.Address, nats.Token(busKey), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,12 +75,12 @@ func busIsKilled(t *testing.T, away, pause time.Duration) {
 	ann.reset()
 	bob.reset()
 	l := b.load(0, pause)
-	bus.kill()
+	bus.Kill()
 	if ask("during") == nil {
 		t.Error("a bus that is away answers")
 	}
 	time.Sleep(away)
-	bus.start()
+	bus.Start()
 	for began := time.Now(); ask("during") != nil; { // repeated with its id
 		if time.Since(began) > 20*time.Second {
 			t.Fatalf("no answer over the bus once it is back: %v", ask("during"))
@@ -140,7 +141,7 @@ func onTheStream(t *testing.T, conn *nats.Conn, want []signal.Event) {
 func TestBackendIsAwayInACall(t *testing.T) {
 	t.Parallel()
 	testenv.Sockets(t)
-	h := &hook{t: t, address: freeAddress(t)}
+	h := &hook{t: t, address: testproc.FreeAddress(t)}
 	s, err := secret.New(hookKey)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/internal/secret"
+	"github.com/rivulet-rtc/rivulet/internal/testproc"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
@@ -44,12 +45,12 @@ func signed(t *testing.T, g token.Grants) string {
 // backend speaks REST to a server.
 type backend struct {
 	t      *testing.T
-	server *process
+	server *testproc.Process
 	token  string
 	first  uint64 // the newest event when the test began
 }
 
-func newBackend(t *testing.T, server *process) *backend {
+func newBackend(t *testing.T, server *testproc.Process) *backend {
 	t.Helper()
 	b := &backend{t: t, server: server, token: signed(t, token.Grants{Backend: true})}
 	if b.first = b.stands(); b.first == 0 {
@@ -61,7 +62,7 @@ func newBackend(t *testing.T, server *process) *backend {
 // try sends one request; its status is 0 when there was no answer.
 func (b *backend) try(method, path, id string, body, into any) (status int) {
 	text, _ := json.Marshal(body)
-	request, err := http.NewRequestWithContext(b.t.Context(), method, "http://"+b.server.address+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(b.t.Context(), method, "http://"+b.server.Address+path, bytes.NewReader(text))
 	if err != nil {
 		b.t.Error(err)
 		return 0
@@ -169,7 +170,7 @@ func (b *backend) feed() (events []signal.Event) {
 type device struct {
 	t      *testing.T
 	user   string
-	server *process
+	server *testproc.Process
 	stop   chan struct{}
 	done   sync.WaitGroup
 	left   sync.Once
@@ -214,7 +215,7 @@ func (d *device) run() {
 	web := &http.Transport{}
 	defer web.CloseIdleConnections()
 	o := client.Options{
-		URL: "http://" + d.server.address, Room: "c", OnPacket: d.received, HTTPClient: &http.Client{Transport: web},
+		URL: "http://" + d.server.Address, Room: "c", OnPacket: d.received, HTTPClient: &http.Client{Transport: web},
 		Connect: &signal.Connect{Token: signed(d.t, token.Grants{Identity: d.user, Device: "phone", Calls: true}), Device: "phone"},
 		Publish: []client.Publication{{Source: signal.Microphone}}, VideoSlots: -1,
 	}

@@ -23,9 +23,9 @@ func TestServerIsKilledInACall(t *testing.T) {
 	l := b.load(0, 5*time.Millisecond)
 	time.Sleep(time.Second) // of the other process' time
 	before := b.feed()
-	server.kill()
+	server.Kill()
 	time.Sleep(500 * time.Millisecond) // the devices notice
-	server.start()
+	server.Start()
 	began := time.Now()
 	for _, d := range []*device{ann, bob} {
 		d.hears(20 * time.Second)
