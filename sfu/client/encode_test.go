@@ -168,19 +168,27 @@ func TestPictureMadeForAThinSubscriber(t *testing.T) {
 	}
 }
 
+// watched are a publisher of three layers on an uplink of a rate, and who looks at the
+// largest.
+func (w *world) watched(uplink units.Rate) (ann, bob *user) {
+	w.t.Helper()
+	ann = w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
+	w.network.Connect(ann.addr, serverAddr, &narrow{rate: uplink})
+	ann.waitConnected(w.t)
+	ann.show(w.t, media.VP8Config{Width: 1280, Height: 720})
+	bob = w.join(client.Options{Identity: "bob", ReceiveOnly: true})
+	bob.waitConnected(w.t)
+	must(w.t, bob.View(short(w.t), []signal.TrackView{{Track: ann.Joined().Tracks[0].ID, Width: 1280, Height: 720}}))
+	return ann, bob
+}
+
 // A publisher on an uplink of 100 kbit/s is told to send one layer, not three,
 // though everybody wants the best.
 func TestThinUplinkSendsOneLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		defer w.close()
-		ann := w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
-		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 100 * units.Kbps})
-		ann.waitConnected(t)
-		ann.show(t, media.VP8Config{Width: 1280, Height: 720})
-		bob := w.join(client.Options{Identity: "bob", ReceiveOnly: true})
-		bob.waitConnected(t)
-		must(t, bob.View(short(t), []signal.TrackView{{Track: ann.Joined().Tracks[0].ID, Width: 1280, Height: 720}}))
+		ann, bob := w.watched(100 * units.Kbps)
 		time.Sleep(25 * time.Second)
 		one := 0
 		for range 100 {

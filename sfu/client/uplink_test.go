@@ -6,9 +6,6 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
-	"github.com/rivulet-rtc/rivulet/loadtest/media"
-	"github.com/rivulet-rtc/rivulet/sfu/client"
-	"github.com/rivulet-rtc/rivulet/sfu/signal"
 )
 
 // A publisher whose uplink becomes thin in a call is told to send the smallest
@@ -17,13 +14,7 @@ func TestUplinkBecomesThin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		defer w.close()
-		ann := w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
-		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 3 * units.Mbps})
-		ann.waitConnected(t)
-		ann.show(t, media.VP8Config{Width: 1280, Height: 720})
-		bob := w.join(client.Options{Identity: "bob", ReceiveOnly: true})
-		bob.waitConnected(t)
-		must(t, bob.View(short(t), []signal.TrackView{{Track: ann.Joined().Tracks[0].ID, Width: 1280, Height: 720}}))
+		ann, bob := w.watched(3 * units.Mbps)
 		time.Sleep(20 * time.Second)
 		if ann.active() != [3]bool{false, false, true} {
 			t.Errorf("on a wide uplink %v are asked for", ann.active())

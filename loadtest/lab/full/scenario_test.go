@@ -35,6 +35,31 @@ func find(t *testing.T, name string, d time.Duration) lab.Scenario {
 	return s
 }
 
+// run runs a scenario with one controller.
+func run(t *testing.T, s lab.Scenario, c full.Controller) (full.Plan, full.Record) {
+	t.Helper()
+	p, err := full.FromScenario(s, c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := full.Run(t, p, adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, record
+}
+
+// judged runs a scenario with one controller, and judges it.
+func judged(t *testing.T, s lab.Scenario, c full.Controller) (full.Record, lab.Result, *lab.Series) {
+	t.Helper()
+	_, record := run(t, s, c)
+	got, series, err := lab.Judge(s, string(c), "full", 1, record.Recording())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record, got, series
+}
+
 // TestAgreesWithExact runs scenarios on both back ends: cores alone, and
 // everything around them. The figures differ by what the real stack adds, and
 // not by more.
@@ -53,18 +78,7 @@ func TestAgreesWithExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := full.FromScenario(s, full.Rivulet, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			record, err := full.Run(t, p, adapter)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, series, err := lab.Judge(s, string(full.Rivulet), "full", 1, record.Recording())
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, got, series := judged(t, s, full.Rivulet)
 			t.Logf("utilisation %.1f and %.1f %%, queue p95 %.0f and %.0f ms, loss %.1f and %.1f %%",
 				exact.Utilization, got.Utilization, exact.QueueP95, got.QueueP95, exact.Loss, got.Loss)
 			for _, d := range []struct {
@@ -94,14 +108,7 @@ func TestAgreesWithExact(t *testing.T) {
 func TestEncoderModel(t *testing.T) {
 	s := find(t, "rfc8867-5.3", 15*time.Second)
 	for _, c := range full.Controllers() {
-		p, err := full.FromScenario(s, c, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		record, err := full.Run(t, p, adapter)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, record := run(t, s, c)
 		for i, f := range record.Flows {
 			voice, video := 0, 0
 			for _, k := range f.Packets {
@@ -192,18 +199,7 @@ func TestEverythingElseIsBuilt(t *testing.T) {
 func TestBesideTCP(t *testing.T) {
 	for _, c := range []full.Controller{full.Rivulet, full.PionGCC} {
 		s := find(t, "tcp-cubic-2m-300ms", 30*time.Second)
-		p, err := full.FromScenario(s, c, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		record, err := full.Run(t, p, adapter)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, series, err := lab.Judge(s, string(c), "full", 1, record.Recording())
-		if err != nil {
-			t.Fatal(err)
-		}
+		record, got, series := judged(t, s, c)
 		tcp := float64(got.More["tcp_kbps"])
 		t.Logf("%s: %.0f kbit/s beside %.0f of TCP, queue p95 %.0f ms", c, got.Rate, tcp, got.QueueP95)
 		if sum := tcp + float64(got.Rate); sum < 1900 || sum > 2000 || tcp < 400 || got.Rate < 150 {
@@ -222,18 +218,7 @@ func TestBesideTCP(t *testing.T) {
 func TestPictureComesBesideTCP(t *testing.T) {
 	s := find(t, "tcp-cubic-2m-1000ms", 90*time.Second)
 	s.Settled = 50 * time.Second
-	p, err := full.FromScenario(s, full.Rivulet, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record, err := full.Run(t, p, adapter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, _, err := lab.Judge(s, string(full.Rivulet), "full", 1, record.Recording())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, got, _ := judged(t, s, full.Rivulet)
 	t.Logf("%.1f %% of the link after 50 s", got.Utilization)
 	if got.Utilization < 20 {
 		t.Errorf("%.1f %% of the link after 50 s, want 20 and more", got.Utilization)
@@ -245,14 +230,7 @@ func TestPictureComesBesideTCP(t *testing.T) {
 func TestRowOfLinks(t *testing.T) {
 	for _, c := range []full.Controller{full.Rivulet, full.PionGCC} {
 		s := find(t, "rfc8867-6.3", 20*time.Second)
-		p, err := full.FromScenario(s, c, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		record, err := full.Run(t, p, adapter)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, record := run(t, s, c)
 		sent := func(i int) uint64 { return uint64(len(record.Flows[i].Packets)) }
 		if first := record.Forward[0].Offered.Packets; first != sent(0)+sent(1) {
 			t.Errorf("%s: the first link was offered %d packets, want %d and %d", c, first, sent(0), sent(1))
