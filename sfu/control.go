@@ -162,17 +162,7 @@ const messageRate = 10
 
 // mayTalk is a token bucket over a member's messages.
 func (m *member) mayTalk(now time.Time) bool {
-	if m.talkAt.IsZero() {
-		m.talk = messageRate
-	} else {
-		m.talk = min(messageRate, m.talk+now.Sub(m.talkAt).Seconds()*messageRate)
-	}
-	m.talkAt = now
-	if m.talk < 1 {
-		return false
-	}
-	m.talk--
-	return true
+	return m.talk.Take(now, messageRate, messageRate, 1)
 }
 
 // permit replaces what a member may do; what it may publish no longer ends.

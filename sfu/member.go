@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
 	"github.com/rivulet-rtc/rivulet/sfu/peer"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -39,9 +40,8 @@ type member struct {
 	shown    bool // others know of it
 	// attributes are replaced, never changed: snapshots share them.
 	attributes map[string]string
-	talk       float64 // messages that it may send at once
-	talkAt     time.Time
-	viewed     bool // a view was ever given
+	talk       bucket.Bucket // messages that it may send
+	viewed     bool          // a view was ever given
 	view       []signal.TrackView
 	dataMode   signal.DataMode
 	encodes    bool // obeys the event encode

@@ -13,6 +13,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/config"
 	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/icemux"
 	"github.com/rivulet-rtc/rivulet/turn"
 )
 
@@ -57,7 +58,7 @@ func (o *opening) addresses() error {
 	o.chosen = len(all) > 0
 	if !o.chosen {
 		var err error
-		if all, err = node.Hosts(m.Loopback || o.dev); err != nil {
+		if all, err = icemux.HostAddresses(m.Loopback || o.dev); err != nil {
 			return err
 		}
 	}

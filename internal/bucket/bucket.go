@@ -1,5 +1,5 @@
-// Package bucket limits how often something happens for each of many keys: a
-// token bucket for each, and a bound on how many keys are remembered.
+// Package bucket limits how often something happens: a token bucket, and one for each
+// of many keys with a bound on how many keys are remembered.
 package bucket
 
 import (
@@ -15,17 +15,39 @@ type Map struct {
 	rate, burst float64
 
 	mu      sync.Mutex
-	buckets map[string]bucket
+	buckets map[string]Bucket
 }
 
-type bucket struct {
+// A Bucket is a token bucket, full at first. Its caller holds the lock.
+type Bucket struct {
 	tokens float64
 	at     time.Time
 }
 
+// fill adds what came since the last time: rate a second, up to burst.
+func (b *Bucket) fill(now time.Time, rate, burst float64) {
+	if b.at.IsZero() {
+		b.tokens = burst
+	} else {
+		b.tokens = min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
+	}
+	b.at = now
+}
+
+// Take takes n tokens of a bucket that holds burst and gains rate a second, or none
+// and says so.
+func (b *Bucket) Take(now time.Time, rate, burst, n float64) bool {
+	b.fill(now, rate, burst)
+	if b.tokens < n {
+		return false
+	}
+	b.tokens -= n
+	return true
+}
+
 // New answers buckets that hold burst tokens and gain rate a second.
 func New(rate, burst float64) *Map {
-	return &Map{rate: rate, burst: burst, buckets: make(map[string]bucket)}
+	return &Map{rate: rate, burst: burst, buckets: make(map[string]Bucket)}
 }
 
 // Take takes n tokens of a key, or none and answers how long to wait for them.
@@ -40,10 +62,8 @@ func (m *Map) Take(now time.Time, key string, n int) (ok bool, wait time.Duratio
 		if len(m.buckets) >= maxKeys {
 			return false, time.Second // an attack from everywhere: refuse newcomers
 		}
-		b = bucket{tokens: m.burst, at: now}
 	}
-	b.tokens = min(m.burst, b.tokens+now.Sub(b.at).Seconds()*m.rate)
-	b.at = now
+	b.fill(now, m.rate, m.burst)
 	need := min(float64(n), m.burst) - b.tokens
 	if ok = need <= 0; ok {
 		b.tokens -= float64(n) // below 0 for more than the burst: paid back later

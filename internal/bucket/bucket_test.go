@@ -47,3 +47,22 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Error("full buckets are not forgotten")
 	}
 }
+
+func TestBucket(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var b bucket.Bucket
+	for i := range 5 {
+		if !b.Take(now, 2, 5, 1) {
+			t.Fatalf("a full bucket of 5 refuses number %d", i+1)
+		}
+	}
+	if b.Take(now, 2, 5, 1) {
+		t.Error("an empty bucket gives")
+	}
+	if now = now.Add(time.Second); b.Take(now, 2, 5, 3) || !b.Take(now, 2, 5, 2) {
+		t.Error("a refusal costs something, or a second gave other than 2")
+	}
+	if now = now.Add(time.Hour); b.Take(now, 2, 5, 6) || !b.Take(now, 2, 5, 5) {
+		t.Error("a bucket of 5 holds other than 5 at last")
+	}
+}

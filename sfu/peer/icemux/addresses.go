@@ -1,6 +1,7 @@
 package icemux
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -82,6 +83,17 @@ func announced(addrs []netip.Addr, loopback bool) []netip.Addr {
 		list = append(list, loops...)
 	}
 	return list
+}
+
+// HostAddresses lists the addresses of this machine on which clients can reach it: those
+// of interfaces that are up, without link-local ones. Loopback addresses come last, and
+// only if asked for or if there is nothing else.
+func HostAddresses(loopback bool) ([]netip.Addr, error) {
+	all, err := interfaceAddresses()
+	if err != nil {
+		return nil, fmt.Errorf("list the machine's addresses: %w", err)
+	}
+	return announced(all, loopback), nil
 }
 
 // interfaceAddresses lists the addresses of interfaces that are up.

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/pion/transport/v5/packetio"
+
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
 )
 
 const (
@@ -47,8 +49,7 @@ type Tap struct {
 	mu     sync.Mutex
 	last   []byte   // the RTCP packet that is being delivered
 	seen   []uint32 // the SSRCs that it was delivered to
-	tokens float64
-	at     time.Time
+	tokens bucket.Bucket
 }
 
 // New answers a tap that hands every RTP packet to rtp and every RTCP compound
@@ -122,16 +123,9 @@ func (t *Tap) fresh(ssrc uint32, b []byte) bool {
 
 // allow is a token bucket.
 func (t *Tap) allow(now time.Time) bool {
-	if t.at.IsZero() {
-		t.tokens = maxRTCPBurst
-	} else {
-		t.tokens = min(maxRTCPBurst, t.tokens+now.Sub(t.at).Seconds()*maxRTCPRate)
-	}
-	t.at = now
-	if t.tokens < 1 {
+	ok := t.tokens.Take(now, maxRTCPRate, maxRTCPBurst, 1)
+	if !ok {
 		t.limited.Add(1)
-		return false
 	}
-	t.tokens--
-	return true
+	return ok
 }

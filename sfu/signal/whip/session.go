@@ -7,6 +7,8 @@ import (
 	"crypto/subtle"
 	"sync"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
 )
 
 const (
@@ -40,9 +42,8 @@ type session struct {
 	ufrag, pwd string // the client's
 	restarted  string // the reply to the last restart; "" when there was none
 
-	mu       sync.Mutex // a leaf, for the bucket
-	tokens   float64
-	tokensAt time.Time
+	mu     sync.Mutex // a leaf, for the bucket
+	tokens bucket.Bucket
 }
 
 func newSession(k kind, room, token string) *session {
@@ -83,17 +84,7 @@ func (s *session) release() { <-s.turn }
 func (s *session) allow(now time.Time, cost float64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tokensAt.IsZero() {
-		s.tokens = requestBurst
-	} else {
-		s.tokens = min(requestBurst, s.tokens+now.Sub(s.tokensAt).Seconds()*requestRate)
-	}
-	s.tokensAt = now
-	if s.tokens < cost {
-		return false
-	}
-	s.tokens -= cost
-	return true
+	return s.tokens.Take(now, requestRate, requestBurst, cost)
 }
 
 // registry holds the sessions by id. Its lock is a leaf.

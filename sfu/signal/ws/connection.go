@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/rivulet-rtc/rivulet/internal/bucket"
 	"github.com/rivulet-rtc/rivulet/sfu/compact"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/brief"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -52,8 +53,7 @@ type connection struct {
 	joined    func()          // tells the handler that there is a session
 	unjoined  context.Context // ends when there should have been one
 
-	tokens   float64
-	tokensAt time.Time
+	tokens bucket.Bucket
 }
 
 // final is a last message: when it is written then is done and the connection ends.
@@ -241,17 +241,7 @@ func (c *connection) allow(now time.Time) bool {
 	if c.backend {
 		rate, burst = backendRate, backendBurst
 	}
-	if c.tokensAt.IsZero() {
-		c.tokens = burst
-	} else {
-		c.tokens = min(burst, c.tokens+now.Sub(c.tokensAt).Seconds()*rate)
-	}
-	c.tokensAt = now
-	if c.tokens < 1 {
-		return false
-	}
-	c.tokens--
-	return true
+	return c.tokens.Take(now, rate, burst, 1)
 }
 
 // pump sends a session's events until they or the connection end.
