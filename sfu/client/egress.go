@@ -43,6 +43,7 @@ type egress struct {
 	media   *media
 	down    *downlink.Downlink
 	streams []*stream // by slot
+	begun   bool      // the path was open once
 	closed  bool
 
 	pathAt     time.Time
@@ -191,7 +192,11 @@ func (e *egress) forward(now time.Time, st *stream, p *packet.Packet) {
 			e.levels[st.slot] |= 0x80
 		}
 	}
-	e.down.Forward(now, st.slot, p)
+	if e.begun || st.track.video {
+		e.down.Forward(now, st.slot, p)
+	} else {
+		e.down.Hold(st.slot, p)
+	}
 	p.Release()
 }
 
@@ -360,6 +365,10 @@ func (s *Sender) active(grants []allocator.Grant) bool {
 func (e *egress) connected(now time.Time, again bool) {
 	e.lookAtPath(now)
 	e.down.SuggestRTT(now, time.Duration(e.media.rtt.Load()))
+	if !e.begun {
+		e.begun = true
+		e.down.Begin(now)
+	}
 	if again {
 		e.media.ingress.routeChanged()
 		e.down.RouteChanged(now)

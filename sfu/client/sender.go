@@ -161,7 +161,9 @@ func (s *Sender) KeyframeRequested(layer int) bool {
 	return s.wanted.Load()&bit != 0 && s.wanted.And(^bit)&bit != 0
 }
 
-// Write sends one packet. What the pacer cannot carry it drops, and counts.
+// Write sends one packet. What the pacer cannot carry it drops, and counts. Until there
+// is a path only the newest sound is kept, to be sent with its first packet: begin to
+// speak when the call is joined, not when it is connected.
 func (s *Sender) Write(now time.Time, f Frame) error {
 	s.mu.Lock()
 	kind, on := s.kind, s.published

@@ -48,6 +48,7 @@ func (p *probe) active() bool { return p.id != 0 && p.left > 0 }
 
 // padding is what the controller wants sent without content.
 type padding struct {
+	from   time.Time  // it begins then; zero: it may
 	queued bool       // one waits in the pacer: the pacer spaces the next
 	credit units.Size // owed for Decision.Padding
 	at     time.Time  // when credit was last added
@@ -61,7 +62,7 @@ func (d *Downlink) pad(now time.Time) {
 	d.earnPadding(now)
 	want := units.Size(0)
 	switch {
-	case d.full || d.padding.queued || d.queue.Len() > 0:
+	case d.full || d.padding.queued || d.queue.Len() > 0 || now.Before(d.padding.from):
 		return
 	case d.probe.active():
 		want = min(d.probe.left, d.probe.chunk)

@@ -6,6 +6,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/pacing"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
+	"github.com/rivulet-rtc/rivulet/codec/opuspkt"
 	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/voice"
@@ -154,6 +155,30 @@ func (d *Downlink) forwardVoice(now time.Time, s *slot, p *packet.Packet) Verdic
 	return d.sendVoice(now, s, p)
 }
 
+// Hold offers one packet of a source of sound while the path is not open yet: the newest
+// are kept for Begin. The caller keeps its reference.
+func (d *Downlink) Hold(index int, p *packet.Packet) {
+	if s := d.slot(index); s != nil && s.sound != nil && s.source.ID != 0 {
+		s.sound.stream.Hold(p)
+	}
+}
+
+// Begin sends what is held of sound: the path is open. Where the next of it comes within
+// its packet's time, padding waits that long: 300 bytes last 120 ms on the thinnest
+// way up, and the first word would be behind them. Call it once, before the first
+// Forward on the open path.
+func (d *Downlink) Begin(now time.Time) {
+	d.clock = now
+	for i := range d.slots {
+		if s := &d.slots[i]; s.sound != nil {
+			if s.sound.stream.Begin(now, &d.workshop) {
+				d.padding.from = now.Add(opuspkt.MaxDuration)
+			}
+			d.sendVoice(now, s, nil)
+		}
+	}
+}
+
 // tickVoice sends what has waited long enough for more.
 func (d *Downlink) tickVoice(now time.Time, s *slot) {
 	if s.sound != nil && due(now, s.sound.stream.Next()) {
@@ -197,6 +222,7 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 		return DroppedLate
 	}
 	s.sound.sent++
+	d.padding.from = time.Time{}
 	return d.push(now, s, p, output, pacing.Voice)
 }
 

@@ -57,6 +57,8 @@ type egress struct {
 	network   networkKey // that the path leads to
 	carriedAt time.Time  // what it carries is noted then
 
+	begun bool // the path was open once
+
 	// Reused for each packet.
 	out        downlink.Outgoing
 	header     rtp.Header
@@ -173,9 +175,18 @@ func (e *egress) writeRTCP(packets []rtcp.Packet) {
 	_ = e.peer.connection.WriteRTCP(packets)
 }
 
+// begin sends what was said while the path opened, once it is open.
+func (e *egress) begin(now time.Time) {
+	if !e.begun {
+		e.begun = true
+		e.down.Begin(now)
+	}
+}
+
 // send writes everything that may leave now.
 func (e *egress) send(now time.Time) {
 	if e.peer.connected.Load() {
+		e.begin(now)
 		var packets, bytes uint64
 		for e.down.Poll(now, &e.out) {
 			n, err := e.write()

@@ -109,7 +109,11 @@ func (w *worker) handle(now time.Time, it item) {
 	}
 	for _, s := range it.track.subscribers[w.index] {
 		if !it.track.Video && !s.egress.peer.connected.Load() {
-			continue // by the time it could leave it would be stale
+			s.egress.down.Hold(s.slot, it.packet)
+			continue
+		}
+		if !it.track.Video {
+			s.egress.begin(now)
 		}
 		s.egress.down.Forward(now, s.slot, it.packet)
 		w.mark(s.egress)

@@ -120,14 +120,14 @@ func (p *person) live(ctx context.Context) {
 	c := p.joined()
 	var busy sync.WaitGroup
 	busy.Go(func() { p.follow(ctx, c) })
+	if p.spec.Voice != nil { // what is said until there is a path is kept by nobody for long
+		busy.Go(func() { p.talk(c.Sender(signal.Microphone)) })
+	}
 	select {
 	case <-c.Connected():
 		p.mu.Lock()
 		p.rec.Connected = p.world.since(time.Now())
 		p.mu.Unlock()
-		if p.spec.Voice != nil {
-			busy.Go(func() { p.talk(c.Sender(signal.Microphone)) })
-		}
 		if p.spec.Camera > 0 {
 			busy.Go(func() { p.film(c.Sender(signal.Camera)) })
 		}
