@@ -67,6 +67,9 @@ func (d *Downlink) Tick(now time.Time) {
 		}
 		d.tickVoice(now, s)
 		d.closeHole(now, s)
+		if due(now, s.owedAt) {
+			d.payOwed(now, s)
+		}
 	}
 	if due(now, d.allocateAt) {
 		d.allocate(now)

@@ -179,6 +179,7 @@ func (d *Downlink) Next() time.Time {
 			next = earlier(next, g.due)
 		}
 		next = earlier(next, d.slots[i].hole.due)
+		next = earlier(next, d.slots[i].owedAt)
 		if s := d.slots[i].sound; s != nil {
 			next = earlier(next, s.stream.Next())
 		}

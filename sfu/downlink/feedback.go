@@ -37,6 +37,7 @@ func (d *Downlink) HandleTransportFeedback(now time.Time, packet []byte) {
 	d.reports = reports
 	d.noteLoss(now, reports)
 	d.apply(now, d.bwe.OnFeedback(now, reports))
+	d.noteOwed(now, reports)
 }
 
 // HandleTransportCC is HandleTransportFeedback for a report that was parsed

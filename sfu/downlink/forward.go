@@ -189,6 +189,9 @@ func (d *Downlink) onDrop(it pacing.Item[queued]) {
 	if v.purpose == protecting {
 		s.protection.waiting[v.bytes].used = false
 	}
+	if v.purpose == again {
+		s.moveDebt(d.clock, v.output.Sequence, owing, 0)
+	}
 	if v.purpose == covering {
 		s.spend(&v, d.since(d.clock))
 	}

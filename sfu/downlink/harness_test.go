@@ -1,6 +1,7 @@
 package downlink
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"testing"
@@ -55,8 +56,9 @@ type received struct {
 	at      time.Time
 }
 
-// wire is a path with a rate, a delay, and half a second of queue.
+// wire is a path with a rate, a delay, and a queue.
 type wire struct {
+	queue   time.Duration // 0 = half a second
 	rate    units.Rate
 	delay   time.Duration
 	free    time.Time
@@ -65,7 +67,8 @@ type wire struct {
 	sent    []received // all that was given to it, if it keeps that
 	lost    int
 	maxWait time.Duration
-	loses   func() bool // beyond the queue; nil = nothing
+	loses   func() bool          // beyond the queue; nil = nothing
+	drops   func(*Outgoing) bool // these; nil = none
 }
 
 func (w *wire) send(now time.Time, out *Outgoing) {
@@ -77,13 +80,13 @@ func (w *wire) send(now time.Time, out *Outgoing) {
 		w.sent = append(w.sent, received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: now})
 		w.sent[len(w.sent)-1].Descriptor = append([]byte(nil), out.Descriptor...)
 	}
-	if wait > 500*time.Millisecond {
+	if most := cmp.Or(w.queue, 500*time.Millisecond); wait > most {
 		w.lost++
 		return
 	}
 	w.maxWait = max(w.maxWait, wait)
 	w.free = w.free.Add(out.Size.At(w.rate))
-	if w.loses != nil && w.loses() {
+	if w.loses != nil && w.loses() || w.drops != nil && w.drops(out) {
 		return
 	}
 	r := received{Outgoing: *out, payload: append([]byte(nil), out.Payload...), at: w.free.Add(w.delay)}

@@ -28,9 +28,11 @@ func (d *Downlink) Poll(now time.Time, out *Outgoing) bool {
 		}
 		switch v.purpose {
 		case media:
+			out.vital = s.cfg.NACK && s.cfg.Kind == Video && vital(v.packet)
 			ok = d.media(now, s, v, out)
 		case again:
 			ok = d.again(s, v, out)
+			out.repeated, out.original = true, v.output.Sequence
 		case filling:
 			ok = d.fill(s, out)
 		case stuffed:
@@ -183,6 +185,9 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 			d.sequence--
 		}
 		d.failed++
+		if out.repeated && out.Slot < len(d.slots) {
+			d.slots[out.Slot].moveDebt(now, out.original, owing, 0)
+		}
 		return
 	}
 	switch {
@@ -218,6 +223,12 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		return
 	}
 	s := &d.slots[out.Slot]
+	switch {
+	case out.repeated:
+		s.moveDebt(now, out.original, flying, out.transport)
+	case out.vital:
+		s.expect(out.transport, out.Sequence)
+	}
 	switch out.Kind {
 	case bwe.Padding:
 		d.paddingBytes += uint64(out.Size)

@@ -76,6 +76,7 @@ func (d *Downlink) HandleNACK(now time.Time, mediaSSRC uint32, pairs []rtcp.Nack
 			following >>= 1
 		}
 	}
+	d.payOwed(now, s)
 }
 
 // isAsked says whether a NACK asks for a packet.
@@ -101,14 +102,22 @@ func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
 		s.stats.NACKStale++
 		return
 	}
+	d.owe(now, s, e)
 	at := d.since(now)
 	if e.times >= maxRepeats && at-e.resent >= d.roundTrip() && s.cfg.Kind == Video {
 		d.giveUp(now, s, sequence) // the last repetition was lost as well
 	}
-	if e.times >= maxRepeats || e.times > 0 && at-e.resent < d.roundTrip() || d.repair.tokens <= 0 {
+	if e.times >= maxRepeats || e.times > 0 && at-e.resent < d.roundTrip() || !d.resend(now, s, e) {
 		s.stats.NACKRefused++
-		return
 	}
+}
+
+// resend queues one retransmission; false when as much as may be was spent on them.
+func (d *Downlink) resend(now time.Time, s *slot, e *entry) bool {
+	if d.repair.tokens <= 0 {
+		return false
+	}
+	sequence := e.output.Sequence
 	v := queued{output: e.output, source: e.source, purpose: filling}
 	size := d.emptySize()
 	if e.state == held {
@@ -117,17 +126,20 @@ func (d *Downlink) repeat(now time.Time, s *slot, sequence uint16) {
 			e.packet.HasOrientation, e.packet.Descriptor)
 	}
 	e.times++
-	e.resent = at
+	e.resent = d.since(now)
 	d.repair.tokens -= size
+	s.moveDebt(now, sequence, waiting, 0)
 	d.queue.Push(now, pacing.Item[queued]{
 		Priority: pacing.Retransmission, Size: size, Flow: s.index, Frame: e.output.Timestamp, Value: v,
 	})
 	d.settleDrops(now)
+	return true
 }
 
 // stale says whether a packet of video would come too late to be shown: a key
-// frame behind it is on its way, or no other frame needs it and the receiver, who
-// can tell, has gone on by the time that it would come.
+// frame behind it is on its way, it is of a size that is shown no more, or no other
+// frame needs it and the receiver, who can tell, has gone on by the time that it
+// would come.
 func (d *Downlink) stale(s *slot, e *entry) bool {
 	if s.cfg.Kind != Video || e.state != held {
 		return false
@@ -137,12 +149,12 @@ func (d *Downlink) stale(s *slot, e *entry) bool {
 	}
 	i := &e.packet.Info
 	tells := len(e.packet.Descriptor) > 0 && s.cfg.Extensions.Descriptor != 0 || i.HasTL0PICIDX || i.Flexible
-	return i.Discardable && tells && d.roundTrip() >= staleAfter
+	return s.left(e.packet) || i.Discardable && tells && d.roundTrip() >= staleAfter
 }
 
 // earnRepair adds the tokens of the time that has passed.
 func (d *Downlink) earnRepair(now time.Time) {
-	share := d.decision.Target.Scale(repairShare)
+	share := d.repairRate()
 	most := max(share.In(repairBurst), 1500)
 	if d.repair.at.IsZero() {
 		d.repair.tokens = most
@@ -151,6 +163,9 @@ func (d *Downlink) earnRepair(now time.Time) {
 	}
 	d.repair.at = now
 }
+
+// repairRate is what may go into retransmissions.
+func (d *Downlink) repairRate() units.Rate { return d.decision.Target.Scale(repairShare) }
 
 // roundTrip is how long to wait before a packet is sent once more.
 func (d *Downlink) roundTrip() time.Duration {

@@ -46,6 +46,9 @@ type slot struct {
 	bridged  bool  // only the base temporal layer, for a moment
 	told     Event // of pause, return or layer: the last that was told
 	hole     hole
+	owed     []debt     // nil until something is
+	expected []expected // by number on the path
+	owedAt   time.Time  // when to look at it again; zero = nothing is owed
 	// sourceRTT is the round trip to the source; 0 = not known.
 	sourceRTT time.Duration
 	// refreshed is where the newest key frame begins.
@@ -125,6 +128,8 @@ func (s *slot) change() {
 	s.codec, s.unsupported, s.input = nil, false, 0
 	s.selector.SourceChanged()
 	s.keyframe, s.still, s.told = keyframe{}, still{}, Event{}
+	s.owed, s.owedAt = s.owed[:0], time.Time{}
+	s.expected = s.expected[:0]
 	s.report.prompt = true
 	s.sourceRTT = 0
 	if s.sound != nil {

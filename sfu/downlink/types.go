@@ -181,6 +181,9 @@ type Outgoing struct {
 	probe      uint16
 	appLimited bool
 	protects   bool // a repair packet
+	repeated   bool // a retransmission, of original
+	original   uint16
+	vital      bool // see vital
 }
 
 // SlotStats is one slot for operators. Counters are totals since New.

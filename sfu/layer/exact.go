@@ -181,7 +181,7 @@ func (x *exact) passes(p *packet.Packet) bool {
 		if f = x.frames.add(place.Number); f == nil {
 			return false
 		}
-		f.spatial = p.Info.Spatial
+		f.spatial, f.time = p.Info.Spatial, p.Timestamp
 		f.passed = place.Structure == x.structure && place.Indication(x.target) != codec.NotPresent && x.frames.decodable(p)
 		f.last = p.Info.Spatial >= x.structure.Targets()[x.target].Spatial
 		x.watch(p)
@@ -192,10 +192,14 @@ func (x *exact) passes(p *packet.Packet) bool {
 	return f.passed
 }
 
-// lose notes that p's frame, which had passed, will not be whole.
+// lose notes that p's frame, which had passed, will not be whole. With it the
+// others of its picture are of no use: decoders take pictures only whole.
 func (x *exact) lose(p *packet.Packet) {
-	if f := x.frames.find(p.Placement.Number); f != nil {
-		f.passed = false
+	for back := uint16(0); back < 2*maxSpatial; back++ {
+		f := x.frames.find(p.Placement.Number + maxSpatial - back)
+		if f != nil && f.time == p.Timestamp {
+			f.passed = false
+		}
 	}
 }
 

@@ -21,8 +21,9 @@ type frame struct {
 	number  uint16
 	known   bool
 	passed  bool
-	last    bool  // of its picture, as it goes on
-	spatial uint8 // its layer
+	last    bool   // of its picture, as it goes on
+	spatial uint8  // its layer
+	time    uint32 // of its picture: the RTP timestamp
 
 	// Its first and last packet, and how many of them passed.
 	started, ended bool

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -338,6 +339,36 @@ func TestBrokenChain(t *testing.T) {
 			case !repaired && asked < 0:
 				t.Errorf("%v: no key frame is wanted for a frame that never came", mode)
 			}
+		}
+	}
+}
+
+// A picture of which one frame is thrown away is of no use to a decoder, and so is
+// what refers to another frame of it.
+func TestFrameLostCostsItsPicture(t *testing.T) {
+	for _, lost := range []int{0, 1} { // spatial layer
+		u := newUpstream(codec.AV1, true, svctest.Mode{Spatials: 2, Temporals: 3}, 7)
+		s := New(codec.AV1)
+		s.SetTarget(Target{1, 2})
+		now := epoch
+		var passed []int // of each picture, how many packets
+		for picture := range 9 {
+			now = now.Add(33 * time.Millisecond)
+			n := 0
+			sent := u.next(false, func() int { return 1 }, func() (bool, int) { return false, 0 })
+			for _, v := range sent {
+				if s.Decide(now, v.packet) != Drop {
+					n++
+				}
+			}
+			if picture == 2 { // of temporal layer 1: pictures are 0 2 1 2 0
+				s.FrameLost(sent[lost].packet)
+			}
+			passed = append(passed, n)
+		}
+		want := []int{2, 2, 2, 0, 2, 2, 2, 2, 2}
+		if !slices.Equal(passed, want) {
+			t.Errorf("layer %d was lost: packets of pictures that went on %v, want %v", lost, passed, want)
 		}
 	}
 }
