@@ -233,12 +233,13 @@ func withCredentials(offer, ufrag, pwd string) string {
 	var out strings.Builder
 	out.Grow(len(offer))
 	for line := range lines(offer) {
+		name, _, _ := strings.Cut(line, ":") // as describe reads it, with a value or without
 		switch {
-		case strings.HasPrefix(line, "a=candidate:"), line == "a=end-of-candidates":
+		case name == "a=candidate", name == "a=end-of-candidates":
 			continue
-		case strings.HasPrefix(line, "a=ice-ufrag:"):
+		case name == "a=ice-ufrag":
 			line = "a=ice-ufrag:" + ufrag
-		case strings.HasPrefix(line, "a=ice-pwd:"):
+		case name == "a=ice-pwd":
 			line = "a=ice-pwd:" + pwd
 		case strings.HasPrefix(line, "o="):
 			line = nextVersion(line)
