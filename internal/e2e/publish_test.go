@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +21,12 @@ func TestPublishingLaterNeedsNoNegotiation(t *testing.T) {
 		await rivulet.call.publish("camera", stream.getVideoTracks()[0]);
 	})()`)
 	seen := bob.wait(joinLimit, "bob sees and hears ann", func(s state) bool { return s.from(me).Decoded > 10 && s.energy() > 0 })
+
+	// What a page without pictures takes its path for bounds it no more.
+	ann.wait(20*time.Second, "the path is found to carry pictures", func(s state) bool { return len(s.Pairs) > 0 && s.Pairs[0].Available > 400_000 })
+	if sdp := ann.sound().RemoteSDP; strings.Contains(sdp, "b=AS") || !strings.Contains(sdp, " rtx/90000") {
+		t.Errorf("what bounds a page without pictures is still there:\n%s", sdp)
+	}
 
 	ann.run(`rivulet.call.mute("camera", true)`)
 	still := bob.wait(10*time.Second, "the picture stops", func(s state) bool {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,12 +153,32 @@ func span(samples []sample, start float64, from, to time.Duration) (s seen) {
 
 // thinLink is the emulated link before the media port of a server.
 type thinLink struct {
-	t      *testing.T
-	port   int
-	proxy  *emulate.UDP
-	cancel context.CancelFunc
-	began  time.Time
-	ended  chan emulate.Report
+	t       *testing.T
+	port    int
+	proxy   *emulate.UDP
+	cancel  context.CancelFunc
+	began   time.Time
+	ended   chan emulate.Report
+	seconds *seconds
+}
+
+// seconds is what was measured of a link, once a second.
+type seconds struct {
+	mu  sync.Mutex
+	all []emulate.Progress
+}
+
+func (s *seconds) add(p emulate.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, p)
+}
+
+// soFar answers all that was measured.
+func (s *seconds) soFar() []emulate.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
 }
 
 func startThinLink(t *testing.T, s *server) *thinLink {
@@ -178,11 +200,13 @@ func startLink(t *testing.T, s *server, links emulate.Links) *thinLink {
 	cfg := emulate.DefaultUDPConfig()
 	cfg.To = netip.MustParseAddrPort(loopback(s.ports.Media))
 	cfg.Links = links
+	seconds := new(seconds)
+	cfg.Progress = seconds.add
 	proxy, err := emulate.OpenUDP(cfg)
 	if err != nil {
 		t.Skipf("no emulated link here: %v", err)
 	}
-	return &thinLink{t: t, port: int(proxy.Addr().Port()), proxy: proxy, ended: make(chan emulate.Report, 1)}
+	return &thinLink{t: t, port: int(proxy.Addr().Port()), proxy: proxy, ended: make(chan emulate.Report, 1), seconds: seconds}
 }
 
 // start begins the plan.

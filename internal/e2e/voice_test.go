@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,8 @@ func (p *page) until(limit time.Duration, what string, holds func() bool) {
 
 // Two pages talk, one of them on gprs (50 / 20 kbit/s, 300 ms each way). Both
 // understand each other, the link is not drowned, and the page's data counter
-// says what really crossed the link.
+// says what really crossed the link; in the end both are silent, and that costs
+// little.
 func TestPagesTalkOverGPRS(t *testing.T) {
 	s := startServer(t, func(cfg *sfu.Config) { cfg.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")} }) // checks of others do not cross the link
 	network, ok := profile.Find("gprs")
@@ -176,35 +178,31 @@ func TestPagesTalkOverGPRS(t *testing.T) {
 	s.call(ann, "gprs", "video=0")
 	ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" })
 	bob.behind(s.ports.Media, link.port)
+	bob.before(signalledScript)
 	link.start()
 	s.call(bob, "gprs", "video=0", "ice=udp")
 	ann.hears()
 	bob.hears()
-	settled := time.Now()
-	said, looked := 0.0, time.Time{}
-	ann.until(20*time.Second, "ten seconds pass", func() bool {
-		if time.Since(looked) > time.Second {
-			looked = time.Now()
-			now := bob.sound()
-			snapshot, _ := s.room("gprs")
-			for _, p := range snapshot.Participants {
-				if p.ID == bob.state().Me && p.Voice != nil {
-					t.Logf("%.1f s: asked %+v, sent %.0f packets, %v of queue", time.Since(settled).Seconds(), *p.Voice, now.Sent-said, p.Uplinks)
-				}
-			}
-			said = now.Sent
-		}
-		return time.Since(settled) > 10*time.Second
-	})
+	pass := func(d time.Duration) {
+		began := time.Now()
+		bob.until(d+10*time.Second, "some seconds pass", func() bool { return time.Since(began) > d })
+	}
+	pass(7 * time.Second)
+	settled := len(link.seconds.soFar())
 	before := [2]sound{ann.sound(), bob.sound()}
-	begin := time.Now()
-	ann.until(30*time.Second, "twenty seconds pass", func() bool { return time.Since(begin) > 20*time.Second })
+	pass(12 * time.Second)
 	after := [2]sound{ann.sound(), bob.sound()}
+	mode := s.voiceMode("gprs", bob)
+	talk := link.seconds.soFar()
+	for _, p := range []*page{ann, bob} {
+		p.run(`rivulet.call.mute("microphone", true)`)
+	}
+	pass(3 * time.Second) // what was said has come
+	idle := measureIdle(t, link, bob, 10*time.Second)
 	counted, err := evaluate[[]float64](bob, `rivulet.call.measure().then(() => [rivulet.call.statistics.bytesSent, rivulet.call.statistics.bytesReceived])`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode := s.voiceMode("gprs", bob)
 	report := link.stop()
 	if !report.Valid {
 		t.Skipf("the machine was too busy to emulate a link: %v", report.Invalid)
@@ -223,9 +221,8 @@ func TestPagesTalkOverGPRS(t *testing.T) {
 	if report.Down.QueueP95 > 1000 || len(report.Down.Dropped) > 0 {
 		t.Errorf("the link drowned: %+v", report.Down)
 	}
-	if report.Up.QueueP95 > 1000 || len(report.Up.Dropped) > 0 {
-		t.Errorf("the way up drowned: %+v", report.Up)
-	}
+	judgeUplink(t, talk, settled, report.Up)
+	idle.judge(t)
 	if n := report.Up.Kinds["RTCP 201"].Packets; n > 60 {
 		t.Errorf("%d receiver reports went up: the browser reports on streams that do not come", n)
 	}
@@ -234,5 +231,33 @@ func TestPagesTalkOverGPRS(t *testing.T) {
 	}
 	if d := counted[1]/float64(report.Down.Bytes) - 1; d < -0.02 || d > 0.02 {
 		t.Errorf("the page counts %.0f bytes of %d, %.1f %% off", counted[1], report.Down.Bytes, 100*d)
+	}
+}
+
+// judgeUplink holds the way up of a call to little of a queue: while it is joined,
+// and at most 200 ms in 19 of 20 looks once it is settled.
+func judgeUplink(t *testing.T, talk []emulate.Progress, settled int, whole emulate.Way) {
+	t.Helper()
+	var queues []time.Duration
+	for i, p := range talk {
+		if i < 12 {
+			t.Logf("%d s: %.1f kbit/s, %v of queue, %v", i+1, float64(p.Up.Rate)/1000, p.Up.Queue.Round(time.Millisecond), p.Up.Kinds)
+		}
+		if i >= settled {
+			queues = append(queues, p.Up.Queue)
+		}
+	}
+	slices.Sort(queues)
+	if len(queues) < 10 {
+		t.Fatalf("the queue was looked at %d times", len(queues))
+	}
+	if p95 := queues[len(queues)*95/100-1]; p95 > 200*time.Millisecond {
+		t.Errorf("the way up has a queue of %v once the call is settled, at most 200 ms are wanted: %v", p95, queues)
+	}
+	if whole.QueueP95 > 700 || len(whole.Dropped) > 0 {
+		t.Errorf("the way up drowned while the call was joined: %+v", whole)
+	}
+	if n := whole.Kinds["RTP 97"].Packets; n > 0 {
+		t.Errorf("%d packets of padding went up, of a page that shows no picture", n)
 	}
 }

@@ -746,6 +746,17 @@ function pauseLayers(sdp, mid, paused) {
 function withoutPictures(sdp) {
   return eachSection(sdp, (lines) => lines[0].startsWith("m=video") ? lines.filter((line) => !line.startsWith("a=ssrc")) : lines);
 }
+function boundPictures(sdp) {
+  return eachSection(sdp, (lines) => {
+    if (!lines[0].startsWith("m=video")) return lines;
+    const again = lines.includes("a=recvonly") ? lines.flatMap((line) => /^a=rtpmap:(\d+) rtx\//.exec(line)?.[1] ?? []) : [];
+    return lines.flatMap((line, index) => {
+      if (index === 0) return [line.split(" ").filter((field, at) => at < 3 || !again.includes(field)).join(" ")];
+      if (line.startsWith("c=")) return [line, "b=AS:40"];
+      return again.includes(/^a=\w+:(\d+) /.exec(line)?.[1] ?? "") ? [] : [line];
+    });
+  });
+}
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
   return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
@@ -808,6 +819,8 @@ var Media = class {
   voices = /* @__PURE__ */ new Map();
   /** Somebody shows a picture, or has; until then streams of pictures are not listened for. */
   pictures = false;
+  /** One sends a picture, or has. */
+  shows = false;
   /** One negotiation at a time. */
   negotiating = Promise.resolve();
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
@@ -856,6 +869,9 @@ var Media = class {
   expectPictures() {
     if (this.pictures) return;
     this.pictures = true;
+    this.again();
+  }
+  again() {
     this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => void 0);
   }
   /**
@@ -864,6 +880,7 @@ var Media = class {
    */
   edited(answer) {
     let sdp = this.pictures ? answer : withoutPictures(answer);
+    if (!this.shows) sdp = boundPictures(sdp);
     for (const { mid, sender } of this.sections.values()) {
       const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => rid && active === false ? [rid] : []);
       if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);
@@ -886,6 +903,10 @@ var Media = class {
   async send(source, sending, mode) {
     const { sender } = this.section(source);
     this.orders.delete(source);
+    if (!this.shows && (source === "camera" || source === "screen")) {
+      this.shows = true;
+      this.again();
+    }
     const info = await this.encode(source, sending, mode);
     if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
     return info;
@@ -894,7 +915,7 @@ var Media = class {
   order(order) {
     if (order.audio) {
       this.voices.set(order.source, order.audio);
-      this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => void 0);
+      this.again();
     }
     this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
   }

@@ -9,7 +9,7 @@ import { CallError } from "./errors";
 import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, fewerLayers, obey, rateFor, type Scalable, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, EncodeLayerInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { SOURCES } from "./protocol";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
+import { askAgain, askVoice, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
 export interface RTCOptions {
@@ -62,6 +62,8 @@ export class Media {
   private readonly voices = new Map<Source, EncodeAudioInfo>();
   /** Somebody shows a picture, or has; until then streams of pictures are not listened for. */
   private pictures = false;
+  /** One sends a picture, or has. */
+  private shows = false;
   /** One negotiation at a time. */
   private negotiating: Promise<void> = Promise.resolve();
 
@@ -147,6 +149,10 @@ export class Media {
   expectPictures(): void {
     if (this.pictures) return;
     this.pictures = true;
+    this.again();
+  }
+
+  private again(): void {
     this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => undefined);
   }
 
@@ -156,6 +162,7 @@ export class Media {
    */
   private edited(answer: string): string {
     let sdp = this.pictures ? answer : withoutPictures(answer);
+    if (!this.shows) sdp = boundPictures(sdp);
     for (const { mid, sender } of this.sections.values()) {
       const paused = sender.getParameters().encodings.flatMap(({ rid, active }) => (rid && active === false ? [rid] : []));
       if (mid && paused.length > 0) sdp = pauseLayers(sdp, mid, paused);
@@ -180,6 +187,10 @@ export class Media {
   async send(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
     const { sender } = this.section(source);
     this.orders.delete(source); // A new track: the server begins anew.
+    if (!this.shows && (source === "camera" || source === "screen")) {
+      this.shows = true;
+      this.again();
+    }
     const info = await this.encode(source, sending, mode);
     if (sender.track !== sending.track) await sender.replaceTrack(sending.track);
     return info;
@@ -189,7 +200,7 @@ export class Media {
   order(order: EncodeInfo): void {
     if (order.audio) {
       this.voices.set(order.source, order.audio);
-      this.negotiating = this.negotiating.then(() => this.reapply()).catch(() => undefined);
+      this.again();
     }
     this.orders.set(order.source, { ...this.orders.get(order.source), ...order });
   }

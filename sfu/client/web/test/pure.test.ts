@@ -8,7 +8,7 @@ import { cameraLayers, fewerLayers, obey, rateFor, scalableRate, stuck } from ".
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
-import { askAgain, askVoice, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "../src/sdp";
+import { askAgain, askVoice, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "../src/sdp";
 import { equal, ok, test } from "./harness";
 
 export { run } from "./harness";
@@ -95,15 +95,15 @@ test("fewer layers inside a stream keep the sizes of those that stay", () => {
     return [s.scalabilityMode, s.scaleResolutionDownBy, s.maxBitrate];
   };
   const [q, h, f] = [rateFor(320, 180), rateFor(640, 360), rateFor(1280, 720)];
-  deepEqual(sent("L3T3_KEY"), ["L3T3_KEY", 1, q + h + f]);
-  deepEqual(sent("L3T3_KEY", { spatials: 3 }), ["L3T3_KEY", 1, q + h + f]);
-  deepEqual(sent("L3T3_KEY", { spatials: 2, scale: 2 }), ["L2T3_KEY", 2, q + h]);
-  deepEqual(sent("L3T3_KEY", { spatials: 1, scale: 4 }), ["L1T3", 4, q]);
-  deepEqual(sent("L3T3", { spatials: 1 }), ["L1T3", 4, q], "without a scale by the mode's own steps");
-  deepEqual(sent("L3T3", { spatials: 1, scale: 2 }), ["L1T3", 2, h], "the browser had left a layer out by itself");
-  deepEqual(sent("L3T2h", { spatials: 2 }).slice(0, 2), ["L2T2h", 1.5]);
-  deepEqual(sent("S3T3", { spatials: 1 }).slice(0, 2), ["L1T3", 4]);
-  deepEqual(sent("L1T3", { spatials: 1 }).slice(0, 2), ["L1T3", 1]);
+  equal(sent("L3T3_KEY"), ["L3T3_KEY", 1, q + h + f]);
+  equal(sent("L3T3_KEY", { spatials: 3 }), ["L3T3_KEY", 1, q + h + f]);
+  equal(sent("L3T3_KEY", { spatials: 2, scale: 2 }), ["L2T3_KEY", 2, q + h]);
+  equal(sent("L3T3_KEY", { spatials: 1, scale: 4 }), ["L1T3", 4, q]);
+  equal(sent("L3T3", { spatials: 1 }), ["L1T3", 4, q], "without a scale by the mode's own steps");
+  equal(sent("L3T3", { spatials: 1, scale: 2 }), ["L1T3", 2, h], "the browser had left a layer out by itself");
+  equal(sent("L3T2h", { spatials: 2 }).slice(0, 2), ["L2T2h", 1.5]);
+  equal(sent("S3T3", { spatials: 1 }).slice(0, 2), ["L1T3", 4]);
+  equal(sent("L1T3", { spatials: 1 }).slice(0, 2), ["L1T3", 1]);
 });
 
 test("video is muted by hand or by the voice mode, sound by hand only", () => {
@@ -353,4 +353,13 @@ test("what moderators change reaches members, and messages name whom they know",
   apply({ type: "message", payload: "***" });
   equal(happened.slice(-3), ["participantupdated", "roomlocked", "message"]);
   equal(roster.participants.get("p1")!.attributes, { a: "b" });
+});
+
+test("who shows no picture has nothing to try the path with, and takes it for thin", () => {
+  const answer = (way: string, list: string, bound: string, again: string) =>
+    `m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n${way}\r\n` +
+    `m=video 9 UDP/TLS/RTP/SAVPF ${list}\r\nc=IN IP4 0.0.0.0\r\n${bound}${way}\r\na=rtpmap:96 VP8/90000\r\n${again}a=rtcp-fb:96 nack\r\n`;
+  const rtx = "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n";
+  equal(boundPictures(answer("a=recvonly", "96 97", "", rtx)), answer("a=recvonly", "96", "b=AS:40\r\n", ""), "what is sent");
+  equal(boundPictures(answer("a=sendonly", "96 97", "", rtx)), answer("a=sendonly", "96 97", "b=AS:40\r\n", rtx), "what is received");
 });
