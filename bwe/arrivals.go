@@ -70,23 +70,27 @@ func (a *arrivals) leastWait(span int64) int64 {
 }
 
 // recent is the rate at which packets came lately: over the last span of the
-// receiver's clock, or over what is kept of it; 0 when that says nothing.
-func (a *arrivals) recent(span int64) units.Rate {
+// receiver's clock, or over what is kept of it, but of none that was sent before
+// since; 0 when that says nothing.
+func (a *arrivals) recent(span, since int64) units.Rate {
 	k := a.kept()
 	if k < busyPackets {
 		return 0
 	}
 	newest := a.nth(0)
 	first := newest
-	for n := int64(1); n < k; n++ {
-		if first = a.nth(n); newest.at-first.at >= span {
+	for n := int64(1); n < k && newest.at-first.at < span; n++ {
+		p := a.nth(n)
+		if p.sentAt < since {
 			break
 		}
+		first = p
 	}
-	if newest.at-first.at < span/3 {
+	d := newest.at - first.at
+	if d < span/3 {
 		return 0
 	}
-	return units.Size(newest.bytes - first.bytes).Over(time.Duration(newest.at - first.at))
+	return units.Size(newest.bytes - first.bytes).Over(time.Duration(d))
 }
 
 // delivery is a rate measured while the bottleneck was busy throughout.

@@ -71,6 +71,7 @@ func (c *Controller) control(now int64) {
 	case c.compete.on:
 		c.share(now, dt)
 	default:
+		c.climb(now)
 		c.measure(now)
 		c.judgeLoss(now)
 		c.grow(now, dt)
@@ -319,6 +320,7 @@ func (c *Controller) decide() {
 		if c.test.active {
 			target = min(target, c.test.cap)
 		}
+		target = c.ramp(target)
 		d.Target = c.bound(c.capped(now, target))
 		d.Pacing = d.Target
 		if c.compete.on {

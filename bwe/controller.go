@@ -51,6 +51,8 @@ type Controller struct {
 	peak     units.Rate // the most that arrived over a second, forgotten slowly
 	usual    units.Rate // what arrives, smoothed over some twenty reports
 	proven   units.Rate // the most that was seen to arrive or a probe showed
+	shown    units.Rate // what may be sent while no limit was met
+	climbed  int64      // that was last raised
 
 	rtt, minRTT  int64
 	minRTTAt     int64
@@ -206,7 +208,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.capacity = min(c.capacity, c.cfg.Initial)
 	c.learned, c.arrivalOK = false, false
 	c.cold, c.trains, c.known = true, 0, 0
-	c.usual, c.proven, c.rtt, c.minRTT = 0, 0, 0, 0
+	c.usual, c.proven, c.shown, c.rtt, c.minRTT = 0, 0, 0, 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t

@@ -6,156 +6,16 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
-// lossTest finds out whose the loss is by sending less for a moment.
-type lossTest struct {
-	active bool
-	cap    units.Rate
-	share  float64 // that raised the suspicion
-	from   int64   // packets sent before say nothing
-	ready  bool    // those are over
-	enough int64   // reports in which the link would have lost three times
-
-	// After loss was found to be ours the rate is held until then, and from
-	// then on raised slowly while it is near the limit found.
-	until int64
-	hold  time.Duration
-	limit units.Rate
-}
-
 const (
 	// longQuiet is how long a path may stay without a queue, although all is
 	// used, until it is asked whether it became wider.
-	longQuiet   = 1500 * time.Millisecond
-	holdOnce    = 2 * time.Second
-	holdAgain   = 10 * time.Second
-	holdLongest = 2 * time.Minute
+	longQuiet = 1500 * time.Millisecond
 	// longestPatience bounds it: no path is used whose round trip is longer.
 	longestPatience = 5 * time.Second
-	// testLeast and testMost bound the reports a test waits for, testLongest
-	// its time.
-	testLeast   = 30
-	testMost    = 400
-	testLongest = 5 * time.Second
-	// testMeasure is over how long what arrives is measured for it.
-	testMeasure = 400 * time.Millisecond
-	// startupLoss in one epoch of the startup is tested at once: the rate may
-	// have risen by much.
-	startupLoss = 0.2
 	// unmeasuredGrowth of what arrived may be offered where a path could not be
 	// measured: voices at their thinnest become whole with it.
 	unmeasuredGrowth = 2.3
-	// testCut is how far below what arrives a test sends: a policer passes
-	// that without loss.
-	testCut = 0.95
 )
-
-// holds says that growth must wait: a test runs, or found a limit.
-func (t *lossTest) holds(now int64) bool { return t.active || now < t.until }
-
-// held answers what is to be known after loss was found to be ours. Once may
-// have been chance, so the hold is short; the same limit again is a policer.
-func (t *lossTest) held(now int64) lossTest {
-	hold := holdOnce
-	if t.limit > 0 && t.cap > t.limit.Scale(0.8) && t.cap < t.limit.Scale(1.2) {
-		hold = min(max(holdAgain, 2*t.hold), holdLongest)
-	}
-	return lossTest{until: now + int64(hold), hold: hold, limit: t.cap}
-}
-
-// near says that a rate is near a limit that showed itself only by loss.
-func (t *lossTest) near(r units.Rate) bool { return t.hold >= holdAgain && r < t.limit.Scale(1.25) }
-
-// judgeLoss closes an epoch of loss when it is due and acts on it.
-func (c *Controller) judgeLoss(now int64) {
-	if c.full() {
-		c.losses.queued = true
-	}
-	if c.test.active {
-		c.runTest(now)
-		return
-	}
-	v, share := c.losses.judge(now)
-	if c.reliable {
-		c.losses.link, c.losses.suspect = 0, 0
-		return // what is missing was thrown away on the way to or from the transport
-	}
-	if v != epochOpen {
-		c.peak = c.peak.Scale(0.97)
-	}
-	switch v {
-	case epochOverflow:
-		if now-c.overflowed < c.rtt {
-			return // what was lost before the last cut came to bear
-		}
-		c.overflowed = now
-		// Not below what the bottleneck let through while it was full.
-		cut := c.capacity.Scale(max(0.7, 1-(share-c.losses.link)/2))
-		c.capacity = min(c.capacity, max(cut, c.arriving.rate()))
-		c.learned = true
-		c.stats.Cuts++
-	case epochSuspect:
-		if (c.losses.suspect >= 2 || !c.learned && share > startupLoss) && !c.test.holds(now) {
-			c.beginTest(now, share)
-		}
-	}
-}
-
-func (c *Controller) beginTest(now int64, share float64) {
-	if c.peak == 0 {
-		return
-	}
-	c.test.active, c.test.ready = true, false
-	c.test.share = share
-	got := c.peak
-	if c.sending.rate() >= c.capacity.Scale(used) {
-		// The peak is of a moment, and of a policer's bucket when it was full.
-		got = min(got, c.usual)
-	}
-	// Where the rate has just risen, the means over a second are of before.
-	got = max(got, c.arrivals.recent(int64(testMeasure)))
-	c.test.cap = min(got, c.capacity).Scale(testCut)
-	c.test.from = now + int64(c.response())
-	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
-	c.probe.stop()
-}
-
-// runTest ends a test as soon as it can tell: loss that stays although less
-// is sent is the link's own, loss that ends was ours.
-func (c *Controller) runTest(now int64) {
-	if !c.test.ready {
-		if now >= c.test.from {
-			c.test.ready = true
-			c.losses.skip(now)
-		}
-		return
-	}
-	l := &c.losses
-	n := l.got + l.missed
-	share := float64(l.missed) / float64(max(n, 1))
-	half := l.link + (c.test.share-l.link)/2
-	late := now-l.since > int64(testLongest)
-	switch {
-	case n >= max(testLeast, c.test.enough/3) && l.bursts >= 3 && share >= half:
-		l.link = min(0.6, share, c.test.share)
-		c.test = lossTest{}
-	case n >= c.test.enough || late && n >= testLeast:
-		if share >= half {
-			c.test = lossTest{} // stays, but too little was seen to learn from
-			break
-		}
-		c.capacity = min(c.capacity, c.test.cap)
-		c.learned = true
-		c.stats.Cuts++
-		c.test = c.test.held(now)
-		c.quietSince = now
-	case late:
-		c.test = lossTest{} // too little is sent to tell
-	default:
-		return
-	}
-	l.suspect = 0
-	l.skip(now)
-}
 
 // silentAt is when silence becomes a blackout; 0 when nothing is awaited.
 func (c *Controller) silentAt() int64 {
@@ -311,7 +171,7 @@ func (c *Controller) finishTrain(now int64, o outcome) {
 // was seen to arrive where that left a queue, else unmeasuredGrowth times as
 // much and no more; what arrives of that proves the next step.
 func (c *Controller) unmeasured(shown units.Rate) units.Rate {
-	got := max(shown, c.arriving.rate(), c.arrivals.recent(int64(testMeasure)))
+	got := max(shown, c.arriving.rate(), c.arrivals.recent(int64(testMeasure), 0))
 	if c.queue > c.goal {
 		return min(c.cfg.Initial, c.arriving.rate())
 	}
@@ -326,7 +186,7 @@ func (c *Controller) unmeasured(shown units.Rate) units.Rate {
 
 // warm ends the time in which nothing was known.
 func (c *Controller) warm(now int64, capacity units.Rate) {
-	c.cold = false
+	c.cold, c.climbed = false, now
 	c.capacity = c.bound(capacity)
 	c.probe.stop()
 	c.quietSince = now

@@ -10,6 +10,9 @@ const (
 	lossEpochShortest = 0.3e9
 	// lossLeak is how fast loss is taken for the link's own without a test.
 	lossLeak = 0.03
+	// clusterGap packets that came in a row end a cluster of loss: on radio, bursts
+	// come in clusters, and a test must be long enough for one.
+	clusterGap = 5
 )
 
 // losses splits loss into the link's own, which is there at any rate, and
@@ -24,14 +27,16 @@ type losses struct {
 	since       int64
 	got, missed int64
 	bursts      int64
-	missing     bool // the last report was of a lost packet
-	queued      bool // a queue was seen during the epoch
+	clusters    int64 // of bursts, clusterGap packets apart
+	missing     bool  // the last report was of a lost packet
+	queued      bool  // a queue was seen during the epoch
 
 	link    float64 // share the link loses by itself
 	recent  float64 // share lost lately, whoever's fault
-	rate    float64 // loss bursts a packet, lately
+	rate    float64 // clusters of loss a packet, lately
 	suspect int     // epochs in a row with more than the link's own
 	epochs  int64
+	run     run
 }
 
 // verdict is what an epoch that ended says.
@@ -46,8 +51,12 @@ const (
 
 func (l *losses) reset(now int64) { *l = losses{since: now} }
 
-// note counts one report.
-func (l *losses) note(wasLost bool) {
+// note counts one report of a packet sent at that time.
+func (l *losses) note(wasLost bool, sentAt int64) {
+	if wasLost && l.run.clean >= clusterGap {
+		l.clusters++
+	}
+	l.run.note(wasLost, sentAt)
 	if !wasLost {
 		l.got++
 		l.missing = false
@@ -70,7 +79,7 @@ func (l *losses) correct() {
 
 // skip throws the open epoch away: it says nothing of the link.
 func (l *losses) skip(now int64) {
-	l.since, l.got, l.missed, l.bursts, l.queued = now, 0, 0, 0, false
+	l.since, l.got, l.missed, l.bursts, l.clusters, l.queued = now, 0, 0, 0, 0, false
 }
 
 // judge ends the epoch when it has seen enough.
@@ -82,7 +91,7 @@ func (l *losses) judge(now int64) (v verdict, share float64) {
 	}
 	share = float64(l.missed) / float64(n)
 	l.recent += (share - l.recent) * 0.3
-	rate := float64(l.bursts) / float64(n)
+	rate := float64(l.clusters) / float64(n)
 	l.rate += (rate - l.rate) * 0.1
 	if l.epochs == 0 {
 		l.recent, l.rate = share, rate

@@ -30,13 +30,13 @@ func (c *Controller) read(now int64, reports []PacketReport) (fresh, came bool) 
 			continue // told before
 		case !r.Received:
 			p.fate = lost
-			c.losses.note(true)
+			c.losses.note(true, p.at)
 			c.probe.onReport(p, false, 0, 0)
 		default:
 			if p.fate == lost {
 				c.losses.correct()
 			} else {
-				c.losses.note(false)
+				c.losses.note(false, p.at)
 			}
 			p.fate = received
 			came = true

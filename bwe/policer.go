@@ -1,0 +1,357 @@
+package bwe
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
+
+const (
+	holdOnce    = 2 * time.Second
+	holdAgain   = 10 * time.Second
+	holdLongest = time.Minute
+	// testLeast and testMost bound the reports a test waits for, testLongest
+	// its time.
+	testLeast   = 30
+	testMost    = 400
+	testLongest = 5 * time.Second
+	// testMeasure is over how long what arrives is measured for it.
+	testMeasure = 400 * time.Millisecond
+	// startupLoss in one epoch of the startup is tested at once: the rate may
+	// have risen by much.
+	startupLoss = 0.2
+	// testCut is how far below what arrives a test sends: a policer passes
+	// that without loss.
+	testCut = 0.95
+	// startupTime after the first report the rate may have risen by much.
+	startupTime = 3 * time.Second
+	// surgeLoss packets, lost in as many bursts at least, are loss that came with the
+	// rate, if before as many as surgeBefore would have been lost and were not.
+	surgeLoss   = 10
+	surgeBursts = 3
+	surgeBefore = 6
+	// surgeDoubt of them is enough for the rate to wait.
+	surgeDoubt = 4
+	// unseenGrowth is how fast what is sent may grow before a limit is met, a response:
+	// a bucket passes any probe, and is empty soon.
+	unseenGrowth = 2
+	// testAgain is how often a test of loss that came with the rate is made.
+	testAgain = 3
+	// holdCut is how far below a limit that was measured it is held.
+	holdCut = 0.97
+	// limitSpan is how long a limit is overstepped, once, to measure it.
+	limitSpan = 600 * time.Millisecond
+)
+
+// lossTest finds out whose the loss is by sending less for a moment.
+type lossTest struct {
+	active bool
+	cap    units.Rate
+	share  float64 // that raised the suspicion
+	from   int64   // packets sent before say nothing
+	ready  bool    // those are over
+	sudden bool    // the loss came when the rate rose
+	again  int     // times the loss stayed in such a test
+	enough int64   // reports in which the link would have lost three times
+
+	// After loss was found to be ours the rate is held until then, and from
+	// then on raised slowly while it is near the limit found.
+	until   int64
+	hold    time.Duration
+	limit   units.Rate
+	exact   bool // it was measured for limitSpan
+	losing  bool // it is being
+	lowered bool // loss went on below it
+}
+
+// holds says that growth must wait: a test runs, or found a limit.
+func (t *lossTest) holds(now int64) bool { return t.active || now < t.until || t.losing }
+
+// few is the loss that may be left over of what was ours, by chance.
+func (t *lossTest) few(link float64) float64 { return (t.share - link) / 8 }
+
+// near says that a rate is near a limit that showed itself only by loss, more than
+// once or suddenly.
+func (t *lossTest) near(r units.Rate) bool {
+	return (t.sudden || t.hold >= holdAgain) && r < t.limit.Scale(1.25)
+}
+
+// judgeLoss closes an epoch of loss when it is due and acts on it.
+func (c *Controller) judgeLoss(now int64) {
+	if c.full() {
+		c.losses.queued = true
+	}
+	switch {
+	case c.reliable:
+		c.losses.judge(now)
+		c.losses.link, c.losses.suspect = 0, 0
+		return // what is missing was thrown away on the way to or from the transport
+	case c.test.active:
+		c.runTest(now)
+		return
+	case c.surges(now):
+		c.beginTest(now, c.losses.run.share())
+		c.test.sudden, c.test.enough = true, testLeast
+		return
+	case c.oversteps(now):
+		return
+	}
+	v, share := c.losses.judge(now)
+	if v != epochOpen {
+		c.peak = c.peak.Scale(0.97)
+	}
+	switch v {
+	case epochOverflow:
+		if now-c.overflowed < c.rtt {
+			return // what was lost before the last cut came to bear
+		}
+		c.overflowed = now
+		// Not below what the bottleneck let through while it was full.
+		cut := c.capacity.Scale(max(0.7, 1-(share-c.losses.link)/2))
+		c.capacity = min(c.capacity, max(cut, c.arriving.rate()))
+		c.learned = true
+		c.stats.Cuts++
+	case epochSuspect:
+		switch {
+		case now < c.test.until:
+			c.lower(now, share)
+		case c.losses.suspect >= 2 || !c.learned && share > startupLoss:
+			c.beginTest(now, share)
+		}
+	}
+}
+
+// surges says that a path that lost little until now loses much since the rate
+// has risen: that is no chance, and each report waited for costs more.
+func (c *Controller) surges(now int64) bool {
+	return c.young(now) && c.peak > 0 && c.losses.run.sudden(surgeLoss)
+}
+
+// young says that the rate may have risen by much lately.
+func (c *Controller) young(now int64) bool {
+	return !c.learned || now-c.firstReport < int64(startupTime)
+}
+
+// ramp bounds what is sent while no limit was met: probes tell of queues, but only
+// traffic that lasts tells of a policer.
+func (c *Controller) ramp(r units.Rate) units.Rate {
+	if c.learned || c.reliable {
+		return r
+	}
+	return min(r, max(c.shown, c.cfg.Initial, c.known))
+}
+
+// climb lets that bound grow by unseenGrowth a response, as long as nothing begins
+// to be lost.
+func (c *Controller) climb(now int64) {
+	if c.climbed == 0 {
+		c.climbed = now
+	}
+	if !c.learned && now-c.climbed >= int64(c.response()) && !c.losses.run.sudden(surgeDoubt) {
+		c.climbed = now
+		c.shown = min(max(c.shown, c.cfg.Initial, c.known).Scale(unseenGrowth), c.cfg.Max)
+	}
+}
+
+func (c *Controller) beginTest(now int64, share float64) {
+	if c.peak == 0 {
+		return
+	}
+	c.test.active, c.test.ready, c.test.sudden, c.test.losing = true, false, false, false
+	c.test.share, c.test.again = share, 0
+	got := c.peak
+	if c.sending.rate() >= c.capacity.Scale(used) {
+		// The peak is of a moment, and of a policer's bucket when it was full.
+		got = min(got, c.usual)
+	}
+	// Where the rate has just risen, the means over a second are of before.
+	span := testMeasure
+	if c.young(now) {
+		span /= 2
+	}
+	got = max(got, c.arrivals.recent(int64(span), 0))
+	if c.surges(now) {
+		// What came before the first was lost was in part what a bucket held.
+		if came := c.arrivals.recent(int64(testMeasure), c.losses.run.began); came > 0 {
+			got = came
+		}
+	}
+	c.test.cap = min(got, c.capacity).Scale(testCut)
+	c.test.from = now + int64(c.response())
+	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
+	c.probe.stop()
+}
+
+// runTest ends a test as soon as it can tell: loss that stays although less
+// is sent is the link's own, loss that ends was ours.
+func (c *Controller) runTest(now int64) {
+	if !c.test.ready {
+		if now >= c.test.from {
+			c.test.ready = true
+			c.losses.skip(now)
+		}
+		return
+	}
+	l, t := &c.losses, &c.test
+	n := l.got + l.missed
+	share := float64(l.missed) / float64(max(n, 1))
+	half, few := l.link+(t.share-l.link)/2, l.link+t.few(l.link)
+	late := now-l.since > int64(testLongest)
+	if t.sudden && n >= testLeast && share > few && t.again < testAgain {
+		if came := c.arrivals.recent(int64(testMeasure), t.from); came > 0 {
+			// So much of a policer's loss stays when its bucket passed for its rate.
+			t.again++
+			t.cap, t.ready, t.from = min(t.cap, came).Scale(testCut), false, now+int64(c.response())
+			return
+		}
+	}
+	switch {
+	case n >= max(testLeast, t.enough/3) && l.bursts >= 3 && share >= half:
+		l.link = min(0.6, share, t.share)
+		c.test = lossTest{}
+	case n >= t.enough || late && n >= testLeast:
+		if share > few+1/float64(n) {
+			// Some stays, as it does not below a policer's limit.
+			l.link = max(l.link, min(0.6, share))
+			c.test = lossTest{}
+			break
+		}
+		c.found(now, share)
+	case late:
+		c.test = lossTest{} // too little is sent to tell
+	default:
+		return
+	}
+	l.suspect = 0
+	l.skip(now)
+}
+
+// found keeps the limit below which the loss ended. Once may have been chance, so
+// the hold is short; the same limit again, or loss that no chance ends, is a policer.
+func (c *Controller) found(now int64, share float64) {
+	t := &c.test
+	rest := share - c.losses.link
+	limit, hold := t.cap, holdOnce
+	if t.limit > 0 && t.cap > t.limit.Scale(0.8) && t.cap < t.limit.Scale(1.2) {
+		hold = min(max(holdAgain, 2*t.hold), holdLongest)
+	}
+	if t.sudden {
+		limit = limit.Scale(1 - max(0, rest)) // it is lower still
+	}
+	c.test = lossTest{until: now + int64(hold), hold: hold, limit: limit, sudden: t.sudden}
+	c.capacity = min(c.capacity, limit)
+	c.learned = true
+	c.stats.Cuts++
+	c.quietSince = now
+	if c.test.near(limit) {
+		c.quietSince = c.test.until // what follows tests the limit: slowly
+	}
+}
+
+// lower answers loss below a limit that was held: a bucket may have hidden that the
+// limit is a little lower still, once. What is lost then is not a policer's.
+func (c *Controller) lower(now int64, share float64) {
+	t, l := &c.test, &c.losses
+	l.suspect = 0
+	if t.lowered {
+		l.link = max(l.link, min(0.6, share))
+		c.test = lossTest{}
+		return
+	}
+	t.lowered = true
+	t.limit = min(t.limit, c.capacity).Scale(testCut)
+	c.capacity = min(c.capacity, t.limit)
+	t.from = now + int64(c.response())
+	c.stats.Cuts++
+}
+
+// oversteps ends the slow growth beyond a policer's limit at the first packets that
+// do not pass. Once it goes on as long as it takes to measure the limit.
+func (c *Controller) oversteps(now int64) bool {
+	t, l := &c.test, &c.losses
+	if now < t.from {
+		l.skip(now) // what was sent before the last fall
+		return true
+	}
+	if now < t.until || !t.near(c.capacity) || c.capacity <= t.limit || l.run.began <= t.until || !l.run.lossy(l.link) {
+		t.losing = false
+		return false
+	}
+	if !t.exact {
+		came := c.arrivals.recent(int64(2*limitSpan), l.run.began)
+		if now-l.run.began < int64(limitSpan+c.response()) || came == 0 {
+			t.losing = true
+			return true
+		}
+		t.exact, t.limit = true, min(c.capacity, came).Scale(holdCut)
+	}
+	t.hold = min(max(holdAgain, 2*t.hold), holdLongest)
+	t.until, t.from = now+int64(t.hold), now+int64(c.response())
+	t.losing, t.lowered = false, false
+	c.capacity = min(c.capacity, t.limit)
+	c.quietSince = t.until
+	c.stats.Cuts++
+	l.suspect = 0
+	l.run = run{}
+	l.skip(now)
+	return true
+}
+
+// recentPackets is how many newest packets are looked at one by one.
+const recentPackets = 24
+
+// run follows packets one by one, to see loss begin.
+type run struct {
+	n, missed int64  // packets, and how many were lost
+	fates     uint32 // of the newest recentPackets, a bit each that was lost
+	clean     int64  // packets since the last that was lost
+
+	// The first lost after recentPackets that came: when it was sent (0 when none
+	// was), what there was before it, and how often packets were lost since.
+	began   int64
+	n0      int64
+	missed0 int64
+	bursts  int64
+}
+
+func (r *run) note(wasLost bool, sentAt int64) {
+	r.fates = r.fates << 1 & (1<<recentPackets - 1)
+	if wasLost {
+		if r.began == 0 {
+			r.began, r.n0, r.missed0, r.bursts = sentAt, r.n, r.missed, 0
+		}
+		if r.fates&2 == 0 {
+			r.bursts++
+		}
+		r.fates |= 1
+		r.missed++
+		r.clean = 0
+	} else if r.clean++; r.clean >= recentPackets {
+		r.began = 0
+	}
+	r.n++
+}
+
+// share is what was lost since the loss began.
+func (r *run) share() float64 {
+	return float64(r.missed-r.missed0) / float64(max(1, r.n-r.n0))
+}
+
+// sudden says that as many were lost since loss began, and so much of what is sent
+// that the packets before would have shown it.
+func (r *run) sudden(many int64) bool {
+	if r.began == 0 || r.missed-r.missed0 < many || r.bursts < surgeBursts {
+		return false
+	}
+	expected := r.share() * float64(r.n0)
+	return expected >= surgeBefore && 8*float64(r.missed0) <= expected
+}
+
+// lossy says that of the newest packets more were lost than a link of that share
+// loses by chance.
+func (r *run) lossy(link float64) bool {
+	own := link * recentPackets
+	return r.n >= recentPackets && float64(bits.OnesCount32(r.fates)) >= 2+own+2.5*math.Sqrt(own)
+}
