@@ -171,6 +171,21 @@ func (c *Controller) OnFeedback(now time.Time, reports []PacketReport) Decision 
 	return c.tick(t)
 }
 
+// OnLost is told that a packet was lost, before a report says so: its receiver has
+// asked for it, and it goes again under its own number, of which no report can
+// tell any more which of the two came. Without it loss that is repaired would be
+// none, and a test whose the loss is would always find that it ends.
+func (c *Controller) OnLost(now time.Time, sequence int64) {
+	t := c.clock(now)
+	if p := c.history.find(sequence); p != nil && p.fate == inFlight {
+		p.fate = lost
+		c.losses.note(true)
+		c.probe.onReport(p, false, 0, 0)
+		c.stats.Reports++
+	}
+	c.tick(t)
+}
+
 // OnTick lets time pass; call it no later than Next.
 func (c *Controller) OnTick(now time.Time) Decision { return c.tick(c.clock(now)) }
 

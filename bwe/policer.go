@@ -17,6 +17,11 @@ const (
 	testLeast   = 30
 	testMost    = 400
 	testLongest = 5 * time.Second
+	// testFrom is the rate from which on less is sent to find out whose loss it is.
+	// Below it there is voice and no more: paths so thin have long queues and no
+	// policers, and what a test would take are the copies that loss is repaired by.
+	// What is lost in two epochs is believed to be the link's.
+	testFrom = 45 * units.Kbps
 	// testMeasure is over how long what arrives is measured for it.
 	testMeasure = 400 * time.Millisecond
 	// startupLoss in one epoch of the startup is tested at once: the rate may
@@ -114,10 +119,12 @@ func (c *Controller) judgeLoss(now int64) {
 		c.learned = true
 		c.stats.Cuts++
 	case epochSuspect:
-		switch {
+		switch l := &c.losses; {
+		case l.suspect >= 2 && c.thin():
+			l.link, l.suspect = min(0.6, share, max(l.link, l.recent)), 0
 		case now < c.test.until:
 			c.lower(now, share)
-		case c.losses.suspect >= 2 || !c.learned && share > startupLoss:
+		case !c.thin() && (l.suspect >= 2 || !c.learned && share > startupLoss):
 			c.beginTest(now, share)
 		}
 	}
@@ -126,8 +133,11 @@ func (c *Controller) judgeLoss(now int64) {
 // surges says that a path that lost little until now loses much since the rate
 // has risen: that is no chance, and each report waited for costs more.
 func (c *Controller) surges(now int64) bool {
-	return c.young(now) && c.peak > 0 && c.losses.run.sudden(surgeLoss)
+	return c.young(now) && c.peak > 0 && !c.thin() && c.losses.run.sudden(surgeLoss)
 }
+
+// thin says that there is voice and no more.
+func (c *Controller) thin() bool { return max(c.sending.rate(), c.arriving.rate()) < testFrom }
 
 // young says that the rate may have risen by much lately.
 func (c *Controller) young(now int64) bool {

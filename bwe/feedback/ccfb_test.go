@@ -184,6 +184,18 @@ func TestSentAgainTellsNothing(t *testing.T) {
 	if p, ok := s.Path(1, 8); !ok || p != 1 {
 		t.Error("the packet between them is not known")
 	}
+	if p, ok := s.Repeat(1, 8); !ok || p != 1 {
+		t.Errorf("the packet that goes again was %d, %v", p, ok)
+	}
+	if _, ok := s.Repeat(1, 8); ok {
+		t.Error("a packet that went again is known when it goes once more")
+	}
+	if _, ok := s.Path(1, 8); ok {
+		t.Error("which of the two came is known after Repeat")
+	}
+	if _, ok := s.Repeat(3, 1); ok {
+		t.Error("a packet of a stream that was never sent is known")
+	}
 	for i := range int64(Window) {
 		s.Note(2, uint16(i), 3+i)
 	}

@@ -64,6 +64,16 @@ func (s *Sent) Path(ssrc uint32, sequence uint16) (int64, bool) {
 	return p.path - 1, true
 }
 
+// Repeat notes that a packet goes again under its own number, and answers as Path
+// did until now: nothing is learnt of it any more.
+func (s *Sent) Repeat(ssrc uint32, sequence uint16) (int64, bool) {
+	path, known := s.Path(ssrc, sequence)
+	if known {
+		s.find(ssrc).at(sequence).again = true
+	}
+	return path, known
+}
+
 func (s *Sent) find(ssrc uint32) *sentStream {
 	for i := range s.streams {
 		if s.streams[i].ssrc == ssrc {

@@ -170,8 +170,8 @@ func (d *Downlink) stamp(now time.Time, out *Outgoing) {
 // sound does, which has no stream for retransmissions. A report by stream (RFC
 // 8888 §3.1) cannot tell the two apart: what it says of the first would be taken
 // for a path on which packets arrive sooner than they were sent. So the
-// controller is told of the first alone, and takes it for late; that it was lost
-// is noted for the voice mode, which would else see no loss where all is repaired.
+// controller is told of the first alone, and that it was lost: where all that is
+// lost comes again it would else see no loss.
 func (d *Downlink) repeats(out *Outgoing) bool {
 	return d.streams != nil && out.Kind == bwe.Retransmission && !out.protects && out.Slot < len(d.slots) && out.SSRC == d.slots[out.Slot].cfg.SSRC
 }
@@ -195,8 +195,9 @@ func (d *Downlink) Sent(now time.Time, out *Outgoing, ok bool) {
 		if out.transport == d.sequence-1 {
 			d.sequence--
 		}
-		if path, known := d.streams.sent.Path(out.SSRC, out.Sequence); known {
+		if path, known := d.streams.sent.Repeat(out.SSRC, out.Sequence); known {
 			d.noteMissed(now, path)
+			d.bwe.OnLost(now, path)
 		}
 	default:
 		if d.streams != nil {
