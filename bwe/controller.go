@@ -179,7 +179,7 @@ func (c *Controller) OnLost(now time.Time, sequence int64) {
 	t := c.clock(now)
 	if p := c.history.find(sequence); p != nil && p.fate == inFlight {
 		p.fate = lost
-		c.losses.note(true)
+		c.losses.note(true, p.at)
 		c.probe.onReport(p, false, 0, 0)
 		c.stats.Reports++
 	}
