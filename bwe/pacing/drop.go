@@ -1,16 +1,21 @@
 package pacing
 
-import "time"
+import (
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/bwe/units"
+)
 
 // flowScan is what one pass over the waiting video learns of a flow.
 type flowScan struct {
 	frames     int
 	last       uint32
-	lastKey    bool
-	lastBegun  bool
 	hasOld     bool // old is the first frame of which nothing was sent
 	old        uint32
-	superseded bool // a key frame waits behind old
+	hasLeast   bool // least is the frame that is missed least
+	least      uint32
+	level      uint8 // of least
+	superseded bool  // a key frame waits behind old
 }
 
 // trimVideo drops whole frames until the rest waits no longer than allowed.
@@ -20,7 +25,7 @@ func (q *Queue[T]) trimVideo() {
 	hard := q.rate.In(q.cfg.MaxKeyframeDelay)
 	for l.n > 0 && l.size > limit {
 		f, frame, superseded, ok := q.victim(l.size > hard)
-		if !ok {
+		if !ok || !superseded && l.size <= hard && q.mayWait(&q.scan[f], limit) {
 			return
 		}
 		if !superseded {
@@ -30,13 +35,25 @@ func (q *Queue[T]) trimVideo() {
 	}
 }
 
+// mayWait says whether the frame that is missed least of a flow is spared though
+// more than limit waits, see Config.Followers.
+func (q *Queue[T]) mayWait(s *flowScan, limit units.Size) bool {
+	if q.cfg.Followers == 0 {
+		return false
+	}
+	if s.level == 0 {
+		limit = max(limit, q.cfg.Followers)
+	}
+	return q.lists[Video].size-q.keys <= limit
+}
+
 // victim chooses the frame that is missed least: one that a key frame behind
-// it replaces; else the newest frame of the flow with most waiting, for the
-// frames before it still decode. A key frame, a flow's only frame and one
-// already begun are spared unless must.
+// it replaces; else, of the flow with most waiting, the newest of those that the
+// fewest others refer to, for the frames before it still decode. A key frame, a
+// flow's only frame and one already begun are spared unless must.
 func (q *Queue[T]) victim(must bool) (flow int, frame uint32, superseded, ok bool) {
 	q.scanVideo()
-	old, newest, any := -1, -1, -1
+	old, least, any := -1, -1, -1
 	for i := range q.scan {
 		s := &q.scan[i]
 		if s.frames == 0 {
@@ -45,8 +62,8 @@ func (q *Queue[T]) victim(must bool) (flow int, frame uint32, superseded, ok boo
 		if s.superseded && (old < 0 || q.flows[i].size > q.flows[old].size) {
 			old = i
 		}
-		if s.frames > 1 && !s.lastKey && !s.lastBegun && (newest < 0 || q.flows[i].size > q.flows[newest].size) {
-			newest = i
+		if s.frames > 1 && s.hasLeast && (least < 0 || q.flows[i].size > q.flows[least].size) {
+			least = i
 		}
 		if any < 0 || q.flows[i].size > q.flows[any].size {
 			any = i
@@ -55,8 +72,8 @@ func (q *Queue[T]) victim(must bool) (flow int, frame uint32, superseded, ok boo
 	switch {
 	case old >= 0:
 		return old, q.scan[old].old, true, true
-	case newest >= 0:
-		return newest, q.scan[newest].last, false, true
+	case least >= 0:
+		return least, q.scan[least].least, false, true
 	case must && any >= 0:
 		return any, q.scan[any].last, false, true
 	}
@@ -72,17 +89,19 @@ func (q *Queue[T]) scanVideo() {
 		if s.frames == 0 || s.last != it.Frame {
 			s.frames++
 			s.last = it.Frame
-			s.lastKey = false
-			s.lastBegun = f.sending && f.sendFrame == it.Frame
-			if !s.lastBegun && !s.hasOld {
+			begun := f.sending && f.sendFrame == it.Frame
+			if !begun && !s.hasOld {
 				s.hasOld, s.old = true, it.Frame
 			}
-		}
-		if it.Keyframe {
-			s.lastKey = true
-			if s.hasOld && s.old != it.Frame {
-				s.superseded = true
+			switch {
+			case it.Keyframe: // what was before it is of no use to what comes
+				s.hasLeast = false
+			case !begun && (!s.hasLeast || it.Level >= s.level):
+				s.hasLeast, s.least, s.level = true, it.Frame, it.Level
 			}
+		}
+		if it.Keyframe && s.hasOld && s.old != it.Frame {
+			s.superseded = true
 		}
 	}
 }
@@ -176,6 +195,9 @@ func (q *Queue[T]) append(now time.Time, it Item[T]) {
 	l.size += it.Size
 	if it.Priority == Video {
 		q.flows[it.Flow].size += it.Size
+		if it.Keyframe {
+			q.keys += it.Size
+		}
 	}
 }
 
@@ -198,6 +220,9 @@ func (q *Queue[T]) take(i int32) Item[T] {
 	l.size -= it.Size
 	if it.Priority == Video {
 		q.flows[it.Flow].size -= it.Size
+		if it.Keyframe {
+			q.keys -= it.Size
+		}
 	}
 	*n = node[T]{next: q.spare, prev: none} // the value must not outlive its turn
 	q.spare = i

@@ -42,8 +42,12 @@ type Item[T any] struct {
 	// Frame tells the frames of a flow apart: its RTP timestamp.
 	Frame uint32
 	// Keyframe marks video that needs nothing before it; it may wait longer
-	// and takes the place of older frames of its flow.
+	// and takes the place of older frames of its flow. Marked on one packet, it
+	// holds for the rest of the frame.
 	Keyframe bool
+	// Level is how little others need the frame: its temporal layer. What waits
+	// too long loses the highest first.
+	Level uint8
 	// Value is the caller's.
 	Value T
 }
@@ -65,6 +69,11 @@ type Config struct {
 	// MaxKeyframeDelay is how much may wait when it is a key frame or a
 	// flow's only frame that is waiting.
 	MaxKeyframeDelay time.Duration
+	// Followers is how much may always wait, in wire bytes, of frames that others
+	// refer to. If it is not 0, key frames count apart from MaxDelay: on a thin
+	// path one alone takes longer, and were what follows and refers to it dropped,
+	// another key frame would be needed, and so on for ever. 0 spares nothing.
+	Followers units.Size
 	// MaxDebt is how long voice may hold everything else back.
 	MaxDebt time.Duration
 	// MaxPackets bounds the whole queue.
@@ -98,6 +107,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("pacing: lateness %v is outside 0 to 1s", c.MaxLate)
 	case c.MaxDelay <= 0 || c.MaxKeyframeDelay < c.MaxDelay || c.MaxKeyframeDelay > time.Minute:
 		return fmt.Errorf("pacing: delays %v and %v are not rising within (0, 1m]", c.MaxDelay, c.MaxKeyframeDelay)
+	case c.Followers < 0 || c.Followers > maxSize:
+		return fmt.Errorf("pacing: followers of %d bytes are outside 0 to %d", c.Followers, maxSize)
 	case c.MaxDebt < 0 || c.MaxDebt > time.Minute:
 		return fmt.Errorf("pacing: debt %v is outside 0 to 1m", c.MaxDebt)
 	case c.MaxPackets < 1 || c.MaxPackets > 1<<20:

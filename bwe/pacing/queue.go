@@ -34,6 +34,8 @@ type flow struct {
 	sendFrame uint32
 	skipping  bool // the rest of skipFrame is refused
 	skipFrame uint32
+	keyed     bool // keyFrame is the newest key frame
+	keyFrame  uint32
 	newest    uint32 // frame of the last packet pushed
 	dropped   bool
 }
@@ -58,6 +60,7 @@ type Queue[T any] struct {
 	nodes    []node[T]
 	spare    int32
 	lists    [priorities]list
+	keys     units.Size // of key frames among the video that waits
 	flows    []flow
 	scan     []flowScan
 	drops    uint64
@@ -104,6 +107,10 @@ func (q *Queue[T]) Push(now time.Time, it Item[T]) bool {
 		}
 		f.skipping = false
 		f.newest = it.Frame
+		if it.Keyframe {
+			f.keyed, f.keyFrame = true, it.Frame
+		}
+		it.Keyframe = f.keyed && f.keyFrame == it.Frame
 	}
 	if !q.makeRoom(it.Priority) {
 		if it.Priority == Video {

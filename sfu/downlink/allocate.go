@@ -24,10 +24,6 @@ const (
 	maxHistoryAge = 4 * time.Second
 	// lowDataRate is the most that data mode Low spends, reserve included.
 	lowDataRate = 300 * units.Kbps
-	// A target is in a dip while it is at least deepDip of what it was, for
-	// longestDip at the most: a drain takes a round trip or two.
-	deepDip    = 0.6
-	longestDip = 700 * time.Millisecond
 	// allTemporal stands for every temporal layer of a source whose rates are
 	// not known yet.
 	allTemporal = 7
@@ -157,53 +153,8 @@ func (d *Downlink) allocate(now time.Time) {
 	}
 }
 
-// calm is the target without the dips of a moment in which the controller
-// empties a queue: the pacer keeps to them, and what it holds back for that long
-// is no reason to take a picture away. A target that falls far is no dip.
-func (d *Downlink) calm(now time.Time) units.Rate {
-	target, p := d.decision.Target, &d.dip
-	if d.decision.State != bwe.Drain || target < p.before.Scale(deepDip) {
-		*p = dip{before: target}
-		return target
-	}
-	if p.since.IsZero() {
-		p.since = now
-	}
-	if left := p.since.Add(longestDip).Sub(now); left > 0 {
-		d.allocateSoon(now, left)
-		return max(target, p.before)
-	}
-	p.before = target
-	return target
-}
-
-// bridge saves as much during a dip by temporal layers, which come back without
-// a key frame: those of the last slots first.
-func (d *Downlink) bridge(excess units.Rate) {
-	for i := len(d.grants) - 1; i >= 0; i-- {
-		s, g := &d.slots[i], &d.grants[i]
-		s.bridged = false
-		if d.dip.since.IsZero() || excess <= 0 || s.cfg.Kind == Audio || !g.Active() || g.Still {
-			continue
-		}
-		for _, l := range d.demands[i].Layers {
-			if l.Spatial == g.Spatial && l.Rate > 0 { // its lowest temporal layer
-				s.bridged = l.Temporal < g.Temporal
-				excess -= max(g.Rate-l.Rate, 0)
-				break
-			}
-		}
-	}
-}
-
-// dip is the target before the controller began to empty a queue.
-type dip struct {
-	before units.Rate
-	since  time.Time // zero while it does not
-}
-
-// reserve is what is spent beside media: retransmissions as measured, and one
-// sender report a second.
+// reserve is what is spent beside media: retransmissions as measured, and sender
+// reports as often as they are sent.
 func (d *Downlink) reserve() units.Rate {
 	report := units.Size(0)
 	for i := range d.slots {
@@ -214,7 +165,7 @@ func (d *Downlink) reserve() units.Rate {
 	if report > 0 {
 		report += d.overhead + 4 // the SRTCP index
 	}
-	return min(d.repair.rate, d.decision.Target.Scale(repairShare)) + report.Over(reportInterval)
+	return min(d.repair.rate, d.decision.Target.Scale(repairShare)) + report.Over(d.clocks.interval())
 }
 
 // demand is what a slot could use.
@@ -376,10 +327,7 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	}
 	target := layer.Paused
 	if g.Active() {
-		target = layer.Target{Spatial: g.Spatial, Temporal: g.Temporal}
-		if s.bridged {
-			target.Temporal = 0
-		}
+		target = s.target()
 	}
 	if target = s.standStill(now, g, target); target != s.selector.Target() {
 		s.selector.SetTarget(target)

@@ -132,7 +132,7 @@ func New(now time.Time, cfg Config) (*Downlink, error) {
 	}
 	d.decision = d.bwe.Decision()
 	pace := pacing.DefaultConfig()
-	pace.Rate = d.decision.Pacing
+	pace.Rate, pace.Followers = d.decision.Pacing, followers
 	pace.Flows = max(1, len(cfg.Slots))
 	if d.queue, err = pacing.New(pace, d.onDrop); err != nil {
 		return nil, err

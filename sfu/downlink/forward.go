@@ -79,6 +79,7 @@ func (d *Downlink) forward(now time.Time, s *slot, p *packet.Packet) Verdict {
 
 func (d *Downlink) forwardVideo(now time.Time, s *slot, p *packet.Packet) Verdict {
 	d.passStill(now, s, p)
+	d.noticeCrowd(s)
 	decision := s.selector.Decide(now, p)
 	d.noticeLayer(s)
 	if decision == layer.Drop {
@@ -166,6 +167,7 @@ func (d *Downlink) enqueue(now time.Time, s *slot, p *packet.Packet, output stam
 		Flow:     s.index,
 		Frame:    output.Timestamp,
 		Keyframe: p.Info.Keyframe,
+		Level:    level(p),
 		Value:    queued{packet: p.Retain(), output: output, source: uint16(s.source.ID)},
 	})
 	d.settleDrops(now)

@@ -21,6 +21,7 @@ type camera struct {
 	picture uint16
 	tl0     uint8
 	wantKey bool
+	keySize int // of a key frame, in bytes; 0 = three ordinary ones
 }
 
 const frameTime = time.Second / 30
@@ -43,7 +44,9 @@ func (c *camera) frame(now time.Time) []*packet.Packet {
 	c.time += 3000
 	size := int(c.rate.In(frameTime))
 	if key {
-		size *= 3
+		if size *= 3; c.keySize > 0 {
+			size = c.keySize
+		}
 	}
 	n := (size + 1099) / 1100
 	packets := make([]*packet.Packet, n)

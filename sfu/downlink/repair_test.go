@@ -176,9 +176,10 @@ func TestWhatThePacerDropsIsFilled(t *testing.T) {
 	if st.Slots[1].Spatial != 2 {
 		t.Fatalf("not at the best layer: %+v", st.Slots[1].Grant)
 	}
-	// Nobody polls for a while, as when a worker is stuck.
+	// Nobody polls for a while, as when a worker is stuck: longer than frames
+	// that nobody refers to would fill.
 	c.events = c.d.Events(c.events[:0])
-	for range 60 {
+	for range 200 {
 		c.publish()
 		c.now = c.now.Add(frameTime)
 	}

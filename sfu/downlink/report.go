@@ -75,10 +75,19 @@ func (d *Downlink) reportPause(now time.Time) time.Duration {
 	c := &d.clocks
 	sent := units.Size(d.bytes - c.bytes).Over(now.Sub(c.at))
 	c.at, c.bytes, c.times = now, d.bytes, min(c.times+1, promptReports)
+	c.pause = thinInterval
 	if c.times < promptReports || sent >= thinReports {
+		c.pause = reportInterval
+	}
+	return c.pause
+}
+
+// interval is how far apart reports are now.
+func (c *clocks) interval() time.Duration {
+	if c.pause == 0 {
 		return reportInterval
 	}
-	return thinInterval
+	return c.pause
 }
 
 // clocks is when sender reports were sent last, and how much until then.
@@ -86,6 +95,7 @@ type clocks struct {
 	at    time.Time
 	bytes uint64
 	times int
+	pause time.Duration // until the next; 0 before the first
 }
 
 // ntpEpoch is 1900 in Unix time (RFC 5905 §6).

@@ -44,6 +44,7 @@ type slot struct {
 	keyframe keyframe
 	still    still
 	bridged  bool  // only the base temporal layer, for a moment
+	crowded  bool  // the same, for the pacer holds more than it should
 	told     Event // of pause, return or layer: the last that was told
 	hole     hole
 	owed     []debt     // nil until something is
