@@ -23,7 +23,7 @@ type track struct {
 
 func (t *track) describe() signal.Track {
 	return signal.Track{
-		ID: t.id, Source: t.source, Muted: t.info.Muted,
+		ID: t.id, Source: t.source, Muted: t.info.Muted, Encrypted: t.info.Encrypted,
 		Width: t.info.Width, Height: t.info.Height, Layers: t.info.Layers,
 	}
 }

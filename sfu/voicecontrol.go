@@ -50,7 +50,7 @@ func (r *room) askVoices(now time.Time) bool {
 		if rooms == nil {
 			rooms = r.voiceRooms()
 		}
-		seen.Unheard = !rooms[t].heard
+		seen.Unheard, seen.Opaque = !rooms[t].heard, t.info.Encrypted
 		if m.voice.Update(now, seen, rooms[t].choose(r.engine.cfg.LowerVoice)) {
 			ask := m.voice.Ask()
 			m.asked.Store(&ask)

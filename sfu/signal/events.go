@@ -2,12 +2,14 @@ package signal
 
 // Track is what a participant publishes, as others see it.
 type Track struct {
-	ID     string  `json:"id"`
-	Source Source  `json:"source"`
-	Muted  bool    `json:"muted,omitempty"`
-	Width  int     `json:"width,omitempty"`
-	Height int     `json:"height,omitempty"`
-	Layers []Layer `json:"layers,omitempty"`
+	ID     string `json:"id"`
+	Source Source `json:"source"`
+	Muted  bool   `json:"muted,omitempty"`
+	// Encrypted says that payloads are encrypted end to end.
+	Encrypted bool    `json:"encrypted,omitempty"`
+	Width     int     `json:"width,omitempty"`
+	Height    int     `json:"height,omitempty"`
+	Layers    []Layer `json:"layers,omitempty"`
 }
 
 // Participant is one member of a room, as others see it.

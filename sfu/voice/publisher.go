@@ -35,6 +35,9 @@ type Uplink struct {
 	// Video says that pictures come on the same way: then the queue is theirs,
 	// and their sender's to empty.
 	Video bool
+	// Opaque says that it is encrypted end to end: copies could not be taken out
+	// here for who has lost nothing, so none are asked for.
+	Opaque bool
 	// Unheard says that nobody receives it: what receivers have room for then is
 	// no bound that somebody met, and holds no longer than until one comes.
 	Unheard bool
@@ -140,6 +143,7 @@ type Publisher struct {
 
 	loss           Loss
 	redundant      bool
+	opaque         bool
 	rtt            time.Duration
 	peak           units.Rate // the most that arrived since the rung changed
 	received, lost uint64
@@ -168,7 +172,7 @@ func (p *Publisher) Reason() Reason { return p.reason }
 // has room for (0 = any), and says whether Ask has changed. Call it twice a
 // second.
 func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bool) {
-	p.rtt = u.RTT
+	p.rtt, p.opaque = u.RTT, u.Opaque
 	p.peak = max(p.peak, u.Rate)
 	p.count(now, u)
 	p.follow(now, u)
@@ -324,7 +328,7 @@ func (p *Publisher) decide() Ask {
 	if p.redundant {
 		from /= 2
 	}
-	if p.redundant = loss >= from; p.redundant {
+	if p.redundant = loss >= from && !p.opaque; p.redundant {
 		// Twice the sound has to fit where once as much did.
 		rate := quantize(min(a.MaxRate, redRate))
 		if p.limited {

@@ -19,6 +19,7 @@ type phone struct {
 	rtt      time.Duration
 	loss     float64
 	spurts   bool
+	opaque   bool
 	room     units.Rate
 	overhead units.Size
 
@@ -67,7 +68,7 @@ func (f *phone) run(d time.Duration) {
 		}
 		rate := f.arrived.Over(500 * ms)
 		f.arrived = 0
-		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: f.rtt, Overhead: f.overhead}, f.room) {
+		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: f.rtt, Overhead: f.overhead, Opaque: f.opaque}, f.room) {
 			f.changes++
 		}
 	}
@@ -219,5 +220,17 @@ func TestUnheardIsNoBound(t *testing.T) {
 		if r := p.Reason(); (r == ByReceivers) == unheard {
 			t.Errorf("unheard %v: bounded by %v when somebody comes", unheard, r)
 		}
+	}
+}
+
+// Copies within what is encrypted end to end could not be taken out again.
+func TestNoCopiesOfWhatIsEncrypted(t *testing.T) {
+	f := newPhone(units.Mbps, 500*ms)
+	f.opaque = true
+	f.run(10 * time.Second)
+	f.loss = 0.2
+	f.run(40 * time.Second)
+	if a := f.p.Ask(); a.Redundancy != 0 {
+		t.Errorf("copies are asked for: %+v", a)
 	}
 }

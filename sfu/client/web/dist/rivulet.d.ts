@@ -134,6 +134,8 @@ export declare class RemoteTrack {
   readonly id: string;
   readonly source: Source;
   muted: boolean;
+  /** Encrypted end to end: only who has the key hears or sees it. */
+  encrypted: boolean;
   /** Size of the source in pixels, 0 when unknown. */
   width: number;
   height: number;
@@ -161,6 +163,18 @@ export declare class Participant {
   get speaking(): boolean;
   /** The track of a source, if it is published. */
   track(source: Source): RemoteTrack | undefined;
+}
+
+/**
+ * Transforms of the page's own that encrypt and decrypt encoded frames, such as
+ * RTCRtpScriptTransform makes (W3C webrtc-encoded-transform). Each answer is for one
+ * section of one connection; a rejoin asks anew.
+ */
+export interface Encryption {
+  /** For what is sent from a source; undefined leaves that as it is. */
+  send(source: Source): RTCRtpTransform | undefined;
+  /** For what is received in a slot, from one participant after another. It drops what it cannot decrypt. */
+  receive(kind: "audio" | "video"): RTCRtpTransform;
 }
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
@@ -226,9 +240,14 @@ export interface ConnectOptions {
   statisticsInterval?: number;
   rtc?: RTCOptions;
   /**
+   * Encrypts what one publishes, frame by frame, and decrypts what comes: the
+   * server passes it on as it is. Error code no_encryption where the browser cannot.
+   */
+  encryption?: Encryption;
+  /**
    * Sends directly to the other device of a call of two where server and other
    * device are willing: directPath(). Each learns the other's IP address, unless
-   * it is directPath({ relayOnly: true }). Only over a line.
+   * it is directPath({ relayOnly: true }). Only over a line, and not with encryption.
    */
   direct?: MakeDirect;
   /** Aborts joining. */

@@ -417,6 +417,8 @@ var RemoteTrack = class {
   id;
   source;
   muted = false;
+  /** Encrypted end to end: only who has the key hears or sees it. */
+  encrypted = false;
   /** Size of the source in pixels, 0 when unknown. */
   width = 0;
   height = 0;
@@ -431,6 +433,7 @@ var RemoteTrack = class {
   /** @internal */
   update(info) {
     this.muted = info.muted ?? false;
+    this.encrypted = info.encrypted ?? false;
     this.width = info.width ?? 0;
     this.height = info.height ?? 0;
     this.layers = info.layers ?? [];
@@ -775,12 +778,16 @@ function prefer(line, first2) {
 
 // src/media.ts
 var Media = class {
-  /** Makes the connection with its sections. Error code no_webrtc. */
-  constructor(rtc, audioSlots, videoSlots, countSDP) {
+  /** Makes the connection with its sections. Error codes no_webrtc, no_encryption. */
+  constructor(rtc, audioSlots, videoSlots, countSDP, encryption) {
     this.rtc = rtc;
     this.countSDP = countSDP;
+    this.encryption = encryption;
     if (typeof RTCPeerConnection === "undefined") {
       throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
+    }
+    if (encryption && !("transform" in RTCRtpSender.prototype)) {
+      throw new CallError("no_encryption", "this browser cannot encrypt end to end");
     }
     this.pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -794,15 +801,16 @@ var Media = class {
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
-    for (let i = 0; i < audioSlots; i++) this.pc.addTransceiver("audio", { direction: "recvonly" });
+    for (let i = 0; i < audioSlots; i++) this.addSlot("audio");
     for (let i = 0; i < videoSlots; i++) {
-      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
+      const transceiver = this.addSlot("video");
       this.prefer(transceiver, "receiver");
       wantDescriptor(transceiver);
     }
   }
   rtc;
   countSDP;
+  encryption;
   pc;
   /** The slots by number; filled by accept. */
   slots = /* @__PURE__ */ new Map();
@@ -926,7 +934,7 @@ var Media = class {
    */
   async encode(source, sending, mode) {
     const { sender } = this.section(source);
-    const info = { source, muted: isMuted(source, sending, mode) };
+    const info = { source, muted: isMuted(source, sending, mode), ...sender.transform ? { encrypted: true } : {} };
     const parameters = sender.getParameters();
     if (source === "microphone" || source === "screen_audio") {
       for (const encoding of parameters.encodings) encoding.active = !info.muted;
@@ -989,7 +997,14 @@ var Media = class {
   addSection(source, kind, sendEncodings) {
     const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
     if (kind === "video") this.prefer(transceiver, "sender");
+    const transform = this.encryption?.send(source);
+    if (transform) transceiver.sender.transform = transform;
     this.sections.set(source, transceiver);
+  }
+  addSlot(kind) {
+    const transceiver = this.pc.addTransceiver(kind, { direction: "recvonly" });
+    if (this.encryption) transceiver.receiver.transform = this.encryption.receive(kind);
+    return transceiver;
   }
   prefer(transceiver, side) {
     const name = this.rtc.videoCodec?.toLowerCase();
@@ -1616,7 +1631,7 @@ var Session = class {
     this.settings = settings;
     this.handlers = handlers;
     const { counters } = settings;
-    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
+    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++, settings.encryption);
     const told = {
       event: (event) => {
         if (brings(event)) this.media.expectPictures();
@@ -1963,7 +1978,7 @@ var Call = class extends TypedTarget {
         this.emit("localchanged", { source, track });
       }
     );
-    this.direct = options.direct?.(this.directHost());
+    if (!options.encryption) this.direct = options.direct?.(this.directHost());
     for (const [source, given] of Object.entries(options.publish ?? {})) {
       if (!given) continue;
       const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
@@ -2143,6 +2158,7 @@ var Call = class extends TypedTarget {
       {
         url: this.options.url ?? defaultURL(),
         rtc: this.options.rtc ?? {},
+        encryption: this.options.encryption,
         audioSlots: this.options.slots?.audio ?? 3,
         videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
         counters: this.counters,
@@ -2279,6 +2295,7 @@ var Call = class extends TypedTarget {
       this.publications.order(event).catch(() => void 0);
       return;
     }
+    if (event.type === "slots" && !this.options.encryption) this.silence(event.slots ?? []);
     if (event.type === "room_locked") this.locked = event.locked;
     if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
     const context = { roster: this.roster, local: this.local };
@@ -2288,6 +2305,13 @@ var Call = class extends TypedTarget {
       removed: (track) => this.elements.forget(track),
       acknowledge: (slot, source) => this.tell({ type: "ack", slot, source })
     });
+  }
+  /** Plays nothing of what would have to be decrypted: it sounds like noise. */
+  silence(changes) {
+    for (const { slot, track } of changes) {
+      const receiver = this.slots.get(slot)?.transceiver.receiver;
+      if (receiver) receiver.track.enabled = !this.roster.track(track)?.encrypted;
+    }
   }
   /** Obeys what a moderator does to oneself. */
   moderate(event) {

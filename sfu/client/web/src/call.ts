@@ -13,7 +13,7 @@ import { LocalTrack } from "./local";
 import type { Slot } from "./media";
 import { type ConnectOptions, defaultURL, isPhone } from "./options";
 import { Participant, type RemoteTrack, Roster } from "./participants";
-import type { Command, DataBudgetInfo, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
+import type { Assignment, Command, DataBudgetInfo, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
 import { PROTOCOL_VERSION } from "./protocol";
 import { Publications } from "./publications";
 import { reduce, type RosterEvents } from "./reduce";
@@ -113,7 +113,7 @@ export class Call extends TypedTarget<CallEvents> {
         this.emit("localchanged", { source, track });
       },
     );
-    this.direct = options.direct?.(this.directHost());
+    if (!options.encryption) this.direct = options.direct?.(this.directHost());
     for (const [source, given] of Object.entries(options.publish ?? {})) {
       if (!given) continue;
       const { track, muted } = given instanceof MediaStreamTrack ? { track: given, muted: false } : given;
@@ -271,6 +271,7 @@ export class Call extends TypedTarget<CallEvents> {
       {
         url: this.options.url ?? defaultURL(),
         rtc: this.options.rtc ?? {},
+        encryption: this.options.encryption,
         audioSlots: this.options.slots?.audio ?? 3,
         videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
         counters: this.counters,
@@ -413,6 +414,7 @@ export class Call extends TypedTarget<CallEvents> {
       this.publications.order(event).catch(() => undefined); // A track that ends meanwhile.
       return;
     }
+    if (event.type === "slots" && !this.options.encryption) this.silence(event.slots ?? []);
     if (event.type === "room_locked") this.locked = event.locked;
     if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
     const context = { roster: this.roster, local: this.local };
@@ -422,6 +424,14 @@ export class Call extends TypedTarget<CallEvents> {
       removed: (track) => this.elements.forget(track),
       acknowledge: (slot, source) => this.tell({ type: "ack", slot, source }),
     });
+  }
+
+  /** Plays nothing of what would have to be decrypted: it sounds like noise. */
+  private silence(changes: Assignment[]): void {
+    for (const { slot, track } of changes) {
+      const receiver = this.slots.get(slot)?.transceiver.receiver;
+      if (receiver) receiver.track.enabled = !this.roster.track(track)?.encrypted;
+    }
   }
 
   /** Obeys what a moderator does to oneself. */

@@ -18,7 +18,7 @@ export type { Listener } from "./events";
 export { directPath } from "./direct";
 export type { MakeDirect } from "./direct";
 export { LocalTrack } from "./local";
-export type { RTCOptions, Slot } from "./media";
+export type { Encryption, RTCOptions, Slot } from "./media";
 export type { ConnectOptions } from "./options";
 export { Participant, RemoteTrack } from "./participants";
 export { PROTOCOL_VERSION } from "./protocol";

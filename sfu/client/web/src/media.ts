@@ -29,6 +29,18 @@ export interface RTCOptions {
   scalabilityMode?: string;
 }
 
+/**
+ * Transforms of the page's own that encrypt and decrypt encoded frames, such as
+ * RTCRtpScriptTransform makes (W3C webrtc-encoded-transform). Each answer is for one
+ * section of one connection; a rejoin asks anew.
+ */
+export interface Encryption {
+  /** For what is sent from a source; undefined leaves that as it is. */
+  send(source: Source): RTCRtpTransform | undefined;
+  /** For what is received in a slot, from one participant after another. It drops what it cannot decrypt. */
+  receive(kind: "audio" | "video"): RTCRtpTransform;
+}
+
 /** A slot with the section that receives it. */
 export interface Slot {
   readonly slot: number;
@@ -67,15 +79,19 @@ export class Media {
   /** One negotiation at a time. */
   private negotiating: Promise<void> = Promise.resolve();
 
-  /** Makes the connection with its sections. Error code no_webrtc. */
+  /** Makes the connection with its sections. Error codes no_webrtc, no_encryption. */
   constructor(
     private readonly rtc: RTCOptions,
     audioSlots: number,
     videoSlots: number,
     private readonly countSDP: () => void,
+    private readonly encryption?: Encryption,
   ) {
     if (typeof RTCPeerConnection === "undefined") {
       throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
+    }
+    if (encryption && !("transform" in RTCRtpSender.prototype)) {
+      throw new CallError("no_encryption", "this browser cannot encrypt end to end");
     }
     this.pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -91,9 +107,9 @@ export class Media {
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
-    for (let i = 0; i < audioSlots; i++) this.pc.addTransceiver("audio", { direction: "recvonly" });
+    for (let i = 0; i < audioSlots; i++) this.addSlot("audio");
     for (let i = 0; i < videoSlots; i++) {
-      const transceiver = this.pc.addTransceiver("video", { direction: "recvonly" });
+      const transceiver = this.addSlot("video");
       this.prefer(transceiver, "receiver");
       wantDescriptor(transceiver);
     }
@@ -212,7 +228,7 @@ export class Media {
    */
   async encode(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
     const { sender } = this.section(source);
-    const info: PublishInfo = { source, muted: isMuted(source, sending, mode) };
+    const info: PublishInfo = { source, muted: isMuted(source, sending, mode), ...(sender.transform ? { encrypted: true } : {}) };
     const parameters = sender.getParameters();
     if (source === "microphone" || source === "screen_audio") {
       for (const encoding of parameters.encodings) encoding.active = !info.muted;
@@ -284,7 +300,16 @@ export class Media {
   private addSection(source: Source, kind: "audio" | "video", sendEncodings?: RTCRtpEncodingParameters[]): void {
     const transceiver = this.pc.addTransceiver(kind, { direction: "sendonly", sendEncodings });
     if (kind === "video") this.prefer(transceiver, "sender");
+    // At once: Chromium passes pictures by a transform that is set later.
+    const transform = this.encryption?.send(source);
+    if (transform) transceiver.sender.transform = transform;
     this.sections.set(source, transceiver);
+  }
+
+  private addSlot(kind: "audio" | "video"): RTCRtpTransceiver {
+    const transceiver = this.pc.addTransceiver(kind, { direction: "recvonly" });
+    if (this.encryption) transceiver.receiver.transform = this.encryption.receive(kind);
+    return transceiver;
   }
 
   private prefer(transceiver: RTCRtpTransceiver, side: "sender" | "receiver"): void {

@@ -2,7 +2,7 @@
  * What may be told to connect, and what is assumed otherwise.
  */
 import type { MakeDirect } from "./direct";
-import type { RTCOptions } from "./media";
+import type { Encryption, RTCOptions } from "./media";
 import type { Line } from "./ring";
 import type { DataBudgetInfo, DataMode, Source } from "./protocol";
 
@@ -37,9 +37,14 @@ export interface ConnectOptions {
   statisticsInterval?: number;
   rtc?: RTCOptions;
   /**
+   * Encrypts what one publishes, frame by frame, and decrypts what comes: the
+   * server passes it on as it is. Error code no_encryption where the browser cannot.
+   */
+  encryption?: Encryption;
+  /**
    * Sends directly to the other device of a call of two where server and other
    * device are willing: directPath(). Each learns the other's IP address, unless
-   * it is directPath({ relayOnly: true }). Only over a line.
+   * it is directPath({ relayOnly: true }). Only over a line, and not with encryption.
    */
   direct?: MakeDirect;
   /** @internal Joins over a line; see Line.join. */

@@ -9,6 +9,8 @@ export class RemoteTrack {
   readonly id: string;
   readonly source: Source;
   muted = false;
+  /** Encrypted end to end: only who has the key hears or sees it. */
+  encrypted = false;
   /** Size of the source in pixels, 0 when unknown. */
   width = 0;
   height = 0;
@@ -34,6 +36,7 @@ export class RemoteTrack {
   /** @internal */
   update(info: TrackInfo): void {
     this.muted = info.muted ?? false;
+    this.encrypted = info.encrypted ?? false;
     this.width = info.width ?? 0;
     this.height = info.height ?? 0;
     this.layers = info.layers ?? [];

@@ -30,6 +30,7 @@ export interface TrackInfo {
   id: string;
   source: Source;
   muted?: boolean;
+  encrypted?: boolean;
   width?: number;
   height?: number;
   layers?: LayerInfo[];
@@ -85,6 +86,7 @@ export interface SlotStateInfo {
 export interface PublishInfo {
   source: Source;
   muted?: boolean;
+  encrypted?: boolean;
   width?: number;
   height?: number;
   layers?: LayerInfo[];

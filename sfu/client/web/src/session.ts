@@ -5,7 +5,7 @@
  * anew with a new Session.
  */
 import { asCallError, CallError } from "./errors";
-import { Media, type RTCOptions, type Sending } from "./media";
+import { type Encryption, Media, type RTCOptions, type Sending } from "./media";
 import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source, TrackInfo } from "./protocol";
 import type { Line } from "./ring";
 import { type Channel, Signalling, type SignallingHandlers } from "./signalling";
@@ -35,6 +35,7 @@ export interface Counters {
 export interface SessionSettings {
   url: string;
   rtc: RTCOptions;
+  encryption?: Encryption;
   audioSlots: number;
   videoSlots: number;
   counters: Counters;
@@ -67,7 +68,7 @@ export class Session {
     private readonly handlers: SessionHandlers,
   ) {
     const { counters } = settings;
-    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++);
+    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++, settings.encryption);
     const told: SignallingHandlers = {
       event: (event) => {
         if (brings(event)) this.media.expectPictures();

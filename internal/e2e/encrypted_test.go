@@ -1,0 +1,165 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rivulet-rtc/rivulet/cmd/rivulet/node"
+	"github.com/rivulet-rtc/rivulet/sfu/client/web"
+)
+
+// sealedScript joins with the SDK and hums; keys of no length mean no encryption.
+const sealedScript = `(async (name, url, key, dataBudget) => {
+  const { connect } = await import("/rivulet.js");
+  const context = window.context = new AudioContext(), tone = context.createOscillator(), sway = context.createOscillator();
+  const depth = context.createGain(), out = context.createMediaStreamDestination();
+  sway.frequency.value = 3;
+  depth.gain.value = 300;
+  tone.frequency.value = 600;
+  sway.connect(depth).connect(tone.frequency);
+  tone.connect(out);
+  tone.start();
+  sway.start();
+  let encryption;
+  if (key.length > 0) {
+    const worker = new Worker("/frames.js", { type: "module" });
+    worker.postMessage({ key: new Uint8Array(key) });
+    encryption = {
+      send: () => new RTCRtpScriptTransform(worker, { encrypt: true }),
+      receive: () => new RTCRtpScriptTransform(worker, {}),
+    };
+  }
+  const publish = { microphone: out.stream.getAudioTracks()[0] };
+  if (name === "ann") {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 320, height: 180 } });
+    publish.camera = stream.getVideoTracks()[0];
+  }
+  const call = window.call = await connect({ room: "sealed", identity: name, url, publish, encryption, dataBudget, rtc: { videoCodec: "vp8" } });
+  window.told = [];
+  call.on("voices", ({ detail: { kind, reason } }) => told.push(kind + " " + reason));
+  for (const p of call.participants.values()) for (const t of p.tracks.values()) show(t);
+  call.on("trackpublished", ({ detail }) => show(detail.track));
+  function show(track) {
+    if (!track.video) return;
+    const video = document.createElement("video");
+    video.style = "width: 320px; height: 180px";
+    document.body.append(video);
+    call.attach(track, video);
+  }
+})(%q, %q, %s, %s)`
+
+// heardScript answers the loudest sample that the page played in half a second, of
+// all its slots, and how many frames it decoded.
+const heardScript = `(async () => {
+  let loudest = 0;
+  const meters = [...call.slots.values()].filter((slot) => !slot.video).map((slot) => {
+    const meter = context.createAnalyser();
+    context.createMediaStreamSource(slot.stream).connect(meter);
+    return meter;
+  });
+  for (let i = 0; i < 10; i++) {
+    await new Promise((done) => setTimeout(done, 50));
+    for (const meter of meters) {
+      const samples = new Float32Array(meter.fftSize);
+      meter.getFloatTimeDomainData(samples);
+      for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
+    }
+  }
+  let frames = 0, packets = 0;
+  (await call.pc.getStats()).forEach((s) => {
+    if (s.type !== "inbound-rtp") return;
+    frames += s.framesDecoded ?? 0;
+    if (s.kind === "audio") packets += s.packetsReceived;
+  });
+  return [loudest, frames, packets];
+})()`
+
+// TestEncryptedEndToEnd: who has the key hears and sees what was encrypted by the
+// page, by the worker that docs/sdk.md shows; who has another, or none, gets packets
+// and plays nothing. The server keeps its hands off: it neither mixes nor thins for
+// who could use it, and says why.
+func TestEncryptedEndToEnd(t *testing.T) {
+	s := startNode(t, func(cfg *node.Config) { cfg.Origins = []string{"*"} })
+	doc, err := os.ReadFile("../../docs/sdk.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := regexp.MustCompile("(?s)```js\n(// frames\\.js:.*?)```").FindSubmatch(doc)
+	if frames == nil {
+		t.Fatal("docs/sdk.md shows no frames.js")
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServerFS(web.Files()))
+	mux.HandleFunc("/frames.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		_, _ = w.Write(frames[1])
+	})
+	files := httptest.NewServer(mux)
+	t.Cleanup(files.Close)
+	const ours, other, none = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]", "[16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1]", "[]"
+	var pages []*page
+	for _, who := range []struct{ name, key, budget string }{
+		{"ann", ours, "undefined"}, {"bob", ours, "undefined"}, {"thin", ours, "{ hour: 100000 }"}, {"eve", other, "undefined"}, {"mallory", none, "undefined"},
+	} {
+		p := openTab(t, who.name)
+		p.server = s
+		p.open(files.URL + "/")
+		p.run(sealedScript, who.name, fmt.Sprintf("ws://127.0.0.1:%d/v1/ws", s.ports.HTTP), who.key, who.budget)
+		pages = append(pages, p)
+		if who.name != "ann" {
+			p.run(`call.mute("microphone", true)`) // ann alone is to be heard
+		}
+	}
+	bob, thin, eve, mallory := pages[1], pages[2], pages[3], pages[4]
+	heard := func(p *page) (loudest, frames, packets float64) {
+		t.Helper()
+		got, err := evaluate[[]float64](p, heardScript)
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%s: %v, %v", p.name, got, err)
+		}
+		return got[0], got[1], got[2]
+	}
+	until(t, "bob hears and sees ann", joinLimit, func() bool {
+		loudest, frames, _ := heard(bob)
+		return loudest > 0.1 && frames > 10
+	})
+	for _, p := range []*page{eve, mallory} {
+		until(t, p.name+" gets packets of ann's voice", joinLimit, func() bool { _, _, packets := heard(p); return packets > 30 })
+		loudest, frames, packets := heard(p)
+		t.Logf("%s: %.0f packets of sound, the loudest sample is %.4f, %.0f frames decoded", p.name, packets, loudest, frames)
+		if loudest > 0.001 || p == eve && frames > 0 {
+			t.Errorf("%s, without the key, hears up to %.4f and sees %.0f frames", p.name, loudest, frames)
+		}
+	}
+	// What decodes by chance is faint, not silent: it must not be played at all.
+	closed, err := evaluate[bool](mallory, `(() => {
+		const track = [...call.participants.values()].find((p) => p.identity === "ann").track("microphone");
+		return track.encrypted && !call.slots.get(track.slot).stream.getTracks()[0].enabled;
+	})()`)
+	if err != nil || !closed {
+		t.Errorf("mallory plays what is encrypted, or is not told that it is (%v)", err)
+	}
+	// Who may have almost nothing would get a mix or a thinner copy.
+	until(t, "the thin one is told why it hears one voice alone", 10*time.Second, func() bool {
+		told, err := evaluate[bool](thin, `told.includes("single encrypted")`)
+		return err == nil && told
+	})
+	if loudest, _, _ := heard(thin); loudest < 0.1 {
+		t.Errorf("the thin one hears nothing (%.3f)", loudest)
+	}
+	room, _ := s.room("sealed")
+	for _, p := range room.Participants {
+		for i, slot := range p.Slots {
+			if slot.Track != "" && p.Path != nil && i < len(p.Path.Slots) {
+				if v := p.Path.Slots[i].Voice; v.Merged+v.Copies > 0 || v.Mode.String() != "published" && v.Mode.String() != "" {
+					t.Errorf("%s: an encrypted voice was changed: %+v", p.ID, v)
+				}
+			}
+		}
+	}
+}
