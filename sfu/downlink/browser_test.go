@@ -311,3 +311,26 @@ func TestBrowserOnAPathThatLoses(t *testing.T) {
 		}
 	}
 }
+
+// The publisher's way to the server loses 5 %, some of it for good: the subscriber's
+// browser waits for no packet that will not come.
+func TestBrowserBehindAPublisherWhoLoses(t *testing.T) {
+	for _, mode := range []svctest.Mode{{Spatials: 3, Temporals: 3}, {Spatials: 3, Temporals: 3, Key: true}} {
+		for seed := range uint64(2) {
+			random := rand.New(rand.NewPCG(seed, 9))
+			c := newScalableCall(t, mode, 3*units.Mbps)
+			c.stream.SetRTT(upRoundTrip)
+			c.d.SetSourceRTT(1, upRoundTrip)
+			b := newBrowser(c)
+			b.watch(time.Second)
+			c.absent = newAbsentees(t, func() bool { return random.Float64() < 0.05 })
+			b.watch(30 * time.Second)
+			stats := c.d.Stats().Slots[1]
+			t.Logf("%v: longest time without a picture %v, %d pictures, %d key frames asked of the publisher, %d packets given up",
+				mode, b.gap, b.decoded, c.keys, stats.GivenUp)
+			if b.gap > time.Second || b.plis > 0 || c.keys > 5 {
+				t.Errorf("%v: no picture for %v, the browser asked for %d key frames and we for %d", mode, b.gap, b.plis, c.keys)
+			}
+		}
+	}
+}

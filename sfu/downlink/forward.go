@@ -135,11 +135,14 @@ func (s *slot) tellTargets(p *packet.Packet) uint32 {
 
 // skip closes the gap that a packet leaves which deliberately does not go on.
 // Where its number was kept free already, the receiver would ask for it: an
-// empty packet takes its place.
+// empty packet takes its place, and again if that is lost.
 func (d *Downlink) skip(now time.Time, s *slot, p *packet.Packet) {
 	output, fill := s.stream.Drop(p)
 	if !fill || s.codec == nil || s.cfg.Kind == Audio {
 		return
+	}
+	if s.cfg.NACK {
+		s.history.store(entry{output: stamped{Output: output}, state: void, at: d.since(now)})
 	}
 	d.queue.Push(now, pacing.Item[queued]{
 		Priority: pacing.Retransmission,

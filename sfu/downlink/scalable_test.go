@@ -25,6 +25,7 @@ type scalableCall struct {
 	told    time.Time
 	key     bool
 	keys    int
+	absent  *absentees // nil = every packet arrives at the server
 	// mangle, if not nil, may change a packet before it is received.
 	mangle func(p *packet.Packet)
 }
@@ -67,6 +68,7 @@ func (c *scalableCall) play(d time.Duration) {
 			}
 			c.d.SetRates(c.now, 1, rates)
 		}
+		c.absent.send(c)
 		c.run(time.Millisecond)
 	}
 }
@@ -97,18 +99,25 @@ func (c *scalableCall) picture() {
 			if c.mangle != nil {
 				c.mangle(p)
 			}
-			switch v := c.stream.Receive(c.now, p); v {
-			case uplink.Accepted:
-				c.d.Forward(c.now, 1, p)
-			case uplink.Padding, uplink.Malformed:
-				if p.Extended != 0 {
-					p.Payload = nil
-					c.d.Forward(c.now, 1, p)
-				}
+			if !c.absent.keeps(p) {
+				c.arrive(p)
 			}
-			p.Release()
 		}
 	}
+}
+
+// arrive is a packet's way through the server.
+func (c *scalableCall) arrive(p *packet.Packet) {
+	switch v := c.stream.Receive(c.now, p); v {
+	case uplink.Accepted:
+		c.d.Forward(c.now, 1, p)
+	case uplink.Padding, uplink.Malformed:
+		if p.Extended != 0 {
+			p.Payload = nil
+			c.d.Forward(c.now, 1, p)
+		}
+	}
+	p.Release()
 }
 
 // decoded is what a decoder makes of what came.
