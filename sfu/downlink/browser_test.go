@@ -17,7 +17,7 @@ import (
 // again in every round trip, ten times, but forgets all that is before the newest
 // frame that is continuous: whole, with all that it refers to. It decodes
 // pictures only whole, up to the frame with the marker, and asks for a key frame
-// when nothing could be decoded for three seconds.
+// when nothing could be decoded for three seconds, or 0.2 before the first picture.
 type browser struct {
 	c        *scalableCall
 	taken    int // of c.got
@@ -223,6 +223,10 @@ func (b *browser) ask() {
 		// The way back is as long as the way here, which the round trip above allows for.
 		b.c.d.HandleNACK(b.c.now, videoSSRC+1, nack(lacking...))
 	}
+	if waited := b.c.now.Sub(b.shown); b.decoded == 0 && waited > 0 && waited%(200*time.Millisecond) < time.Millisecond {
+		b.c.d.HandlePLI(b.c.now, videoSSRC+1) // it waits for its first key frame
+		return
+	}
 	if b.c.now.Sub(b.shown) > 3*time.Second && b.c.now.Sub(b.shown)%(time.Second) < time.Millisecond {
 		b.plis++
 		b.c.d.HandlePLI(b.c.now, videoSSRC+1)
@@ -301,6 +305,8 @@ func TestBrowserOnAPathThatLoses(t *testing.T) {
 			c.wire.loses = func() bool { return random.Float64() < 0.05 }
 			b := newBrowser(c)
 			b.unheard = c.wire.loses
+			b.watch(time.Second)
+			c.keys = 0
 			b.watch(30 * time.Second)
 			stats := c.d.Stats().Slots[1]
 			t.Logf("%v: longest time without a picture %v, %d pictures, %d key frames asked of the publisher, %d retransmissions",
@@ -333,4 +339,33 @@ func TestBrowserBehindAPublisherWhoLoses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Links that change at random, lose in both directions, behind publishers who
+// lose: no browser has to ask for a key frame.
+func TestBrowserOnAnyPath(t *testing.T) {
+	worst := time.Duration(0)
+	for _, mode := range []svctest.Mode{{Spatials: 3, Temporals: 3}, {Spatials: 3, Temporals: 3, Key: true}, {Spatials: 2, Temporals: 3}} {
+		for seed := range uint64(4) {
+			random := rand.New(rand.NewPCG(seed, 11))
+			below := func(n int) time.Duration { return time.Duration(random.IntN(n)) * time.Millisecond }
+			down, up := random.Float64()*0.08, random.Float64()*0.04
+			c := newScalableCall(t, mode, units.Mbps)
+			c.wire.queue, c.wire.delay = 100*time.Millisecond+below(400), 5*time.Millisecond+below(80)
+			c.wire.loses = func() bool { return random.Float64() < down }
+			b := newBrowser(c)
+			b.unheard = c.wire.loses
+			b.watch(2 * time.Second)
+			c.absent = newAbsentees(t, func() bool { return random.Float64() < up })
+			for range 10 {
+				c.wire.rate = units.Rate(200+random.IntN(2500)) * units.Kbps
+				b.watch(time.Second + below(3000))
+			}
+			if b.plis > 0 {
+				t.Errorf("%v, seed %d: the browser asked for %d key frames, without a picture for %v", mode, seed, b.plis, b.gap)
+			}
+			worst = max(worst, b.gap)
+		}
+	}
+	t.Logf("longest time without a picture %v", worst)
 }
