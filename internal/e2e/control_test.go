@@ -208,4 +208,22 @@ func TestCallPageModerates(t *testing.T) {
 	if there, err := evaluate[bool](bob, `document.querySelector(".moderation") !== null`); err != nil || there {
 		t.Errorf("bob is offered what moderators do (%v)", err)
 	}
+
+	// The end is asked about first.
+	press("Unlock the room")
+	says(ann, "#live", "The room is open again")
+	eve.reload()
+	until(t, "eve is in", joinLimit, func() bool {
+		in, err := evaluate[bool](eve, `rivulet.call?.state === "connected"`)
+		return err == nil && in
+	})
+	ann.run(`(() => { window.asked = []; window.confirm = (what) => (asked.push(what), asked.length > 1); return 0 })()`)
+	press("End for everybody")
+	if asked, err := evaluate[string](ann, `asked.join() + " " + rivulet.call.state`); err != nil || asked != "End this call for everybody? connected" {
+		t.Errorf("ann is asked %q (%v)", asked, err)
+	}
+	press("End for everybody")
+	for _, p := range []*page{ann, eve} {
+		says(p, "main", "The call was ended for everybody")
+	}
 }

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,11 +10,13 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
+	"github.com/rivulet-rtc/rivulet/sfu"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/direct"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
 	"github.com/rivulet-rtc/rivulet/sfu/switchboard"
+	"github.com/rivulet-rtc/rivulet/turn"
 )
 
 // ear notes how long nothing is heard of each source.
@@ -80,10 +83,17 @@ func directWorld(t *testing.T, policy switchboard.DirectPolicy) *pair {
 	calls.Direct.Policy, calls.Direct.Path = policy, direct.DefaultConfig()
 	calls.Direct.Path.Retry = time.Second
 	p := &pair{world: newWorldWith(t, nil, &calls)}
+	p.call(t, false)
+	return p
+}
+
+// call has ann call bob; both talk. Ann may keep her address to herself.
+func (p *pair) call(t *testing.T, hidden bool) {
+	t.Helper()
 	p.act(&signal.Call{Verb: signal.CallCreate, Call: "c", From: &signal.Device{User: "ann", Device: "phone"}, Early: true,
 		Targets: []signal.Target{{User: "bob", Devices: []string{"phone"}}}})
-	p.ann, p.annEar = p.device("ann")
-	p.bob, p.bobEar = p.device("bob")
+	p.ann, p.annEar = p.device("ann", hidden)
+	p.bob, p.bobEar = p.device("bob", false)
 	for _, u := range []*user{p.ann, p.bob} {
 		u.waitConnected(t)
 		u.talk(t)
@@ -91,15 +101,14 @@ func directWorld(t *testing.T, policy switchboard.DirectPolicy) *pair {
 	p.network.SetFilter(p.see)
 	time.Sleep(time.Second) // it rings
 	p.act(says(signal.CallAccept, "c", "bob", "phone"))
-	return p
 }
 
 // device joins the call from one that wants a direct path.
-func (p *pair) device(name string) (*user, *ear) {
+func (p *pair) device(name string, hidden bool) (*user, *ear) {
 	e := &ear{last: make(map[uint32]time.Time), longest: make(map[uint32]time.Duration), slots: make(map[int]bool)}
 	return p.join(client.Options{
 		Room: "c", Connect: &signal.Connect{User: name, Device: "phone"}, Publish: publications(signal.Microphone, signal.Camera),
-		Direct: true, OnPacket: e.hear,
+		Direct: true, DirectRelayOnly: hidden, OnPacket: e.hear,
 	}), e
 }
 
@@ -267,6 +276,42 @@ func TestDirectPathIsNotForced(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if directly, byServer := p.sent(); directly > 0 || byServer < 20 {
 			t.Errorf("%d datagrams go directly and %d by the server", directly, byServer)
+		}
+	})
+}
+
+// TestDirectPathHidesAnAddress: who wants to be reached by the server's relay alone
+// gets a direct path all the same, and the other never learns where to send to.
+func TestDirectPathHidesAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := switchboard.DefaultConfig()
+		calls.Direct.Policy, calls.Direct.Path = switchboard.DirectPrefer, direct.DefaultConfig()
+		var relay *turn.Server
+		p := &pair{}
+		p.world = newWorldWith(t, func(cfg *sfu.Config) {
+			relay = relayTo(t, cfg.Net.(*memnet.Host), cfg, turn.Peers{Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+			servers := cfg.ICEServers
+			calls.Direct.ICEServers = func(now time.Time, _, _ string, d signal.Device, host string) []signal.ICEServer {
+				return servers(now, d.User, host)
+			}
+		}, &calls)
+		p.beside = append(p.beside, relay)
+		defer p.close()
+		p.call(t, true)
+		defer p.leave(p.ann)
+		defer p.leave(p.bob)
+		p.until(true, 15*time.Second)
+		time.Sleep(500 * time.Millisecond)
+		p.annEar.gap()
+		p.bobEar.gap()
+		before := relay.Stats()
+		time.Sleep(2 * time.Second)
+		if now := relay.Stats(); now.ToPeers.Packets < before.ToPeers.Packets+40 {
+			t.Errorf("nothing is relayed: %+v", now)
+		}
+		p.unheard("through the relay", 300*time.Millisecond)
+		if directly, _ := p.sent(); directly > 0 {
+			t.Errorf("%d datagrams went from one device to the other", directly)
 		}
 	})
 }

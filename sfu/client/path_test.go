@@ -27,6 +27,12 @@ import (
 // relayFor runs the relay beside the server, on the server's host.
 func relayFor(t *testing.T, host *memnet.Host, cfg *sfu.Config) *turn.Server {
 	t.Helper()
+	return relayTo(t, host, cfg, turn.Peers{Addresses: []netip.AddrPort{netip.AddrPortFrom(serverAddr, 7882)}})
+}
+
+// relayTo is relayFor with whom it may send to.
+func relayTo(t *testing.T, host *memnet.Host, cfg *sfu.Config, peers turn.Peers) *turn.Server {
+	t.Helper()
 	conn, err := host.ListenPacket("udp4", "10.0.0.1:3478")
 	must(t, err)
 	listener, err := host.ListenStream(3478)
@@ -35,7 +41,7 @@ func relayFor(t *testing.T, host *memnet.Host, cfg *sfu.Config) *turn.Server {
 	must(t, err)
 	relay := turn.DefaultConfig()
 	relay.UDP, relay.TCP, relay.Secret = []net.PacketConn{conn}, []net.Listener{listener}, key
-	relay.Peers = turn.Peers{Addresses: []netip.AddrPort{netip.AddrPortFrom(serverAddr, 7882)}}
+	relay.Peers = peers
 	relay.Relay = func(turn.RelayRequest) (net.PacketConn, netip.AddrPort, error) {
 		conn, err := host.ListenPacket("udp4", "10.0.0.1:0")
 		if err != nil {
