@@ -75,6 +75,19 @@ func TestHolesAreMeasured(t *testing.T) {
 	near1(t, m, "thin.hole", 0, 0)
 	near1(t, m, "thin.unheard", 0, 0)
 	near1(t, m, "thin.mos_lost", 0, 0)
+	// Packets of two frames: the second is no later word.
+	whole := thin.Heard
+	thin.Heard = nil
+	for _, h := range whole {
+		h.Length /= 2
+		thin.Heard = append(thin.Heard, h)
+		h.At += h.Length
+		thin.Heard = append(thin.Heard, h)
+	}
+	m = judged(t, thin)
+	near1(t, m, "thin.delay_ms_p50", 120, 0)
+	near1(t, m, "thin.delay_ms_p95", 120, 0)
+	near1(t, m, "thin.unheard", 0, 0)
 	if _, ok := m["far.first_sound_s"]; !ok || !math.IsNaN(float64(m["far.first_sound_s"])) {
 		t.Errorf("who heard nothing heard it after %v", m["far.first_sound_s"])
 	}

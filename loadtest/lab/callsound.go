@@ -120,12 +120,14 @@ func (m *personMeter) unheard(w *Window) (share float64, gap time.Duration, loss
 }
 
 // delays are the ways of words from mouth to ear, sorted: from when a packet's
-// sound began to when it was played.
+// sound began to when it was played. Of a packet of several frames the first tells.
 func (m *personMeter) delays(w *Window) (all []time.Duration) {
+	from, number := -1, -1
 	for _, h := range m.rec.Heard {
-		if h.Kind != HeardVoice || h.From < 0 || !w.holds(h.At) {
+		if h.Kind != HeardVoice || h.From < 0 || !w.holds(h.At) || h.From == from && h.Number == number {
 			continue
 		}
+		from, number = h.From, h.Number
 		if s := m.spoken(h); s.Voice {
 			all = append(all, h.At-(s.At-s.Length))
 		}

@@ -75,11 +75,11 @@ func voiceCalls() []Scenario {
 
 	urban := two(behind("2g-urban"), nil)
 	urban.Windows = []Window{{Name: "later", Spans: []Span{{12 * sec, 90 * sec}}}}
-	const share = 0.8
+	const share, phone = 0.8, 14 // of the link; what a phone sends while somebody speaks, in kbit/s
 	town := callRow("voice-2g-urban", "voice on 2g-urban (35 / 32, RTT 1300)", 90*sec, urban, slices.Concat(
 		each(both, most("first_sound_s", 7)),
 		each(both, during("later", most("hole", 1), most("unheard", 1), most("gap_ms", 200), most("mos_lost", 0.1))...),
-		each([]string{"thin"}, during("later", most("rate_down_kbps", 35*share), most("rate_up_kbps", 32*share))...))...)
+		each([]string{"thin"}, during("later", most("rate_down_kbps", 35*share), most("rate_up_kbps", min(phone, 32*share)))...))...)
 
 	lossy := callRow("voice-wifi-lossy-20", "voice on wifi-lossy 20 % (both directions)", 60*sec, two(behind("wifi-lossy-20"), nil), slices.Concat(
 		each(both, most("hole", 3), most("unheard", 3)),

@@ -12,9 +12,16 @@ import (
 // §4.1).
 const OpusClock = 48000
 
-// MaxVoicePayload is the longest payload of Voice in bytes: a TOC and the
-// largest frame (RFC 6716 §3.2.1).
-const MaxVoicePayload = 1 + 1275
+// MaxVoicePayload is the longest payload of Voice in bytes: a TOC and the two
+// largest frames (RFC 6716 §3.2.1).
+const MaxVoicePayload = 1 + 2*maxVoiceFrame
+
+const (
+	maxVoiceFrame = 1275
+	// longestFrame is the longest that Opus has (RFC 6716 §3.1); longer packets hold
+	// two of them.
+	longestFrame = 60 * time.Millisecond
+)
 
 // VoiceRate is the payload rate of a Voice that is not told one.
 const VoiceRate = 24 * units.Kbps
@@ -54,7 +61,7 @@ type VoiceConfig struct {
 	Seed       uint64
 	Source     uint16        // goes into the stamps
 	Rate       units.Rate    // Opus payload while speaking; default 24 kbit/s, 6-128
-	PacketTime time.Duration // 10, 20, 40 or 60 ms; default 20
+	PacketTime time.Duration // 10, 20, 40, 60 or 120 ms; default 20
 	Talk       time.Duration // mean of talk spurts; default 1.004 s; negative: always
 	Pause      time.Duration // mean of pauses; default 1.587 s
 	DTX        bool          // send almost nothing in pauses
@@ -79,8 +86,8 @@ type VoiceFrame struct {
 	Stamped   bool          // the payload was long enough for a stamp
 }
 
-// Voice is one microphone: Opus packets, one frame each (code 0, mono), in talk
-// spurts and pauses.
+// Voice is one microphone: Opus packets, mono, one frame each (code 0) or in 120 ms
+// two (code 1, RFC 6716 §3.2.3), in talk spurts and pauses.
 type Voice struct {
 	config   VoiceConfig
 	random   *rand.Rand
@@ -139,8 +146,10 @@ func (v *Voice) SetPacketTime(d time.Duration) {
 		d = 20 * time.Millisecond
 	case d < 60*time.Millisecond:
 		d = 40 * time.Millisecond
-	default:
+	case d < 120*time.Millisecond:
 		d = 60 * time.Millisecond
+	default:
+		d = 120 * time.Millisecond
 	}
 	v.config.PacketTime = d
 }
@@ -175,14 +184,21 @@ func (v *Voice) Poll(now time.Time, buf []byte) (VoiceFrame, bool) {
 		Duration:  packetTime,
 		Number:    v.number,
 	}
-	size := v.size()
-	f.Payload = buf[:1+size]
-	v.write(f.Payload)
-	if size >= StampSize+4 { // the frame's own first bytes stay
-		stamp := Stamp{Sent: now, Number: v.number, Source: v.config.Source}
-		f.Stamped = stamp.Put(f.Payload[len(f.Payload)-StampSize:])
-	} else if size > MarkSize { // the first byte of the frame stays
-		putMark(f.Payload[len(f.Payload)-MarkSize:], v.number, v.config.Source)
+	frames := 1
+	if packetTime > longestFrame {
+		frames = 2
+	}
+	size := v.size(packetTime / time.Duration(frames))
+	f.Payload = buf[:1+frames*size]
+	v.write(f.Payload, frames)
+	stamp := Stamp{Sent: now, Number: v.number, Source: v.config.Source}
+	for i := range frames {
+		end := 1 + (i+1)*size
+		if size >= StampSize+4 { // the frame's own first bytes stay
+			f.Stamped = stamp.Put(f.Payload[end-StampSize : end])
+		} else if size > MarkSize { // the first byte of the frame stays
+			putMark(f.Payload[end-MarkSize:end], v.number, v.config.Source)
+		}
 	}
 	v.number++
 	v.skipped = false
@@ -256,27 +272,30 @@ func (v *Voice) loudness() uint8 {
 }
 
 // size draws the length of a frame in bytes: variable rate, a fifth up or down.
-func (v *Voice) size() int {
-	bytes := float64(v.config.Rate.In(v.config.PacketTime))
+func (v *Voice) size(frame time.Duration) int {
+	bytes := float64(v.config.Rate.In(frame))
 	if !v.talking {
 		bytes *= silenceShare
 	}
 	bytes *= 0.8 + 0.4*v.random.Float64()
-	return min(max(int(math.Round(bytes))-1, leastVoiceFrame), MaxVoicePayload-1)
+	return min(max(int(math.Round(bytes))-1, leastVoiceFrame), maxVoiceFrame)
 }
 
-// write puts the TOC and a body into b.
-func (v *Voice) write(b []byte) {
+// write puts the TOC and a body of so many frames into b.
+func (v *Voice) write(b []byte, frames int) {
 	fill(b)
-	mode := modeFor(v.config.Rate, v.config.PacketTime)
-	b[0] = mode.toc(v.config.PacketTime)
+	frame := v.config.PacketTime / time.Duration(frames)
+	mode := modeFor(v.config.Rate, frame)
+	b[0] = mode.toc(frame) | byte(frames-1)
 	if mode.silk {
 		// RFC 6716 §4.2.3: a voice activity bit for each 20 ms of SILK, then a bit
 		// for LBRR, which is never there.
-		frames := max(1, int(v.config.PacketTime/(20*time.Millisecond)))
-		b[1] &= 0xFF >> (frames + 1)
-		if v.talking {
-			b[1] |= 0xFF << (8 - frames)
+		bits := max(1, int(frame/(20*time.Millisecond)))
+		for at := 1; at < len(b); at += (len(b) - 1) / frames {
+			b[at] &= 0xFF >> (bits + 1)
+			if v.talking {
+				b[at] |= 0xFF << (8 - bits)
+			}
 		}
 	}
 }

@@ -27,13 +27,21 @@ func speak(t *testing.T, v *Voice, d time.Duration, each func(now time.Time, f V
 	}
 }
 
-// frameLength reads the frame length of a TOC (RFC 6716 table 2) and checks that
-// the packet is one mono frame.
-func frameLength(t *testing.T, toc byte) time.Duration {
+// soundOf reads how long a packet sounds by its TOC (RFC 6716 table 2) and checks
+// that it is one mono frame, or two of the longest.
+func soundOf(t *testing.T, toc byte) time.Duration {
 	t.Helper()
-	if toc&0x07 != 0 {
+	length := frameLength(toc)
+	switch {
+	case toc&0x07 == 1 && length == longestFrame:
+		return 2 * length
+	case toc&0x07 != 0:
 		t.Fatalf("TOC %#x is not code 0, mono", toc)
 	}
+	return length
+}
+
+func frameLength(toc byte) time.Duration {
 	tenths := map[byte][]int{0: {100, 200, 400, 600}, 1: {100, 200}, 2: {25, 50, 100, 200}}
 	config := toc >> 3
 	switch {
@@ -47,12 +55,19 @@ func frameLength(t *testing.T, toc byte) time.Duration {
 
 func TestVoicePacketsAreOpus(t *testing.T) {
 	for _, rate := range []units.Rate{6, 8, 12, 24, 32, 64, 128} {
-		for _, packetTime := range []time.Duration{10, 20, 40, 60} {
+		for _, packetTime := range []time.Duration{10, 20, 40, 60, 120} {
 			v := NewVoice(start, VoiceConfig{Rate: rate * units.Kbps, PacketTime: packetTime * time.Millisecond, Talk: -1})
 			var bytes, count int
 			speak(t, v, 10*time.Second, func(now time.Time, f VoiceFrame) {
-				if got := frameLength(t, f.Payload[0]); got != packetTime*time.Millisecond || f.Duration != got {
+				if got := soundOf(t, f.Payload[0]); got != packetTime*time.Millisecond || f.Duration != got {
 					t.Fatalf("%v kbit/s, %v ms: TOC %#x says %v", rate, packetTime, f.Payload[0], got)
+				}
+				if n := len(f.Payload) - 1; packetTime == 120 {
+					for _, frame := range [][]byte{f.Payload[1 : 1+n/2], f.Payload[1+n/2:]} {
+						if number, _, _, ok := FindVoice(frame); len(frame) > MarkSize && (!ok || int(number) != count) {
+							t.Fatalf("packet %d has a frame of packet %d, %v", count, number, ok)
+						}
+					}
 				}
 				bytes += len(f.Payload)
 				count++

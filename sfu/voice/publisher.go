@@ -65,10 +65,15 @@ const (
 	top = len(rungs) - 1
 	// firstRung is where everybody begins: 12 kbit/s in 60 ms packets are 20
 	// to 22 on the wire. farRung is as high as it goes with round trips of 800
-	// ms and more, which only the thinnest networks have: 16 on the wire while
-	// somebody speaks, and 12 or less with the pauses.
+	// ms and more, which only the thinnest networks have, from veryFarRTT on in
+	// packets of farPacket: 12 on the wire while somebody speaks. What they add is
+	// little beside such a way.
 	firstRung, farRung = 3, 2
 	farRTT             = 800 * time.Millisecond
+	// farPacket is not for those whose round trip is long for a while, as on GPRS
+	// when a call begins.
+	farPacket  = 120 * time.Millisecond
+	veryFarRTT = time.Second
 	// nearRTT is that of a network which is not thin: the way up is short.
 	nearRTT = 200 * time.Millisecond
 
@@ -317,6 +322,9 @@ func quantize(room units.Rate) units.Rate {
 func (p *Publisher) decide() Ask {
 	r := rungs[p.rung]
 	a := Ask{MaxRate: r.rate, Packet: r.packet}
+	if p.rtt >= veryFarRTT {
+		a.Packet = farPacket
+	}
 	if p.wanted > 0 {
 		a.MaxRate = min(a.MaxRate, p.wanted)
 	}

@@ -225,7 +225,7 @@ func TestCallInChild(t *testing.T) {
 func TestRowsThatHold(t *testing.T) {
 	for row, metrics := range map[string]map[string]float64{
 		"voice-gprs":               {"thin.hole": 1, "thin.unheard": 1, "far.unheard": 2, "far.hole": 2},
-		"voice-2g-urban":           {"far.unheard.later": 1, "thin.unheard.later": 2},
+		"voice-2g-urban":           {"far.unheard.later": 1, "thin.unheard.later": 2, "thin.rate_up_kbps.later": 0, "far.mos_lost.later": 0},
 		"voice-wifi-lossy-20":      {"thin.unheard": 2, "far.unheard": 2, "thin.rate_up_kbps": 0, "thin.rate_down_kbps": 0},
 		"call-outage-3s":           {"thin.stale_voice_ms.back": 100, "far.stale_voice_ms.back": 100, "thin.picture_back_ms.back": 1000},
 		"address-change-nat":       {"thin.fresh_voice_ms.moved": 60, "far.fresh_voice_ms.moved": 60},
