@@ -18,6 +18,9 @@ const (
 	contestLast  = 8 * time.Second
 	contestSoon  = 500 * time.Millisecond // while it is shared, doubling to contestAgain
 	contestAgain = 4 * time.Second
+	// The train that decides comes when the queue was long for contestStands: that of
+	// a path that became narrower, or a cell that is busy, drains before.
+	contestStands = time.Second
 	// nobodySure trains in a row tell that no other flow is there.
 	nobodySure = 3
 	// A call that starves asks so long after it was last asked, see starving.
@@ -164,12 +167,15 @@ func (c *Controller) finishContest(now int64, o outcome) {
 		p.next, p.pause = now+int64(contestSoon), contestSoon
 	case (c.full() || c.starving() && c.queue+c.delays.offset > int64(queueGoal+fullQueue)) && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
 		// Jitter may have pushed one train together; two are seldom wrong.
+		p.next, p.pause = now, p.pause/2
+		if p.found > 0 && now-p.fullSince < int64(contestStands) {
+			p.next = p.fullSince + int64(contestStands)
+			return
+		}
 		p.size, p.span, p.in = p.size+float64(o.size), p.span+float64(o.span), p.in+float64(o.in)
 		if p.found++; p.found == 2 || p.ended != 0 && now-p.ended < int64(contestRecent) {
 			c.beginCompete(now)
-			return
 		}
-		p.next, p.pause = now, p.pause/2
 	default:
 		p.found, p.size, p.span, p.in = 0, 0, 0, 0
 		c.stats.ProbesFailed++
