@@ -202,7 +202,7 @@ func (c *Controller) grow(now, dt int64) {
 		// Overshoot causes a queue of about g * response^2 / 2.
 		g = min(g, max(0.03, min(growthMost, 0.03/(response*response))))
 		if c.test.near(c.capacity) {
-			g = growthFirst
+			g = c.test.growth()
 		}
 	} else {
 		g = max(0.1, min(growthStartup, 0.3/response))
@@ -317,11 +317,7 @@ func (c *Controller) decide() {
 				d.Padding = target // a report must come from something
 			}
 		}
-		if c.test.active {
-			target = min(target, c.test.cap)
-		}
-		target = c.ramp(target)
-		d.Target = c.bound(c.capped(now, target))
+		d.Target = c.bound(c.capped(now, c.allowed(now, target)))
 		d.Pacing = d.Target
 		if c.compete.on {
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)

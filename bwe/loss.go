@@ -1,6 +1,9 @@
 package bwe
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 const (
 	// lossEpochPackets is how many reports make one judgement of loss.
@@ -125,4 +128,61 @@ func (l *losses) judge(now int64) (v verdict, share float64) {
 	l.link += (min(share, 0.5) - l.link) * lossLeak
 	l.suspect++
 	return epochSuspect, share
+}
+
+// recentPackets is how many newest packets are looked at one by one.
+const recentPackets = 24
+
+// run follows packets one by one, to see loss begin.
+type run struct {
+	n, missed int64  // packets, and how many were lost
+	fates     uint32 // of the newest recentPackets, a bit each that was lost
+	clean     int64  // packets since the last that was lost
+
+	// The first lost after recentPackets that came: when it was sent (0 when none
+	// was), what there was before it, and how often packets were lost since.
+	began   int64
+	n0      int64
+	missed0 int64
+	bursts  int64
+}
+
+func (r *run) note(wasLost bool, sentAt int64) {
+	r.fates = r.fates << 1 & (1<<recentPackets - 1)
+	if wasLost {
+		if r.began == 0 {
+			r.began, r.n0, r.missed0, r.bursts = sentAt, r.n, r.missed, 0
+		}
+		if r.fates&2 == 0 {
+			r.bursts++
+		}
+		r.fates |= 1
+		r.missed++
+		r.clean = 0
+	} else if r.clean++; r.clean >= recentPackets {
+		r.began = 0
+	}
+	r.n++
+}
+
+// share is what was lost since the loss began.
+func (r *run) share() float64 {
+	return float64(r.missed-r.missed0) / float64(max(1, r.n-r.n0))
+}
+
+// sudden says that as many were lost since loss began, in as many bursts, and so much
+// of what is sent that the packets before would have shown it.
+func (r *run) sudden(many, bursts int64) bool {
+	if r.began == 0 || r.missed-r.missed0 < many || r.bursts < bursts {
+		return false
+	}
+	expected := r.share() * float64(r.n0)
+	return expected >= surgeBefore && 8*float64(r.missed0) <= expected
+}
+
+// lossy says that of the newest packets more were lost than a link of that share
+// loses by chance.
+func (r *run) lossy(link float64) bool {
+	own := link * recentPackets
+	return r.n >= recentPackets && float64(bits.OnesCount32(r.fates)) >= 2+own+2.5*math.Sqrt(own)
 }

@@ -1,8 +1,6 @@
 package bwe
 
 import (
-	"math"
-	"math/bits"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -30,6 +28,8 @@ const (
 	// testCut is how far below what arrives a test sends: a policer passes
 	// that without loss.
 	testCut = 0.95
+	// testClusters of loss would have come in a test, were it the link's own.
+	testClusters = 3
 	// startupTime after the first report the rate may have risen by much.
 	startupTime = 3 * time.Second
 	// surgeLoss packets, lost in as many bursts at least, are loss that came with the
@@ -37,6 +37,7 @@ const (
 	surgeLoss   = 10
 	surgeBursts = 3
 	surgeBefore = 6
+	surgeCut    = 0.9 // for what came is measured over a few packets
 	// surgeDoubt of them is enough for the rate to wait.
 	surgeDoubt = 4
 	// unseenGrowth is how fast what is sent may grow before a limit is met, a response:
@@ -44,10 +45,20 @@ const (
 	unseenGrowth = 2
 	// testAgain is how often a test of loss that came with the rate is made.
 	testAgain = 3
+	againCut  = 0.9
 	// holdCut is how far below a limit that was measured it is held.
 	holdCut = 0.97
+	// nearLimit times a limit is so much that it is not near any more.
+	nearLimit = 1.5
+	// refillShare of a limit is sent for refillTime after it was overstepped, for
+	// the bucket is empty, and what was lost is sent again.
+	refillShare = 0.85
+	refillTime  = time.Second
 	// limitSpan is how long a limit is overstepped, once, to measure it.
 	limitSpan = 600 * time.Millisecond
+	limitOver = 1.03 // times it is sent meanwhile
+	// limitLeast of a limit that was found passes a policer at any time.
+	limitLeast = 0.8
 )
 
 // lossTest finds out whose the loss is by sending less for a moment.
@@ -59,16 +70,17 @@ type lossTest struct {
 	ready  bool    // those are over
 	sudden bool    // the loss came when the rate rose
 	again  int     // times the loss stayed in such a test
-	enough int64   // reports in which the link would have lost three times
+	enough int64   // reports in which the link would have lost testClusters times
 
 	// After loss was found to be ours the rate is held until then, and from
 	// then on raised slowly while it is near the limit found.
 	until   int64
 	hold    time.Duration
 	limit   units.Rate
-	exact   bool // it was measured for limitSpan
-	losing  bool // it is being
-	lowered bool // loss went on below it
+	exact   bool  // it was measured for limitSpan
+	losing  bool  // it is being
+	refill  int64 // until then it is not used whole
+	lowered bool  // loss went on below it
 }
 
 // holds says that growth must wait: a test runs, or found a limit.
@@ -77,11 +89,8 @@ func (t *lossTest) holds(now int64) bool { return t.active || now < t.until || t
 // few is the loss that may be left over of what was ours, by chance.
 func (t *lossTest) few(link float64) float64 { return (t.share - link) / 8 }
 
-// near says that a rate is near a limit that showed itself only by loss, more than
-// once or suddenly.
-func (t *lossTest) near(r units.Rate) bool {
-	return (t.sudden || t.hold >= holdAgain) && r < t.limit.Scale(1.25)
-}
+// near says that a rate is near a limit that showed itself only by loss.
+func (t *lossTest) near(r units.Rate) bool { return r < t.limit.Scale(nearLimit) }
 
 // judgeLoss closes an epoch of loss when it is due and acts on it.
 func (c *Controller) judgeLoss(now int64) {
@@ -124,6 +133,8 @@ func (c *Controller) judgeLoss(now int64) {
 			l.link, l.suspect = min(0.6, share, max(l.link, l.recent)), 0
 		case now < c.test.until:
 			c.lower(now, share)
+		case c.young(now) && l.run.sudden(surgeLoss, 1):
+			// One burst; the next report tells whether it goes on.
 		case !c.thin() && (l.suspect >= 2 || !c.learned && share > startupLoss):
 			c.beginTest(now, share)
 		}
@@ -133,7 +144,7 @@ func (c *Controller) judgeLoss(now int64) {
 // surges says that a path that lost little until now loses much since the rate
 // has risen: that is no chance, and each report waited for costs more.
 func (c *Controller) surges(now int64) bool {
-	return c.young(now) && c.peak > 0 && !c.thin() && c.losses.run.sudden(surgeLoss)
+	return c.young(now) && c.peak > 0 && !c.thin() && c.losses.run.sudden(surgeLoss, surgeBursts)
 }
 
 // thin says that there is voice and no more.
@@ -153,13 +164,24 @@ func (c *Controller) ramp(r units.Rate) units.Rate {
 	return min(r, max(c.shown, c.cfg.Initial, c.known))
 }
 
+// allowed bounds what is sent by a test that runs, or a limit that was overstepped.
+func (c *Controller) allowed(now int64, r units.Rate) units.Rate {
+	switch t := &c.test; {
+	case t.active, t.losing:
+		r = min(r, t.cap)
+	case now < t.refill:
+		r = min(r, t.limit.Scale(refillShare))
+	}
+	return c.ramp(r)
+}
+
 // climb lets that bound grow by unseenGrowth a response, as long as nothing begins
 // to be lost.
 func (c *Controller) climb(now int64) {
 	if c.climbed == 0 {
 		c.climbed = now
 	}
-	if !c.learned && now-c.climbed >= int64(c.response()) && !c.losses.run.sudden(surgeDoubt) {
+	if !c.learned && now-c.climbed >= int64(c.response()) && !c.losses.run.sudden(surgeDoubt, surgeBursts) {
 		c.climbed = now
 		c.shown = min(max(c.shown, c.cfg.Initial, c.known).Scale(unseenGrowth), c.cfg.Max)
 	}
@@ -185,12 +207,12 @@ func (c *Controller) beginTest(now int64, share float64) {
 	if c.surges(now) {
 		// What came before the first was lost was in part what a bucket held.
 		if came := c.arrivals.recent(int64(testMeasure), c.losses.run.began); came > 0 {
-			got = came
+			got = came.Scale(surgeCut)
 		}
 	}
 	c.test.cap = min(got, c.capacity).Scale(testCut)
 	c.test.from = now + int64(c.response())
-	c.test.enough = int64(min(testMost, max(testLeast, 3/max(c.losses.rate, 1e-3))))
+	c.test.enough = int64(min(testMost, max(testLeast, testClusters/max(c.losses.rate, 1e-3))))
 	c.probe.stop()
 }
 
@@ -210,12 +232,14 @@ func (c *Controller) runTest(now int64) {
 	half, few := l.link+(t.share-l.link)/2, l.link+t.few(l.link)
 	late := now-l.since > int64(testLongest)
 	if t.sudden && n >= testLeast && share > few && t.again < testAgain {
-		if came := c.arrivals.recent(int64(testMeasure), t.from); came > 0 {
-			// So much of a policer's loss stays when its bucket passed for its rate.
-			t.again++
-			t.cap, t.ready, t.from = min(t.cap, came).Scale(testCut), false, now+int64(c.response())
-			return
+		// So much of a policer's loss stays when its bucket passed for its rate, or is
+		// empty yet.
+		if came := c.arrivals.recent(int64(testMeasure), t.from); t.again == 0 && came > 0 {
+			t.cap = min(t.cap, came)
 		}
+		t.again++
+		t.cap, t.ready, t.from = t.cap.Scale(againCut), false, now+int64(c.response())
+		return
 	}
 	switch {
 	case n >= max(testLeast, t.enough/3) && l.bursts >= 3 && share >= half:
@@ -247,17 +271,19 @@ func (c *Controller) found(now int64, share float64) {
 	if t.limit > 0 && t.cap > t.limit.Scale(0.8) && t.cap < t.limit.Scale(1.2) {
 		hold = min(max(holdAgain, 2*t.hold), holdLongest)
 	}
-	if t.sudden {
+	if t.sudden && t.again == 0 {
 		limit = limit.Scale(1 - max(0, rest)) // it is lower still
 	}
-	c.test = lossTest{until: now + int64(hold), hold: hold, limit: limit, sudden: t.sudden}
+	refill := now
+	if t.sudden || hold > holdOnce {
+		refill += int64(refillTime)
+	}
+	c.test = lossTest{until: now + int64(hold), hold: hold, limit: limit, sudden: t.sudden, refill: refill, from: refill + int64(c.response())}
 	c.capacity = min(c.capacity, limit)
+	c.losses.run = run{}
 	c.learned = true
 	c.stats.Cuts++
-	c.quietSince = now
-	if c.test.near(limit) {
-		c.quietSince = c.test.until // what follows tests the limit: slowly
-	}
+	c.quietSince = c.test.until // what follows tests the limit: slowly
 }
 
 // lower answers loss below a limit that was held: a bucket may have hidden that the
@@ -290,15 +316,25 @@ func (c *Controller) oversteps(now int64) bool {
 		return false
 	}
 	if !t.exact {
-		came := c.arrivals.recent(int64(2*limitSpan), l.run.began)
+		came := c.arrivals.recent(int64(limitSpan), l.run.began)
 		if now-l.run.began < int64(limitSpan+c.response()) || came == 0 {
-			t.losing = true
+			if !t.losing {
+				t.losing, t.cap = true, c.capacity
+			}
+			if came > 0 {
+				t.cap = max(t.limit, came.Scale(limitOver)) // more is not needed
+			}
 			return true
+		}
+		if came < t.limit.Scale(limitLeast) {
+			t.losing, l.run = false, run{} // more passed before: it is the link's own
+			return false
 		}
 		t.exact, t.limit = true, min(c.capacity, came).Scale(holdCut)
 	}
 	t.hold = min(max(holdAgain, 2*t.hold), holdLongest)
-	t.until, t.from = now+int64(t.hold), now+int64(c.response())
+	t.until, t.refill = now+int64(t.hold), now+int64(refillTime)
+	t.from = t.refill + int64(c.response())
 	t.losing, t.lowered = false, false
 	c.capacity = min(c.capacity, t.limit)
 	c.quietSince = t.until
@@ -309,59 +345,10 @@ func (c *Controller) oversteps(now int64) bool {
 	return true
 }
 
-// recentPackets is how many newest packets are looked at one by one.
-const recentPackets = 24
-
-// run follows packets one by one, to see loss begin.
-type run struct {
-	n, missed int64  // packets, and how many were lost
-	fates     uint32 // of the newest recentPackets, a bit each that was lost
-	clean     int64  // packets since the last that was lost
-
-	// The first lost after recentPackets that came: when it was sent (0 when none
-	// was), what there was before it, and how often packets were lost since.
-	began   int64
-	n0      int64
-	missed0 int64
-	bursts  int64
-}
-
-func (r *run) note(wasLost bool, sentAt int64) {
-	r.fates = r.fates << 1 & (1<<recentPackets - 1)
-	if wasLost {
-		if r.began == 0 {
-			r.began, r.n0, r.missed0, r.bursts = sentAt, r.n, r.missed, 0
-		}
-		if r.fates&2 == 0 {
-			r.bursts++
-		}
-		r.fates |= 1
-		r.missed++
-		r.clean = 0
-	} else if r.clean++; r.clean >= recentPackets {
-		r.began = 0
+// growth beyond a limit a second: faster where it may have been chance.
+func (t *lossTest) growth() float64 {
+	if t.hold < holdAgain && !t.sudden {
+		return 2 * growthFirst
 	}
-	r.n++
-}
-
-// share is what was lost since the loss began.
-func (r *run) share() float64 {
-	return float64(r.missed-r.missed0) / float64(max(1, r.n-r.n0))
-}
-
-// sudden says that as many were lost since loss began, and so much of what is sent
-// that the packets before would have shown it.
-func (r *run) sudden(many int64) bool {
-	if r.began == 0 || r.missed-r.missed0 < many || r.bursts < surgeBursts {
-		return false
-	}
-	expected := r.share() * float64(r.n0)
-	return expected >= surgeBefore && 8*float64(r.missed0) <= expected
-}
-
-// lossy says that of the newest packets more were lost than a link of that share
-// loses by chance.
-func (r *run) lossy(link float64) bool {
-	own := link * recentPackets
-	return r.n >= recentPackets && float64(bits.OnesCount32(r.fates)) >= 2+own+2.5*math.Sqrt(own)
+	return growthFirst
 }
