@@ -405,6 +405,13 @@ function isPhone() {
   return matchMedia("(pointer: coarse)").matches && Math.min(screen.width, screen.height) < 600;
 }
 
+// src/protocol.ts
+var PROTOCOL_VERSION = 1;
+var SOURCES = ["microphone", "camera", "screen", "screen_audio"];
+function isPicture(source) {
+  return source === "camera" || source === "screen";
+}
+
 // src/participants.ts
 var RemoteTrack = class {
   constructor(participant, info) {
@@ -428,7 +435,7 @@ var RemoteTrack = class {
   /** What is received and why not more; undefined until the server tells. */
   state;
   get video() {
-    return this.source === "camera" || this.source === "screen";
+    return isPicture(this.source);
   }
   /** @internal */
   update(info) {
@@ -531,10 +538,6 @@ var Roster = class {
     }
   }
 };
-
-// src/protocol.ts
-var PROTOCOL_VERSION = 1;
-var SOURCES = ["microphone", "camera", "screen", "screen_audio"];
 
 // src/capture.ts
 async function captureMicrophone(options = {}) {
@@ -753,8 +756,8 @@ function boundPictures(sdp) {
   return eachSection(sdp, (lines) => {
     if (!lines[0].startsWith("m=video")) return lines;
     const again = lines.includes("a=recvonly") ? lines.flatMap((line) => /^a=rtpmap:(\d+) rtx\//.exec(line)?.[1] ?? []) : [];
-    return lines.flatMap((line, index) => {
-      if (index === 0) return [line.split(" ").filter((field, at) => at < 3 || !again.includes(field)).join(" ")];
+    return lines.flatMap((line) => {
+      if (line.startsWith("m=")) return [line.split(" ").filter((field) => !again.includes(field)).join(" ")];
       if (line.startsWith("c=")) return [line, "b=AS:40"];
       return again.includes(/^a=\w+:(\d+) /.exec(line)?.[1] ?? "") ? [] : [line];
     });
@@ -763,7 +766,7 @@ function boundPictures(sdp) {
 var FAR = 400;
 function awaitsHello(sdp) {
   const { connection } = navigator;
-  return (connection?.rtt ?? 0) < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
+  return Number(connection?.rtt) >= FAR ? sdp.replaceAll("setup:actpass", "setup:passive") : sdp;
 }
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
@@ -792,7 +795,7 @@ var Media = class {
       throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
     }
     if (encryption && !("transform" in RTCRtpSender.prototype)) {
-      throw new CallError("no_encryption", "this browser cannot encrypt end to end");
+      throw new CallError("no_encryption", "this browser cannot encrypt");
     }
     this.pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -916,7 +919,7 @@ var Media = class {
   async send(source, sending, mode) {
     const { sender } = this.section(source);
     this.orders.delete(source);
-    if (!this.shows && (source === "camera" || source === "screen")) {
+    if (!this.shows && isPicture(source)) {
       this.shows = true;
       this.again();
     }
@@ -1043,7 +1046,7 @@ function keepSize(parameters) {
   parameters.degradationPreference = "maintain-resolution";
 }
 function isMuted(source, sending, mode) {
-  return sending.muted || mode === "voice" && (source === "camera" || source === "screen");
+  return sending.muted || mode === "voice" && isPicture(source);
 }
 function wantDescriptor(transceiver) {
   const extended = transceiver;
@@ -1112,7 +1115,7 @@ var Publications = class {
    */
   async modeChanged() {
     for (const local of this.tracks.values()) {
-      if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
+      if (isPicture(local.source)) await this.applyMute(local);
     }
   }
   /** The server asks for other encodings of a source. */
@@ -1695,7 +1698,7 @@ var Session = class {
       const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
-      if (reply.participants?.some(({ tracks }) => tracks?.some(isPicture))) this.media.expectPictures();
+      if (reply.participants?.some(({ tracks }) => tracks?.some(({ source }) => isPicture(source)))) this.media.expectPictures();
       const pc = this.media.pc;
       pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
       await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
@@ -1775,12 +1778,9 @@ var Session = class {
     this.handlers.gone(error);
   }
 };
-function isPicture({ source }) {
-  return source === "camera" || source === "screen";
-}
 function brings(event) {
-  if (event.type === "track_published") return isPicture(event.track);
-  return event.type === "participant_joined" && event.participant.tracks?.some(isPicture) === true;
+  if (event.type === "track_published") return isPicture(event.track.source);
+  return event.type === "participant_joined" && event.participant.tracks?.some(({ source }) => isPicture(source)) === true;
 }
 
 // src/statistics.ts

@@ -8,7 +8,7 @@
 import { CallError } from "./errors";
 import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, fewerLayers, obey, rateFor, type Scalable, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, EncodeLayerInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
-import { SOURCES } from "./protocol";
+import { isPicture, SOURCES } from "./protocol";
 import { askAgain, askVoice, awaitsHello, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
@@ -91,7 +91,7 @@ export class Media {
       throw new CallError("no_webrtc", "this browser has no WebRTC, or it is switched off");
     }
     if (encryption && !("transform" in RTCRtpSender.prototype)) {
-      throw new CallError("no_encryption", "this browser cannot encrypt end to end");
+      throw new CallError("no_encryption", "this browser cannot encrypt");
     }
     this.pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
@@ -203,7 +203,7 @@ export class Media {
   async send(source: Source, sending: Sending, mode: DataMode): Promise<PublishInfo> {
     const { sender } = this.section(source);
     this.orders.delete(source); // A new track: the server begins anew.
-    if (!this.shows && (source === "camera" || source === "screen")) {
+    if (!this.shows && isPicture(source)) {
       this.shows = true;
       this.again();
     }
@@ -358,7 +358,7 @@ function keepSize(parameters: RTCRtpSendParameters): void {
 
 /** Says whether nothing is to be sent: muted by hand, or video in voice mode. */
 export function isMuted(source: Source, sending: Sending, mode: DataMode): boolean {
-  return sending.muted || (mode === "voice" && (source === "camera" || source === "screen"));
+  return sending.muted || (mode === "voice" && isPicture(source));
 }
 
 /**

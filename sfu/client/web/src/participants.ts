@@ -2,6 +2,7 @@
  * Who is in the call and what they publish, as told by the server.
  */
 import { attributesOf } from "./control";
+import { isPicture } from "./protocol";
 import type { Assignment, LayerInfo, ParticipantInfo, Quality, SlotStateInfo, Source, TrackInfo } from "./protocol";
 
 /** A track of another participant. */
@@ -30,7 +31,7 @@ export class RemoteTrack {
   }
 
   get video(): boolean {
-    return this.source === "camera" || this.source === "screen";
+    return isPicture(this.source);
   }
 
   /** @internal */

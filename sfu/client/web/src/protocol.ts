@@ -12,6 +12,11 @@ export type Source = "microphone" | "camera" | "screen" | "screen_audio";
 /** Sources in the order of the media sections in the offer. */
 export const SOURCES: readonly Source[] = ["microphone", "camera", "screen", "screen_audio"];
 
+/** Says whether a source is a picture. */
+export function isPicture(source: Source): boolean {
+  return source === "camera" || source === "screen";
+}
+
 /** How much data the participant wants to spend. */
 export type DataMode = "auto" | "low" | "voice";
 

@@ -8,6 +8,7 @@ import { asCallError, CallError } from "./errors";
 import { LocalTrack } from "./local";
 import { isMuted } from "./media";
 import type { Command, DataMode, EncodeInfo, ReplyOf, Source, TrackInfo } from "./protocol";
+import { isPicture } from "./protocol";
 import type { Session } from "./session";
 
 /** What was told to the server in a join. */
@@ -69,7 +70,7 @@ export class Publications {
    */
   async modeChanged(): Promise<void> {
     for (const local of this.tracks.values()) {
-      if (local.source === "camera" || local.source === "screen") await this.applyMute(local);
+      if (isPicture(local.source)) await this.applyMute(local);
     }
   }
 

@@ -118,8 +118,8 @@ export function boundPictures(sdp: string): string {
   return eachSection(sdp, (lines) => {
     if (!lines[0]!.startsWith("m=video")) return lines;
     const again = lines.includes("a=recvonly") ? lines.flatMap((line) => /^a=rtpmap:(\d+) rtx\//.exec(line)?.[1] ?? []) : [];
-    return lines.flatMap((line, index) => {
-      if (index === 0) return [line.split(" ").filter((field, at) => at < 3 || !again.includes(field)).join(" ")];
+    return lines.flatMap((line) => {
+      if (line.startsWith("m=")) return [line.split(" ").filter((field) => !again.includes(field)).join(" ")];
       if (line.startsWith("c=")) return [line, "b=AS:40"];
       return again.includes(/^a=\w+:(\d+) /.exec(line)?.[1] ?? "") ? [] : [line];
     });
@@ -136,8 +136,8 @@ const FAR = 400;
  * and so long under way that it is repeated).
  */
 export function awaitsHello(sdp: string): string {
-  const { connection } = navigator as Navigator & { connection?: { rtt?: number } };
-  return (connection?.rtt ?? 0) < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
+  const { connection } = navigator as { connection?: { rtt: number } };
+  return Number(connection?.rtt) >= FAR ? sdp.replaceAll("setup:actpass", "setup:passive") : sdp;
 }
 
 /** Lets each media section be edited; its first line is the m= line. */

@@ -6,7 +6,8 @@
  */
 import { asCallError, CallError } from "./errors";
 import { type Encryption, Media, type RTCOptions, type Sending } from "./media";
-import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source, TrackInfo } from "./protocol";
+import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
+import { isPicture } from "./protocol";
 import type { Line } from "./ring";
 import { type Channel, Signalling, type SignallingHandlers } from "./signalling";
 
@@ -124,7 +125,7 @@ export class Session {
       const reply = await this.signalling.join(join);
       if (!reply.answer) throw new CallError("media", "the server answered without media");
       this.joined = reply;
-      if (reply.participants?.some(({ tracks }) => tracks?.some(isPicture))) this.media.expectPictures();
+      if (reply.participants?.some(({ tracks }) => tracks?.some(({ source }) => isPicture(source)))) this.media.expectPictures();
       const pc = this.media.pc;
       pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => this.pathChanged();
       await this.media.accept(reply.answer, reply.iceServers ?? [], reply.slots ?? []);
@@ -214,12 +215,8 @@ export class Session {
   }
 }
 
-function isPicture({ source }: TrackInfo): boolean {
-  return source === "camera" || source === "screen";
-}
-
 /** Says whether an event brings pictures. */
 function brings(event: ServerEvent): boolean {
-  if (event.type === "track_published") return isPicture(event.track);
-  return event.type === "participant_joined" && event.participant.tracks?.some(isPicture) === true;
+  if (event.type === "track_published") return isPicture(event.track.source);
+  return event.type === "participant_joined" && event.participant.tracks?.some(({ source }) => isPicture(source)) === true;
 }
