@@ -114,12 +114,11 @@ func (r *room) voiceRooms() map[*track]voiceRoom {
 			if s.track == nil || s.track.source != signal.Microphone || i >= len(stats.Slots) || stats.Slots[i].Source != s.track.short {
 				continue
 			}
-			v := rooms[s.track]
-			if stats.Heard {
-				v.add(stats.Slots[i].Voice.Room)
-			} else {
-				v.add(0) // before its first report a room is a guess, which would bind for seconds
+			if !stats.Heard {
+				continue // nothing is known of its path: it is nobody yet
 			}
+			v := rooms[s.track]
+			v.add(stats.Slots[i].Voice.Room)
 			rooms[s.track] = v
 		}
 	}

@@ -260,3 +260,17 @@ func TestRowsThatHold(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownPathRaisesNobody: while nothing is known of the path of who comes, who
+// is heard there makes no more sound for it than before. A publisher that rose to the
+// best meanwhile filled the queue of a link of 20 kbit/s for five seconds.
+func TestUnknownPathRaisesNobody(t *testing.T) {
+	l := link.Config{Capacity: link.Constant(20 * units.Kbps), Delay: 650 * time.Millisecond, Queue: link.Queue{Delay: 2 * time.Second}}
+	m, rec := calling(t, 20*time.Second, nil, lab.Network{Down: l, Up: l})
+	between(t, m, "thin.first_sound_s", 1, 9)
+	for _, s := range rec.People[0].Spoken {
+		if s.Length < 60*time.Millisecond || s.Size > 130 {
+			t.Fatalf("at %v a packet of %v in %d bytes, want no more than 12 kbit/s in 60 ms", s.At, s.Length, s.Size)
+		}
+	}
+}
