@@ -763,11 +763,6 @@ function boundPictures(sdp) {
     });
   });
 }
-var FAR = 400;
-function awaitsHello(sdp) {
-  const { connection } = navigator;
-  return Number(connection?.rtt) >= FAR ? sdp.replaceAll("setup:actpass", "setup:passive") : sdp;
-}
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
   return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
@@ -847,7 +842,7 @@ var Media = class {
     const sdp = askAgain(made);
     this.pending = { type, sdp };
     const names = mids(sdp);
-    return { sdp: awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
+    return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
   }
   /** Applies the pending offer and its answer. */
   async accept(answer, servers, slots) {
