@@ -295,7 +295,7 @@ func TestRepetitionOfWhatIsAskedForOnceIsLost(t *testing.T) {
 	}
 }
 
-// A path loses 5 % in both directions, requests too: the picture does not wait for
+// A path loses 5 % in both directions, requests and reports too: the picture does not wait for
 // what the browser has forgotten that it lacks.
 func TestBrowserOnAPathThatLoses(t *testing.T) {
 	for _, mode := range []svctest.Mode{{Spatials: 3, Temporals: 3}, {Spatials: 3, Temporals: 3, Key: true}} {
@@ -304,7 +304,7 @@ func TestBrowserOnAPathThatLoses(t *testing.T) {
 			c := newScalableCall(t, mode, 3*units.Mbps)
 			c.wire.loses = func() bool { return random.Float64() < 0.05 }
 			b := newBrowser(c)
-			b.unheard = c.wire.loses
+			b.unheard, c.unreported = c.wire.loses, c.wire.loses
 			b.watch(time.Second)
 			c.keys = 0
 			b.watch(30 * time.Second)
@@ -354,7 +354,7 @@ func TestBrowserOnAnyPath(t *testing.T) {
 			c.wire.queue, c.wire.delay = 100*time.Millisecond+below(400), 5*time.Millisecond+below(80)
 			c.wire.loses = func() bool { return random.Float64() < down }
 			b := newBrowser(c)
-			b.unheard = c.wire.loses
+			b.unheard, c.unreported = c.wire.loses, c.wire.loses
 			b.watch(2 * time.Second)
 			c.absent = newAbsentees(t, func() bool { return random.Float64() < up })
 			for range 10 {

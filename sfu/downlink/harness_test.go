@@ -116,6 +116,8 @@ type call struct {
 	onEvent   func(Event)
 	deaf      bool // nothing is reported
 	reports   []rtcp.SenderReport
+	// unreported says whether a report is lost; nil = none is.
+	unreported func() bool
 }
 
 func newCall(t *testing.T, cfg Config, rate units.Rate) *call {
@@ -275,6 +277,9 @@ func (c *call) receive() {
 	}
 	if !c.deaf && c.back == nil && c.recorder.Due(c.now) {
 		c.back, _ = c.recorder.Build(c.now, nil)
+		if c.unreported != nil && c.unreported() {
+			c.back = nil
+		}
 		c.backAt = c.now.Add(c.wire.delay)
 	}
 }

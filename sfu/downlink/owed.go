@@ -22,6 +22,8 @@ const (
 	maxOwed = 32
 	// maxExpected bounds the packets of which a report is to come.
 	maxExpected = 256
+	// maxUnreported is how many packets a lost report may have told of.
+	maxUnreported = 16
 	// owedPause is how often it is looked whether there is room for what is owed.
 	owedPause = 20 * time.Millisecond
 )
@@ -146,6 +148,7 @@ func (d *Downlink) noteOwed(now time.Time, reports []bwe.PacketReport) {
 		if len(s.owed) == 0 && len(s.expected) == 0 {
 			continue
 		}
+		d.repeatUnreported(now, s, reports[0].Sequence)
 		for _, r := range reports {
 			d.noteExpected(now, s, r)
 			j := slices.IndexFunc(s.owed, func(o debt) bool { return o.state == flying && o.transport == r.Sequence })
@@ -155,6 +158,11 @@ func (d *Downlink) noteOwed(now time.Time, reports []bwe.PacketReport) {
 				s.owed = slices.Delete(s.owed, j, j+1)
 			default:
 				s.owed[j].state, s.owed[j].since = owing, now
+			}
+		}
+		for j := range s.owed { // of which the report was lost
+			if o := &s.owed[j]; o.state == flying && o.transport < reports[0].Sequence {
+				o.state, o.since = owing, now
 			}
 		}
 		d.payOwed(now, s)
@@ -175,6 +183,29 @@ func (d *Downlink) noteExpected(now time.Time, s *slot, r bwe.PacketReport) {
 	if e := s.history.find(sequence); e != nil && e.times == 0 && !s.superseded(sequence) {
 		d.owe(now, s, e)
 	}
+}
+
+// repeatUnreported sends again, as far as there is room at once, what a report has
+// passed over that was lost itself: a request may have been lost like it. Where
+// reports were away for long, that says nothing of the packets.
+func (d *Downlink) repeatUnreported(now time.Time, s *slot, first int64) {
+	count := 0
+	for count < len(s.expected) && s.expected[count].transport < first {
+		count++
+	}
+	if count == 0 {
+		return
+	}
+	if count <= maxUnreported && !d.reliable && d.repairs != RepairNone {
+		d.earnRepair(now)
+		for _, x := range s.expected[:count] {
+			e := s.history.find(x.sequence)
+			if e != nil && e.times == 0 && s.owes(e) && !s.superseded(x.sequence) {
+				d.resend(now, s, e)
+			}
+		}
+	}
+	s.expected = slices.Delete(s.expected, 0, count)
 }
 
 // payOwed sends what is owed as far as repair may cost, and breaks the stream
