@@ -16,6 +16,9 @@ const (
 	never      = math.MaxInt64
 	// maxShift is the jump of one-way delay that means another clock or path.
 	maxShift = 20 * time.Second
+	// falseWait is how much longer than the whole round trip a wait may seem, by clocks
+	// that drift and arrival times that are rounded.
+	falseWait = 100 * time.Millisecond
 	// mostNoise keeps one delay spike from passing for jitter, and so does
 	// noiseStep where the jitter is larger: a sample counts as no more than so many
 	// times what is usual. topNoise is beyond any radio's jitter.
@@ -99,7 +102,16 @@ func (d *delays) wait(now, sentAt, arrival int64, size int32, perClass int64) (w
 		d.base[class][d.bucket] = oneWay
 		d.low[class] = min(d.low[class], oneWay)
 	}
-	return oneWay - d.least(class, perClass) - d.offset, jumped
+	least := d.least(class, perClass)
+	if oneWay-least > now-sentAt+int64(falseWait) {
+		// Nothing waits longer than until its report is here: the base is of another
+		// clock, or a lie, and would be a queue of seconds for half a minute.
+		d.reset(now)
+		d.started, d.last = true, oneWay
+		d.base[class][d.bucket], d.low[class] = oneWay, oneWay
+		return 0, true
+	}
+	return oneWay - least - d.offset, jumped
 }
 
 // least is the base delay of a size class. It is no larger than that of larger
