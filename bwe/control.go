@@ -103,15 +103,24 @@ func (c *Controller) look(now int64) {
 	if !c.quiet {
 		c.quietSince = now
 	}
-	// While the bottleneck is busy what is under way adds to its queue, and
-	// the time it took to learn of it has drained it.
 	c.ahead = c.queue
 	if c.queue > c.slack() {
-		if p := c.history.find(c.history.settled); p != nil {
-			c.ahead += int64(units.Size(c.history.flying()).At(c.capacity)) - (now - p.at)
-		}
-		c.ahead = max(0, c.ahead)
+		c.ahead = max(0, c.queue+c.added(now))
 	}
+}
+
+// added is how much longer than that of the last packet reported on the wait of the last
+// one sent will be: while the bottleneck is busy what was sent between them adds to
+// its queue, and the time that took has drained it. Nothing is reckoned from now, for
+// reports come at a fixed phase of what is sent, and a packet may be 200 ms.
+func (c *Controller) added(now int64) int64 {
+	p, last := c.history.find(c.history.settled), c.history.find(c.history.newest)
+	if p == nil || last == nil {
+		return 0
+	}
+	between := units.Size(c.history.flying() + int64(p.size-last.size)).At(c.capacity)
+	idle := now - last.at - int64(units.Size(last.size).At(c.capacity))
+	return int64(between) - (last.at - p.at) - max(0, idle)
 }
 
 // slack is the wait that may be no queue at all.
