@@ -26,6 +26,8 @@ const (
 	growthDoubling = 700 * time.Millisecond
 	growthMost     = 1.0
 	growthStartup  = 2.0
+	// growthLeast is that of the farthest paths, four responses after a queue.
+	growthLeast = 0.03
 	// used is the share of the target that must be sent for the path to be
 	// tested by it.
 	used = 0.8
@@ -210,7 +212,8 @@ func (c *Controller) grow(now, dt int64) {
 		quiet := time.Duration(now - c.quietSince)
 		g = growthFirst * c.cfg.Weight * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
-		g = min(g, max(0.03, min(growthMost, 0.03/(response*response))))
+		least := growthLeast * min(1, max(0.3, quiet.Seconds()/(4*response)))
+		g = min(g, max(least, min(growthMost, 0.03/(response*response))))
 		if c.test.near(c.capacity) {
 			g = c.test.growth()
 		}
@@ -333,6 +336,7 @@ func (c *Controller) decide() {
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		} else if c.emptying(now) || c.pressing {
 			// The target too, or what waits meanwhile comes at once after.
+			c.lowered = now
 			d.Target = c.bound(d.Target.Scale(emptyingShare))
 			d.Pacing = d.Target
 		} else if f == 1 && c.queue <= c.goal {

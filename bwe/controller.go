@@ -73,6 +73,7 @@ type Controller struct {
 	emptied     int64 // the queue was last seen empty
 	draining    int64 // a forced drain ends then; 0 when none
 	drainedFrom int64 // and began then
+	lowered     int64 // the target was last lowered to empty the queue
 	stuckSince  int64 // our cut does not drain the queue since then
 	stuckQueue  int64
 	stuckFlying int64

@@ -10,6 +10,8 @@ const (
 	// longQuiet is how long a path may stay without a queue, although all is
 	// used, until it is asked whether it became wider.
 	longQuiet = 1500 * time.Millisecond
+	// longNoise is so much jitter that queues of a few packets are not seen.
+	longNoise = 10 * time.Millisecond
 	// longestPatience bounds it: no path is used whose round trip is longer.
 	longestPatience = 5 * time.Second
 	// unmeasuredGrowth of what arrived may be offered where a path could not be
@@ -110,6 +112,9 @@ func (c *Controller) maybeProbe(now int64) {
 		return
 	}
 	queue := c.cfg.ProbeQueue
+	if c.lowered != 0 && now-c.lowered < int64(time.Second+c.response()) && time.Duration(c.delays.noise) < longNoise {
+		return // less is sent for our own doing, not for want of something to send
+	}
 	full := c.learned && c.sending.rate() >= c.capacity.Scale(used)
 	if full && !c.stale(now) {
 		return // what is sent tests the path already
@@ -128,7 +133,7 @@ func (c *Controller) maybeProbe(now int64) {
 // near a limit that shows itself by loss, for a bucket lets a cluster through;
 // not where jitter, the length of a packet or a repair below would hide what it tells.
 func (c *Controller) stale(now int64) bool {
-	const longNoise, longPacket, veryLong = 10 * time.Millisecond, 120 * time.Millisecond, 4
+	const longPacket, veryLong = 120 * time.Millisecond, 4
 	quiet, long := now-c.quietSince, max(int64(longQuiet), 3*int64(c.response()))
 	return !c.reliable && quiet >= long && (c.packetTime() < longPacket || quiet >= veryLong*long) &&
 		c.capacity >= c.test.limit.Scale(2) && time.Duration(c.delays.noise) < longNoise
