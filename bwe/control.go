@@ -275,7 +275,8 @@ func (c *Controller) factor() float64 {
 	if c.compete.on {
 		return f
 	}
-	over := c.ahead - c.goal
+	// Where jitter is long beside a packet, part of the wait is its.
+	over := c.ahead - c.goal - max(0, int64(c.delays.noise/2)-int64(c.packetTime())/10)
 	if c.sending.rate() < c.capacity.Scale(used) {
 		// Sending less than allowed, a wait is rather jitter than our queue.
 		over -= int64(3 * c.delays.noise)

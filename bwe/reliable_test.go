@@ -46,7 +46,7 @@ func TestOverTCP(t *testing.T) {
 		loss      float64
 		least     float64 // utilisation, reliable
 		most      time.Duration
-		otherwise float64 // not reliable: no more than that
+		otherwise float64 // not reliable: no more than that, or with a longer queue
 	}{
 		{"clean", units.Mbps, 50 * ms, 0, 99, 40 * ms, 100},
 		{"clean and thin", 50 * units.Kbps, 150 * ms, 0, 95, 280 * ms, 100},
@@ -62,7 +62,7 @@ func TestOverTCP(t *testing.T) {
 			if used < c.least || most > c.most {
 				t.Errorf("%.1f %% used at a queue of %v, want at least %.0f %% and at most %v", used, most, c.least, c.most)
 			}
-			if before > c.otherwise {
+			if before > c.otherwise && mostBefore <= c.most {
 				t.Errorf("not told, %.1f %% are used: the case shows nothing any more", before)
 			}
 		})
