@@ -168,8 +168,7 @@ func (c *Controller) measure(now int64) {
 			weight = max(weight, 0.7)
 			c.stats.Cuts++
 		}
-		w := c.cfg.Weight
-		c.capacity -= (c.capacity - rate).Scale(min(1, weight/(w*math.Sqrt(w))))
+		c.capacity -= (c.capacity - rate).Scale(min(1, weight/c.cfg.Weight))
 	case rate > c.capacity:
 		c.capacity += (min(rate, c.capacity.Scale(1.3)) - c.capacity).Scale(0.25)
 	}

@@ -99,7 +99,7 @@ func TestParametersOfRFC8868(t *testing.T) {
 // that the controller does not have is refused.
 func TestWeightsAreJudged(t *testing.T) {
 	s := priority()
-	r, _, err := Run(s, 2)
+	r, _, err := Run(s, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestWeightsAreJudged(t *testing.T) {
 		t.Errorf("%.0f %% off 2:1:1, missed %v", off, r.Missed)
 	}
 	s.Flows[0].Weight, s.Duration = 0, 70*time.Second
-	if r, _, err = Run(s, 2); err != nil {
+	if r, _, err = Run(s, 4); err != nil {
 		t.Fatal(err)
 	}
 	if _, told := r.More[metricWeighted]; told {
