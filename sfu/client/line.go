@@ -118,13 +118,29 @@ func (l *Line) on(i httptrace.GotConnInfo, took time.Duration, secure bool) {
 			*at = tcp.AddrPort().Addr().Unmap()
 		}
 	}
-	switch {
-	case i.Reused:
-	case secure:
-		l.trip = took / 2 // and one of TLS (RFC 8446 §2)
-	default:
-		l.trip = took // TCP's handshake (RFC 9293 §3.5)
+	if !i.Reused {
+		l.trip = tripOf(took, secure)
 	}
+}
+
+const (
+	// lostBegins is how long a handshake of TCP takes at least that has lost the
+	// first segment twice (RFC 6298 §2.1, §5.5), and more than any network's round
+	// trip. Taken for one it would put off what is lost of DTLS as long again.
+	lostBegins = 3 * time.Second
+	// unknownTrip stands for a round trip that is not known.
+	unknownTrip = usualFlightWait / 2
+)
+
+// tripOf is the round trip of a connection that was there after a time.
+func tripOf(took time.Duration, secure bool) time.Duration {
+	switch {
+	case took >= lostBegins:
+		return unknownTrip
+	case secure:
+		return took / 2 // and one of TLS (RFC 8446 §2)
+	}
+	return took // TCP's handshake (RFC 9293 §3.5)
 }
 
 // Close ends a line that nobody joined on.
