@@ -25,6 +25,11 @@ const (
 	nobodySure = 3
 	// A call that starves asks so long after it was last asked, see starving.
 	contestLate = 15 * time.Second
+	// A call below its first rates, and shrunk times what once arrived, asks so, too, however short the
+	// queue: a flow that keeps it short and full (BBR) leaves no room to grow in. Each time
+	// that tells of nobody doubles the wait, to contestRare.
+	shrunk      = 0.5
+	contestRare = 2 * time.Minute
 	// A flow that seemed gone less than contestRecent ago is taken to be back at one
 	// train instead of two.
 	contestRecent = 30 * time.Second
@@ -81,7 +86,9 @@ type compete struct {
 	next      int64
 	pause     time.Duration
 	fullSince int64
-	ended     int64 // the last flow was gone then; 0 when none was
+	late      time.Duration // until one that shrank is asked again
+	lately    bool          // it was
+	ended     int64         // the last flow was gone then; 0 when none was
 }
 
 // suspects says that the queue may be another flow's, and that it is time to
@@ -100,9 +107,13 @@ func (c *Controller) suspects(now int64) bool {
 	if c.starving() && (p.found > 0 || now-p.next > int64(contestLate)) {
 		least = int64(queueGoal + fullQueue)
 	}
+	late := c.queue+c.delays.offset <= least && c.shrank() && (p.lately || now-p.next > int64(max(contestLate, p.late)))
+	if late {
+		least = c.calm
+	}
 	switch {
 	case c.queue+c.delays.offset <= least:
-		p.fullSince = 0
+		p.fullSince, p.lately = 0, false
 		if c.quiet {
 			p.pause = 0
 		}
@@ -110,7 +121,19 @@ func (c *Controller) suspects(now int64) bool {
 	case p.fullSince == 0:
 		p.fullSince = now
 	}
-	return now-p.fullSince > int64(max(200*time.Millisecond, c.response())) && now >= p.next
+	if now-p.fullSince <= int64(max(200*time.Millisecond, c.response())) || now < p.next {
+		return false
+	}
+	if p.lately = late; late && p.found == 0 {
+		p.late = min(2*max(contestLate, p.late), contestRare)
+	}
+	return true
+}
+
+// shrank says that a path in full use carries little, much less than it did once,
+// and more is wanted.
+func (c *Controller) shrank() bool {
+	return c.learned && c.capacity < min(c.proven.Scale(shrunk), firstRate.Scale(4)) && c.wanted() > c.capacity.Scale(4) && c.sending.rate() >= c.capacity.Scale(used)
 }
 
 // starving says that far more is wanted than what is not even a call's first rate.
@@ -165,7 +188,7 @@ func (c *Controller) finishContest(now int64, o outcome) {
 			return
 		}
 		p.next, p.pause = now+int64(contestSoon), contestSoon
-	case (c.full() || c.starving() && c.queue+c.delays.offset > int64(queueGoal+fullQueue)) && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
+	case (c.full() || p.lately || c.starving() && c.queue+c.delays.offset > int64(queueGoal+fullQueue)) && behind(o.size.Over(o.span), c.arriving.rate(), float64(o.in)) > alone.Scale(contested) && int64(o.size.At(alone)) > contestClear*int64(c.delays.noise):
 		// Jitter may have pushed one train together; two are seldom wrong.
 		p.next, p.pause = now, p.pause/2
 		if p.found > 0 && now-p.fullSince < int64(contestStands) {
