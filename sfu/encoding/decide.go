@@ -214,7 +214,9 @@ func (t *Track) Decide(now time.Time) (changed bool) {
 			continue
 		}
 		if next.Active != l.told.Active {
-			l.since = now
+			if l.since = now; !t.scalable {
+				l.turned = now
+			}
 		}
 		if next.ceiling(l.most) < l.told.ceiling(l.most) {
 			l.lowered = now

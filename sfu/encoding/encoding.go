@@ -50,6 +50,10 @@ const (
 	// linger is how long a layer is sent that is not wanted any more: whoever
 	// goes down for a moment comes back without a key frame.
 	linger = 2 * time.Second
+	// turning is how long what is measured of a stream tells little after it was
+	// switched on or off: it counts half of it, or what fades, and who believes that
+	// is granted a layer that does not fit, again and again.
+	turning = 2 * time.Second
 	// raiseAfter is how long there must be room for more before more is asked
 	// for, lowerAfter the same for less: a path that is being measured dips, and
 	// subscribers bridge that by temporal layers.
@@ -180,6 +184,7 @@ type layer struct {
 	told     Encoding
 	wantedAt time.Time
 	since    time.Time // told Active or not since then
+	turned   time.Time // when a stream of its own was switched on or off last; zero: never
 	lowered  time.Time // when less was asked for last
 	measured Measured
 	seenAt   time.Time // when it came last

@@ -26,16 +26,21 @@ func (l *layer) rates(now time.Time, spatial int8, obeys bool, dst []Rate) []Rat
 	case m.Active && m.Count > 0:
 		return l.running(now, spatial, obeys, dst)
 	case l.most > 0:
-		price := l.least
-		if l.told.Active && l.told.Rate > 0 { // on its way
-			price = l.told.Rate
-		}
 		return append(dst, Rate{
-			Spatial: spatial, Temporal: Whole, Rate: l.frame.wire(price),
+			Spatial: spatial, Temporal: Whole, Rate: l.price(),
 			Most: l.frame.wire(l.most), Held: true,
 		})
 	}
 	return dst // not known: whoever asks assumes something
+}
+
+// price is the wire rate for which the layer would be switched on, or with which it is
+// on its way.
+func (l *layer) price() units.Rate {
+	if l.told.Active && l.told.Rate > 0 {
+		return l.frame.wire(l.told.Rate)
+	}
+	return l.frame.wire(l.least)
 }
 
 // running are the operating points of a layer that is being sent.
@@ -51,6 +56,9 @@ func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []R
 				share = max(share, peak)
 			}
 		}
+	}
+	if price := l.price(); obeys && !l.turned.IsZero() && now.Sub(l.turned) < turning && m.top() > 0 && m.top() < price {
+		share = float64(price) / float64(m.top()) // half of it is counted, or what fades
 	}
 	last := units.Rate(0)
 	for temporal, r := range m.Rates[:m.Count] {
