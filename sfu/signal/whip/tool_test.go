@@ -295,7 +295,7 @@ func (c *tool) send() {
 		defer tick.Stop()
 		var number uint16
 		numbers := make([]uint16, len(layers))
-		buf := make([]byte, 1500)
+		buf := make([]byte, media.MaxVoicePayload) // more than a packet
 		for {
 			select {
 			case <-c.stop:
