@@ -28,12 +28,7 @@ func TestClockJumps(t *testing.T) {
 			p.run(20 * time.Second)
 			p.measureFrom()
 			p.run(40 * time.Second)
-			if u := p.utilisation(); u < 90 {
-				t.Errorf("%.1f %% of the path is used after the jump, want at least 90", u)
-			}
-			if q := p.queue(95); q > 100*time.Millisecond {
-				t.Errorf("a queue of %v after the jump", q)
-			}
+			checkAfterJump(t, p)
 			now := p.told()
 			if n := p.bwe.Next(); !n.IsZero() && (n.Before(now.Add(-time.Second)) || n.After(now.Add(time.Minute))) {
 				t.Errorf("Next is %v from now", n.Sub(now))
@@ -65,12 +60,18 @@ func TestReceiversClockJumps(t *testing.T) {
 			p.run(12 * time.Second)
 			p.measureFrom()
 			p.run(20 * time.Second)
-			if u := p.utilisation(); u < 90 {
-				t.Errorf("%.1f %% of the path is used after the jump, want at least 90", u)
-			}
-			if q := p.queue(95); q > 100*time.Millisecond {
-				t.Errorf("a queue of %v after the jump", q)
-			}
+			checkAfterJump(t, p)
 		})
+	}
+}
+
+// checkAfterJump says what a path must be like again some time after a clock jumped.
+func checkAfterJump(t *testing.T, p *path) {
+	t.Helper()
+	if u := p.utilisation(); u < 90 {
+		t.Errorf("%.1f %% of the path is used after the jump, want at least 90", u)
+	}
+	if q := p.queue(95); q > 100*time.Millisecond {
+		t.Errorf("a queue of %v after the jump", q)
 	}
 }

@@ -58,7 +58,7 @@ func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []R
 		}
 	}
 	if price := l.price(); obeys && !l.turned.IsZero() && now.Sub(l.turned) < turning && m.top() > 0 && m.top() < price {
-		share = float64(price) / float64(m.top()) // half of it is counted, or what fades
+		share = float64(price) / float64(m.top()) // only part of it was counted, or it fades
 	}
 	last := units.Rate(0)
 	for temporal, r := range m.Rates[:m.Count] {
