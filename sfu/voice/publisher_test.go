@@ -17,6 +17,7 @@ type phone struct {
 	now      time.Time
 	rate     units.Rate
 	rtt      time.Duration
+	told     time.Duration // after its beginning, when the round trip is known
 	loss     float64
 	spurts   bool
 	opaque   bool
@@ -68,7 +69,11 @@ func (f *phone) run(d time.Duration) {
 		}
 		rate := f.arrived.Over(500 * ms)
 		f.arrived = 0
-		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: f.rtt, Overhead: f.overhead, Opaque: f.opaque}, f.room) {
+		rtt := f.rtt
+		if f.now.Sub(epoch) < f.told {
+			rtt = 0
+		}
+		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: rtt, Overhead: f.overhead, Opaque: f.opaque}, f.room) {
 			f.changes++
 		}
 	}
@@ -127,6 +132,30 @@ func TestThinUplinks(t *testing.T) {
 				t.Errorf("%s: %d changes", c.name, f.changes)
 			}
 		}
+	}
+}
+
+// A phone far away joins for seconds, and its round trip is told seconds later:
+// nothing that passed until then was a reason to ask for more.
+func TestNothingMoreIsAskedOfAnUnknownWay(t *testing.T) {
+	f := newPhone(32_000, 1300*ms)
+	f.now, f.free = epoch.Add(4*time.Second), epoch.Add(4*time.Second) // to join
+	f.told = 10 * time.Second
+	for range 60 {
+		f.run(500 * ms)
+		if a := f.p.Ask(); a.MaxRate > 12_000 {
+			t.Fatalf("%v after the decision %+v", f.now.Sub(epoch), a)
+		}
+	}
+	if f.worst > 250*ms {
+		t.Errorf("queue of %v", f.worst)
+	}
+	// Where nobody ever tells one, as of those who receive nothing, it goes on.
+	f = newPhone(units.Mbps, 40*ms)
+	f.told = time.Hour
+	f.run(25 * time.Second)
+	if a := f.p.Ask(); a.MaxRate != 32_000 {
+		t.Errorf("after 25 s without a round trip %+v", a)
 	}
 }
 
