@@ -160,11 +160,33 @@ func (m *member) put(slot int, t *track) signal.Assignment {
 		m.peer.Assign(slot, nil, downlink.Source{})
 		return a
 	}
+	if !m.deaf || !t.source.Video() {
+		m.carry(slot)
+	}
+	a.Track, a.Participant, a.Source = t.id, t.owner.id, t.short
+	return a
+}
+
+// carry sends the track of a slot.
+func (m *member) carry(slot int) {
+	s := &m.slots[slot]
+	t := s.track
 	s.media = t.media
 	m.peer.Assign(slot, t.media, t.downlinkSource())
 	if t.source.Video() {
 		m.peer.SetView(slot, m.downlinkView(t))
 	}
-	a.Track, a.Participant, a.Source = t.id, t.owner.id, t.short
-	return a
+}
+
+// listens sends the pictures that waited for the client to listen.
+func (m *member) listens() {
+	if !m.deaf {
+		return
+	}
+	m.deaf = false
+	for i, s := range m.slots {
+		if s.kind == downlink.Video && s.track != nil {
+			m.carry(i)
+		}
+	}
 }

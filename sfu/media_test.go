@@ -3,6 +3,7 @@ package sfu
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -183,5 +184,60 @@ func TestPublishNeedsItsOwnSectionOfItsKind(t *testing.T) {
 	}})
 	if code(err) != signal.BadMessage {
 		t.Errorf("two sources on one section: %v, want bad_message", err)
+	}
+}
+
+// TestPicturesWaitForWhoListensLate holds that no picture goes to a client that
+// was told of none when it joined, and said that it does not listen then, before
+// it acknowledges the slot: its key frame would be lost.
+func TestPicturesWaitForWhoListensLate(t *testing.T) {
+	for name, c := range map[string]struct{ late, after, waits bool }{
+		"listens from the start":        {},
+		"listens late":                  {late: true, waits: true},
+		"was told of a camera, late":    {late: true, after: true},
+		"was told of a camera, as ever": {after: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engine(t, nil)
+			if c.after {
+				publisher(t, e, "ann")
+			}
+			reply, err := e.Do(t.Context(), signal.Command{Remote: "viewer", Body: &signal.Join{
+				Version: 1, Room: "r", Identity: "viewer", Offer: offer(t, 0, 2, nil), ListensLate: c.late,
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			viewer := reply.(*signal.Joined)
+			if !c.after {
+				publisher(t, e, "ann")
+			}
+			sent := func() (got bool) {
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				for _, r := range e.rooms {
+					r.call(func(time.Time) {
+						for _, m := range r.members {
+							if m.id == viewer.Participant {
+								if m.slots[0].track == nil {
+									t.Error("nothing is in the slot")
+								}
+								got = m.slots[0].media != nil
+							}
+						}
+					})
+				}
+				return got
+			}
+			if got := sent(); got == c.waits {
+				t.Fatalf("the picture is sent: %v", got)
+			}
+			if _, err := e.Do(t.Context(), signal.Command{Session: viewer.Session, ID: "1", Body: &signal.Acknowledge{Slot: 0, Source: 1}}); err != nil {
+				t.Fatal(err)
+			}
+			if !sent() {
+				t.Error("acknowledged, and not sent")
+			}
+		})
 	}
 }

@@ -45,6 +45,7 @@ type member struct {
 	view       []signal.TrackView
 	dataMode   signal.DataMode
 	encodes    bool // obeys the event encode
+	deaf       bool // does not listen for pictures yet
 	state      peer.State
 	stateAt    time.Time
 	quality    signal.Quality
@@ -259,6 +260,9 @@ func (m *member) doInRoom(now time.Time, body signal.Body) (signal.Reply, error)
 			return nil, signal.Errorf(signal.UnknownSlot, "there is no slot %d", c.Slot)
 		}
 		m.peer.Acknowledge(c.Slot, c.Source)
+		if m.slots[c.Slot].kind == downlink.Video {
+			m.listens()
+		}
 	case *signal.RoomControl, *signal.RoomQuery:
 		return r.control(now, m, body)
 	case *signal.Leave:

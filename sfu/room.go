@@ -168,6 +168,7 @@ func (r *room) enter(now time.Time, m *member, j *signal.Join) (*signal.Joined, 
 			joined.Participants = append(joined.Participants, other.describe())
 		}
 	}
+	m.deaf = j.ListensLate && !slices.ContainsFunc(joined.Participants, signal.Participant.Shows)
 	for i := range j.Publish {
 		t, err := r.publish(m, &j.Publish[i])
 		if err != nil {

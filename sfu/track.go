@@ -125,7 +125,7 @@ func (r *room) mute(m *member, t *track, muted bool) {
 	r.tellOthers(m, &signal.TrackMuted{Participant: m.id, Track: t.id, Muted: muted})
 	for _, other := range r.members {
 		for i, s := range other.slots {
-			if s.track == t {
+			if s.track == t && s.media != nil {
 				other.peer.Assign(i, r.mediaOf(other, t), t.downlinkSource())
 			}
 		}

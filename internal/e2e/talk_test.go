@@ -97,7 +97,8 @@ func TestEveryCodecPasses(t *testing.T) {
 			if got.Codec != "video/"+codec || got.Width == 0 {
 				t.Errorf("%s receives %+v, want %s", p.name, got, codec)
 			}
-			if got.PLIs > 2 {
+			// Whoever was alone listens for pictures late, and gets its first key frame nevertheless.
+			if got.PLIs > 1 {
 				t.Errorf("%s asked %d times for a key frame of %s", p.name, got.PLIs, codec)
 			}
 		}

@@ -82,6 +82,10 @@ type Join struct {
 	// Encodes says that the client obeys the event Encode. One that does not is
 	// held to its limits by REMB, where it heeds that.
 	Encodes bool `json:"encodes,omitempty"`
+	// ListensLate says that the client listens for pictures only once it was told
+	// of a camera or screen. Where Joined tells of none, none is sent before the
+	// first Acknowledge of a video slot.
+	ListensLate bool `json:"listensLate,omitempty"`
 	// Client names the software, such as "web/0.1"; for statistics.
 	Client string `json:"client,omitempty"`
 }

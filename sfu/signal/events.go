@@ -1,5 +1,7 @@
 package signal
 
+import "slices"
+
 // Track is what a participant publishes, as others see it.
 type Track struct {
 	ID     string `json:"id"`
@@ -20,6 +22,11 @@ type Participant struct {
 	Tracks   []Track `json:"tracks,omitempty"`
 	// Attributes are set by participants, moderators and backends.
 	Attributes map[string]string `json:"attributes,omitempty"`
+}
+
+// Shows says whether the participant has a camera or screen on, muted or not.
+func (p Participant) Shows() bool {
+	return slices.ContainsFunc(p.Tracks, func(t Track) bool { return t.Source.Video() })
 }
 
 // ICEServer is one entry for RTCConfiguration.iceServers.

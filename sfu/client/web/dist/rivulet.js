@@ -844,8 +844,13 @@ var Media = class {
     const names = mids(sdp);
     return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
   }
-  /** Applies the pending offer and its answer. */
-  async accept(answer, servers, slots) {
+  /** Applies the pending offer and its answer. What is asked meanwhile follows. */
+  accept(answer, servers, slots) {
+    const accepted = this.apply(answer, servers, slots);
+    this.negotiating = accepted.catch(() => void 0);
+    return accepted;
+  }
+  async apply(answer, servers, slots) {
     const offer = this.pending;
     if (!offer) throw new CallError("media", "there is no offer to answer");
     this.pending = void 0;
@@ -875,6 +880,10 @@ var Media = class {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
+  }
+  /** Settles when what was asked of the connection, as to listen, is in force. */
+  get settled() {
+    return this.negotiating;
   }
   /** Listens for pictures from now on: somebody shows one. */
   expectPictures() {
@@ -1687,7 +1696,8 @@ var Session = class {
         offer: sdp,
         send,
         publish,
-        dataMode: mode
+        dataMode: mode,
+        listensLate: true
       };
       await this.signalling.connect(join);
       const reply = await this.signalling.join(join);
@@ -2303,7 +2313,7 @@ var Call = class extends TypedTarget {
       emit: (type, detail) => this.emit(type, detail),
       touched: (track) => this.elements.refresh(track),
       removed: (track) => this.elements.forget(track),
-      acknowledge: (slot, source) => this.tell({ type: "ack", slot, source })
+      acknowledge: (slot, source) => void this.session?.media.settled.then(() => this.tell({ type: "ack", slot, source }))
     });
   }
   /** Plays nothing of what would have to be decrypted: it sounds like noise. */

@@ -126,8 +126,14 @@ export class Media {
     return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
   }
 
-  /** Applies the pending offer and its answer. */
-  async accept(answer: string, servers?: ICEServerInfo[], slots?: SlotInfo[]): Promise<void> {
+  /** Applies the pending offer and its answer. What is asked meanwhile follows. */
+  accept(answer: string, servers?: ICEServerInfo[], slots?: SlotInfo[]): Promise<void> {
+    const accepted = this.apply(answer, servers, slots);
+    this.negotiating = accepted.catch(() => undefined);
+    return accepted;
+  }
+
+  private async apply(answer: string, servers?: ICEServerInfo[], slots?: SlotInfo[]): Promise<void> {
     const offer = this.pending;
     if (!offer) throw new CallError("media", "there is no offer to answer");
     this.pending = undefined;
@@ -159,6 +165,11 @@ export class Media {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
+  }
+
+  /** Settles when what was asked of the connection, as to listen, is in force. */
+  get settled(): Promise<void> {
+    return this.negotiating;
   }
 
   /** Listens for pictures from now on: somebody shows one. */

@@ -153,6 +153,7 @@ export interface JoinCommand {
   dataBudget?: DataBudgetInfo;
   /** This client obeys the event encode. */
   encodes?: boolean;
+  listensLate?: boolean;
   client?: string;
 }
 export interface ResumeCommand {

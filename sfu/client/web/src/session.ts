@@ -120,6 +120,7 @@ export class Session {
         send,
         publish,
         dataMode: mode,
+        listensLate: true,
       };
       await this.signalling.connect(join);
       const reply = await this.signalling.join(join);
