@@ -23,6 +23,12 @@ const (
 	contestStands = time.Second
 	// nobodySure trains in a row tell that no other flow is there.
 	nobodySure = 3
+	// After silentSure trains in a row of which too little came to tell anything,
+	// what earlier ones told is nothing to hold a share of any more: in a flow's
+	// full queue there is room for a train now and then, in our own there is none.
+	silentSure = 2
+	// silentLost of what is sent is lost there: half of it is beside nobody.
+	silentLost = 0.3
 	// A call that starves asks so long after it was last asked, see starving.
 	contestLate = 15 * time.Second
 	// A call below its first rates, and shrunk times what once arrived, asks so, too, however short the
@@ -83,6 +89,7 @@ type compete struct {
 	// The search for another flow.
 	asked     bool // the probe under way is to find it
 	found     int  // trains in a row that told of one; then, that told of none
+	silent    int  // trains in a row that told nothing, while it is on
 	next      int64
 	pause     time.Duration
 	fullSince int64
@@ -163,9 +170,16 @@ func (c *Controller) contest(now int64) {
 func (c *Controller) finishContest(now int64, o outcome) {
 	p := &c.compete
 	p.asked = false
+	if p.on && !o.ok && c.probe.sentBytes > 0 {
+		if p.silent++; p.silent >= silentSure && c.arriving.rate() < c.sending.rate().Scale(1-silentLost) {
+			c.endShare(now)
+		}
+		return
+	}
 	if !o.ok || o.in < c.arriving.rate().Scale(contested) {
 		return // nobody sent it, or not as a train
 	}
+	p.silent = 0
 	alone := max(c.arriving.rate(), c.sending.rate(), c.capacity)
 	switch {
 	case p.on:
@@ -183,8 +197,7 @@ func (c *Controller) finishContest(now int64, o outcome) {
 			break
 		}
 		if p.found++; p.found == nobodySure {
-			c.capacity = min(c.capacity, got)
-			c.endCompete(now) // all the path carries is ours
+			c.endShare(now)
 			return
 		}
 		p.next, p.pause = now+int64(contestSoon), contestSoon
@@ -217,6 +230,12 @@ func (c *Controller) beginCompete(now int64) {
 	c.draining, c.stuckSince, c.pressing = 0, 0, false
 	c.learned = true
 	c.losses.skip(now)
+}
+
+// endShare ends it with what gets through: all that the path carries is ours.
+func (c *Controller) endShare(now int64) {
+	c.capacity = min(c.capacity, c.arriving.rate())
+	c.endCompete(now)
 }
 
 // endCompete goes back to the delay as the signal.

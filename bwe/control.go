@@ -330,9 +330,16 @@ func (c *Controller) decide() {
 				d.Padding = target // a report must come from something
 			}
 		}
+		long := c.tooLong(now)
+		if long {
+			f, c.lowered, d.Padding = min(f, deepestCut), now, 0
+			target = min(target, c.trip.rate)
+		}
 		d.Target = c.bound(c.capped(now, c.allowed(now, target)))
 		d.Pacing = d.Target
-		if c.compete.on {
+		if long {
+			c.quietSince = now // that none is added to the queue says nothing
+		} else if c.compete.on {
 			d.Pacing = d.Target.Scale(c.cfg.Headroom)
 		} else if c.emptying(now) || c.pressing {
 			// The target too, or what waits meanwhile comes at once after.

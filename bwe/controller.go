@@ -56,6 +56,7 @@ type Controller struct {
 
 	rtt, minRTT  int64
 	minRTTAt     int64
+	trip         trip
 	interval     float64 // between reports, nanoseconds, smoothed
 	usualGap     float64 // the same, quick to rise: silence is judged by it
 	lastFeedback int64   // 0 before the first
@@ -192,7 +193,7 @@ func (c *Controller) OnTick(now time.Time) Decision { return c.tick(c.clock(now)
 
 func (c *Controller) tick(t int64) Decision {
 	c.sending.advance(t)
-	if c.probe.overdue(t, c.response()) {
+	if c.probe.overdue(t, c.answer()) {
 		c.finishProbe(t)
 	}
 	if c.silent(t) {
@@ -225,6 +226,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.learned, c.arrivalOK = false, false
 	c.cold, c.trains, c.known = true, 0, 0
 	c.usual, c.proven, c.shown, c.rtt, c.minRTT = 0, 0, 0, 0, 0
+	c.trip = trip{}
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t
@@ -275,7 +277,7 @@ func (c *Controller) Next() time.Time {
 	if c.silenced() && c.history.flying() > 0 {
 		next = min(next, max(c.awaiting+c.patience(), c.now+1))
 	}
-	if d := c.probe.deadline(c.response()); d != 0 {
+	if d := c.probe.deadline(c.answer()); d != 0 {
 		next = min(next, d)
 	} else if c.probe.next > c.now && c.wanted() > 0 && !c.silenced() {
 		next = min(next, c.probe.next)
@@ -354,6 +356,12 @@ const (
 // response is how long it takes until a change of rate is seen in a report.
 func (c *Controller) response() time.Duration {
 	return time.Duration(c.minRTT) + time.Duration(c.interval)
+}
+
+// answer is how long the report on a packet may take that leaves now: through a
+// queue as long as the last ones met.
+func (c *Controller) answer() time.Duration {
+	return max(2*c.response(), time.Duration(c.rtt+c.rtt/4))
 }
 
 // packetTime is what a full packet lasts at the estimate.

@@ -144,24 +144,25 @@ func (p *probing) clustered() bool {
 	return span > 0 && units.Size(p.sentBytes-p.firstSize).Over(span) > p.rate/2
 }
 
-// overdue says that a cluster is taking too long to be sent or reported.
-func (p *probing) overdue(now int64, response time.Duration) bool {
+// overdue says that a cluster is taking too long to be sent or reported; answer is
+// how long a report may take.
+func (p *probing) overdue(now int64, answer time.Duration) bool {
 	switch {
 	case p.sending:
 		return now-p.began > int64(p.ask.Size.At(p.ask.Rate)*4+200*time.Millisecond)
 	case p.waiting:
-		return now-p.sentTo > int64(2*response+500*time.Millisecond)
+		return now-p.sentTo > int64(answer+500*time.Millisecond)
 	}
 	return false
 }
 
 // deadline is when overdue becomes true; 0 when nothing is under way.
-func (p *probing) deadline(response time.Duration) int64 {
+func (p *probing) deadline(answer time.Duration) int64 {
 	switch {
 	case p.sending:
 		return p.began + int64(p.ask.Size.At(p.ask.Rate)*4+200*time.Millisecond) + 1
 	case p.waiting:
-		return p.sentTo + int64(2*response+500*time.Millisecond) + 1
+		return p.sentTo + int64(answer+500*time.Millisecond) + 1
 	}
 	return 0
 }

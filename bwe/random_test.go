@@ -18,10 +18,10 @@ import (
 // sixty each time, or as many as RIVULET_RANDOM_PATHS says, or 2000 with
 // RIVULET_TEST_LONG.
 //
-// Of the sixty none may end badly. Of many, one in a hundred may end with a target
-// that is still far below the path, and one in four hundred with a deep queue: so
-// many do (docs/bwe.md); panics, rates out of bounds and states that last for ever
-// are never allowed.
+// Of the sixty, and of those that once ended with a deep queue, none may end badly.
+// Of many, one in a hundred may end with a target that is still far below the path
+// (docs/bwe.md counts them); a deep queue, panics, rates out of bounds and states
+// that last for ever are never allowed.
 //
 // The first part of each run changes and lies, the second is one steady, honest
 // path; whatever happened before, there the controller must be well again.
@@ -39,7 +39,11 @@ func TestRandomPaths(t *testing.T) {
 	}
 	var low, deep []int
 	worlds := rapid.Custom(drawWorld)
-	for seed := range n {
+	for i := range n + len(onceDeep) {
+		seed := i
+		if i >= n {
+			seed = onceDeep[i-n]
+		}
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			w := worlds.Example(seed)
 			p := newPath(t, w.link, w.source, nil)
@@ -58,10 +62,14 @@ func TestRandomPaths(t *testing.T) {
 		})
 	}
 	t.Logf("%d paths: target far below the path in %v, a deep queue in %v", n, low, deep)
-	if len(low) > n/100 || len(deep) > n/400 {
-		t.Errorf("of %d paths %d ended with a target far below the path, %d with a deep queue; want at most %d and %d", n, len(low), len(deep), n/100, n/400)
+	if len(low) > n/100 || len(deep) > 0 {
+		t.Errorf("of %d paths %d ended with a target far below the path, %d with a deep queue; want at most %d and none", n, len(low), len(deep), n/100)
 	}
 }
+
+// onceDeep are paths that ended with a queue of more than two seconds: a silence that
+// left one behind before anything was known of the path, and one taken for a flow's.
+var onceDeep = []int{190, 323, 1395, 5664}
 
 const steadyTime = 40 * time.Second
 
