@@ -15,16 +15,19 @@ func (t *Track) Rates(now time.Time, dst []Rate) []Rate {
 			dst = append(dst, Rate{Spatial: int8(i)})
 			continue
 		}
-		dst = t.layers[i].rates(now, int8(i), t.cfg.Obeys, dst)
+		// Of a scalable stream the largest layer alone is made as it is told: what a
+		// smaller one weighs, the encoder decides.
+		held := t.cfg.Obeys && (!t.scalable || i >= t.top())
+		dst = t.layers[i].rates(now, int8(i), t.cfg.Obeys, held, dst)
 	}
 	return dst
 }
 
-func (l *layer) rates(now time.Time, spatial int8, obeys bool, dst []Rate) []Rate {
+func (l *layer) rates(now time.Time, spatial int8, obeys, held bool, dst []Rate) []Rate {
 	m := &l.measured
 	switch {
 	case m.Active && m.Count > 0:
-		return l.running(now, spatial, obeys, dst)
+		return l.running(now, spatial, obeys, held, dst)
 	case l.most > 0:
 		return append(dst, Rate{
 			Spatial: spatial, Temporal: Whole, Rate: l.price(),
@@ -43,11 +46,12 @@ func (l *layer) price() units.Rate {
 	return l.frame.wire(l.least)
 }
 
-// running are the operating points of a layer that is being sent.
-func (l *layer) running(now time.Time, spatial int8, obeys bool, dst []Rate) []Rate {
+// running are the operating points of a layer that is being sent; held says that
+// its publisher keeps it to what it was told.
+func (l *layer) running(now time.Time, spatial int8, obeys, held bool, dst []Rate) []Rate {
 	m := &l.measured
 	share := 1.0
-	if cap := l.told.Rate; obeys && cap > 0 {
+	if cap := l.told.Rate; held && cap > 0 {
 		if told := l.frame.wire(cap); told < m.top() {
 			share = float64(told) / float64(m.top())
 			// What was measured is from before, or a peak; or else it does not keep

@@ -182,3 +182,25 @@ func TestCapOfInnerLayers(t *testing.T) {
 		t.Errorf("nobody watches, cap %v", c)
 	}
 }
+
+// A smaller layer inside a stream weighs what is measured, however little room its
+// best viewer has: the encoder alone decides how it divides the whole.
+func TestSmallLayerInsideWeighsWhatItWeighs(t *testing.T) {
+	s := newStream()
+	s.track.Want(1, Wish{Spatial: 2, Current: 2, Room: 5 * units.Mbps})
+	s.track.Want(2, Wish{Spatial: 0, Current: 0, Room: 5 * units.Mbps})
+	s.run(10 * time.Second)
+	for range 100 { // ten seconds, in which what it is said to weigh may not creep away
+		s.track.Want(2, Wish{Spatial: 0, Current: 0, Room: inside[0].Scale(0.8)})
+		s.run(100 * time.Millisecond)
+		var got units.Rate
+		for _, r := range s.track.Rates(s.now, nil) {
+			if r.Spatial == 0 {
+				got = max(got, r.Rate)
+			}
+		}
+		if want := s.track.layers[0].measured.top(); got != want || want < inside[0] {
+			t.Fatalf("the smallest layer weighs %v and is said to weigh %v", want, got)
+		}
+	}
+}
