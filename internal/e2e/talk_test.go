@@ -15,7 +15,7 @@ func TestTwoPagesTalkAndAThirdComesAndGoes(t *testing.T) {
 
 	// A browser's own estimate grows over some seconds until it sends all layers.
 	ann.wait(30*time.Second, "three layers are sent", func(s state) bool { return len(s.layers()) == 3 })
-	awaitUplinks(t, s, "talk", before.Me, "q", "h", "f")
+	awaitUplinks(t, s, "talk", before.Me, "VP8", "q", "h", "f")
 
 	carol := openTab(t, "carol")
 	s.call(carol, "talk", "video=640x360")
@@ -45,7 +45,7 @@ func TestTwoPagesTalkAndAThirdComesAndGoes(t *testing.T) {
 }
 
 // awaitUplinks waits until the server receives these layers of a participant's camera.
-func awaitUplinks(t *testing.T, s *server, room, participant string, rids ...string) {
+func awaitUplinks(t *testing.T, s *server, room, participant, codec string, rids ...string) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -53,7 +53,7 @@ func awaitUplinks(t *testing.T, s *server, room, participant string, rids ...str
 		snapshot, _ := s.room(room)
 		for _, p := range snapshot.Participants {
 			for _, u := range p.Uplinks {
-				if p.ID == participant && u.Codec == "VP8" && u.Bytes > 10_000 {
+				if p.ID == participant && u.Codec == codec && u.Bytes > 10_000 {
 					arriving[u.RID] = true
 				}
 			}
@@ -102,5 +102,26 @@ func TestEveryCodecPasses(t *testing.T) {
 				t.Errorf("%s asked %d times for a key frame of %s", p.name, got.PLIs, codec)
 			}
 		}
+	}
+}
+
+// A camera sends three sizes whatever its codec, and what is looked at comes.
+func TestEveryCodecHasThreeSizes(t *testing.T) {
+	for _, codec := range []string{"VP9", "AV1", "H264"} {
+		t.Run(codec, func(t *testing.T) {
+			s := startServer(t, nil)
+			ann, bob := openTab(t, "ann"), openTab(t, "bob")
+			s.call(ann, "sizes", "audio=0", "video=1280x720", "codec="+codec)
+			s.call(bob, "sizes", "audio=0", "video=0", "slots=1")
+			me := ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" }).Me
+			bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
+			bob.run(samplerScript, me)
+			for _, width := range []int{1280, 320, 640} {
+				bob.run(`rivulet.call.view([{ track: camera.id, width: %d, height: %d, priority: 5 }])`, width, width*9/16)
+				bob.wait(10*time.Second, "what is looked at is shown", func(s state) bool { return s.from(me).Width == width })
+			}
+			awaitUplinks(t, s, "sizes", me, codec, "q", "h", "f")
+			judgeSwitches(t, bob.samples())
+		})
 	}
 }

@@ -800,7 +800,12 @@ var Media = class {
     this.addSection(
       "camera",
       "video",
-      rtc.scalabilityMode ? [scalable(rtc.scalabilityMode)] : CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) }))
+      rtc.scalabilityMode ? [scalable(rtc.scalabilityMode)] : CAMERA_RIDS.map((rid, index) => ({
+        rid,
+        scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index),
+        // Without a mode Chromium sends the first layer alone of these.
+        .../vp9|av1/i.test(`${rtc.videoCodec}`) && scalable("L1T3")
+      }))
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
@@ -832,7 +837,7 @@ var Media = class {
   pictures = false;
   /** One sends a picture, or has. */
   shows = false;
-  /** One negotiation at a time. */
+  /** One negotiation at a time; settles when what was asked, as to listen, is in force. */
   negotiating = Promise.resolve();
   /** Makes the offer. It is applied only by accept, when the ICE servers are known. */
   async offer(iceRestart = false) {
@@ -880,10 +885,6 @@ var Media = class {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
-  }
-  /** Settles when what was asked of the connection, as to listen, is in force. */
-  get settled() {
-    return this.negotiating;
   }
   /** Listens for pictures from now on: somebody shows one. */
   expectPictures() {
@@ -2313,7 +2314,7 @@ var Call = class extends TypedTarget {
       emit: (type, detail) => this.emit(type, detail),
       touched: (track) => this.elements.refresh(track),
       removed: (track) => this.elements.forget(track),
-      acknowledge: (slot, source) => void this.session?.media.settled.then(() => this.tell({ type: "ack", slot, source }))
+      acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source }))
     });
   }
   /** Plays nothing of what would have to be decrypted: it sounds like noise. */

@@ -422,7 +422,7 @@ export class Call extends TypedTarget<CallEvents> {
       emit: (type, detail) => this.emit(type, detail as CallEvents[typeof type]),
       touched: (track) => this.elements.refresh(track),
       removed: (track) => this.elements.forget(track),
-      acknowledge: (slot, source) => void this.session?.media.settled.then(() => this.tell({ type: "ack", slot, source })),
+      acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source })),
     });
   }
 

@@ -76,8 +76,8 @@ export class Media {
   private pictures = false;
   /** One sends a picture, or has. */
   private shows = false;
-  /** One negotiation at a time. */
-  private negotiating: Promise<void> = Promise.resolve();
+  /** One negotiation at a time; settles when what was asked, as to listen, is in force. */
+  negotiating: Promise<void> = Promise.resolve();
 
   /** Makes the connection with its sections. Error codes no_webrtc, no_encryption. */
   constructor(
@@ -103,7 +103,12 @@ export class Media {
       "video",
       rtc.scalabilityMode
         ? [scalable(rtc.scalabilityMode)]
-        : CAMERA_RIDS.map((rid, index) => ({ rid, scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index) })),
+        : CAMERA_RIDS.map((rid, index) => ({
+            rid,
+            scaleResolutionDownBy: 2 ** (CAMERA_RIDS.length - 1 - index),
+            // Without a mode Chromium sends the first layer alone of these.
+            ...(/vp9|av1/i.test(`${rtc.videoCodec}`) && scalable("L1T3")),
+          })),
     );
     this.addSection("screen", "video", [{ maxBitrate: SCREEN_RATE }]);
     this.addSection("screen_audio", "audio");
@@ -165,11 +170,6 @@ export class Media {
       await this.pc.setLocalDescription({ type: "rollback" });
       throw error;
     }
-  }
-
-  /** Settles when what was asked of the connection, as to listen, is in force. */
-  get settled(): Promise<void> {
-    return this.negotiating;
   }
 
   /** Listens for pictures from now on: somebody shows one. */
