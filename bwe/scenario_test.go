@@ -94,6 +94,11 @@ func TestSaturated(t *testing.T) {
 			if d := p.dropped(); d > c.drops {
 				t.Errorf("%.2f %% of packets did not fit, want at most %.2f", d, c.drops)
 			}
+			// But for the path whose base delay grew there is a queue of our own only,
+			// however slowly it drains: none is another flow's.
+			if n := p.states[bwe.Compete]; n > 0 && c.link.detour == nil {
+				t.Errorf("for %d ms the queue was taken for another flow's", n)
+			}
 		})
 	}
 }
@@ -244,5 +249,40 @@ func TestUnusedEstimateIsHeld(t *testing.T) {
 	p.run(60 * time.Second)
 	if after := p.bwe.Decision().Target; after > before || after < before.Scale(0.9) {
 		t.Errorf("unused, the target went from %v to %v", before, after)
+	}
+}
+
+// A probe that is still being sent ends when the queue rises, and does not wait
+// for what is left of it (360 ms here, were it left to its time).
+func TestProbeEndsWithTheQueue(t *testing.T) {
+	const wide, narrow = 3 * units.Mbps, 250 * units.Kbps
+	rate, asked := wide, time.Duration(0)
+	l := &link{rate: func(time.Duration) units.Rate { return rate }, delay: 5 * time.Millisecond, queue: time.Second}
+	p := newPath(t, l, func(at time.Duration, target units.Rate) units.Rate {
+		if at < 10*time.Second {
+			return target
+		}
+		return 400 * units.Kbps // far less than a probe asks for
+	}, nil)
+	p.noPads = true
+	p.bwe.SetLadder(epoch, wantsAll)
+	var took []time.Duration
+	p.every = func(p *path, d bwe.Decision) {
+		switch {
+		case p.now > 11*time.Second && asked == 0 && d.Probe.ID != 0:
+			asked, rate = p.now, narrow
+		case asked != 0 && d.Probe.ID == 0:
+			took, asked, rate = append(took, p.now-asked), 0, wide
+		}
+	}
+	p.run(60 * time.Second)
+	t.Logf("probes ended after %v", took)
+	if len(took) < 2 {
+		t.Fatalf("only %d probes were under way when the path narrowed", len(took))
+	}
+	for _, d := range took {
+		if d > 300*time.Millisecond {
+			t.Errorf("a probe was sent for %v while the path's queue grew", d)
+		}
 	}
 }

@@ -13,7 +13,9 @@ import (
 
 // TestReports lets two ends talk that report by stream, as the Go client does by
 // itself, or transport-wide, as browsers do: either is understood in both
-// directions, and only the second puts numbers on the packets.
+// directions, and only the second puts numbers on the packets. Nothing else is in
+// the header extensions of what is forwarded, and reports go without a receiver
+// report before them (reduced-size RTCP, RFC 5506).
 func TestReports(t *testing.T) {
 	for _, transportWide := range []bool{false, true} {
 		name, kind, other := "by stream", "rtcp ccfb", "rtcp twcc"
@@ -41,9 +43,19 @@ func TestReports(t *testing.T) {
 				if l.sent[kind].packets < 20 || l.heard[kind].packets < 20 || l.sent[other].packets+l.heard[other].packets > 0 {
 					t.Errorf("reports of the wrong kind: sent %v, came %v", l.sent, l.heard)
 				}
-				media := l.sent["rtp"].packets + l.heard["rtp"].packets
-				if media < 1000 || !transportWide && l.numbers > l.sent["rtp"].packets || transportWide && l.numbers < media {
-					t.Errorf("%d of %d packets carry a header extension", l.numbers, media)
+				sent, came := l.sent["rtp"].packets, l.heard["rtp"].packets
+				if sent+came < 1000 {
+					t.Errorf("%d packets of media", sent+came)
+				}
+				// What comes carries what its receiver needs for its reports, and no more:
+				// not the level of the sound, which everybody publishes.
+				switch {
+				case l.sentMarked < sent:
+					t.Errorf("%d of %d packets sent carry a header extension: the level of the sound is missing", l.sentMarked, sent)
+				case !transportWide && l.heardMarked > 0:
+					t.Errorf("%d of %d packets that came carry a header extension, of %d bytes; none is needed", l.heardMarked, came, l.widest)
+				case transportWide && (l.heardMarked < came || l.widest != 8):
+					t.Errorf("%d of %d packets that came carry a header extension, of %d bytes; all should, of 8", l.heardMarked, came, l.widest)
 				}
 				l.mu.Unlock()
 				paths := 0

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -18,10 +19,11 @@ import (
 type ledger struct {
 	host netip.Addr
 
-	mu      sync.Mutex
-	sent    map[string]tally // by kind
-	heard   map[string]tally
-	numbers int // RTP packets with a header extension, either way
+	mu                      sync.Mutex
+	sent                    map[string]tally // by kind
+	heard                   map[string]tally
+	sentMarked, heardMarked int // RTP packets with a header extension
+	widest                  int // bytes of the longest that came, its header included
 }
 
 type tally struct{ packets, bytes int }
@@ -29,10 +31,10 @@ type tally struct{ packets, bytes int }
 func (l *ledger) pass(p memnet.Packet) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	book := l.heard
+	book, marked := l.heard, &l.heardMarked
 	switch l.host {
 	case p.From.Addr():
-		book = l.sent
+		book, marked = l.sent, &l.sentMarked
 	case p.To.Addr():
 	default:
 		return true
@@ -41,9 +43,22 @@ func (l *ledger) pass(p memnet.Packet) bool {
 	t := book[kind]
 	book[kind] = tally{t.packets + 1, t.bytes + p.Size}
 	if kind == "rtp" && p.Data[0]&0x10 != 0 {
-		l.numbers++
+		*marked++
+		if marked == &l.heardMarked {
+			l.widest = max(l.widest, extensionSize(p.Data))
+		}
 	}
 	return true
+}
+
+// extensionSize is what the header extension of an RTP packet takes (RFC 3550
+// §5.3.1); SRTP leaves it readable.
+func extensionSize(b []byte) int {
+	at := 12 + 4*int(b[0]&0x0f)
+	if len(b) < at+4 {
+		return 0
+	}
+	return 4 + 4*int(binary.BigEndian.Uint16(b[at+2:]))
 }
 
 // kindOf tells protocols apart by the first byte (RFC 7983 §7).
@@ -76,7 +91,8 @@ func kindOf(p memnet.Packet) string {
 func (l *ledger) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sent, l.heard, l.numbers = make(map[string]tally), make(map[string]tally), 0
+	l.sent, l.heard = make(map[string]tally), make(map[string]tally)
+	l.sentMarked, l.heardMarked, l.widest = 0, 0, 0
 }
 
 // kbps is what one direction cost but for media and signalling, in kbit/s.

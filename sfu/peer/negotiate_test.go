@@ -58,7 +58,7 @@ func TestChromiumOfferIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	for _, want := range []string{"a=ice-lite", "a=setup:passive", " 10.0.0.1 7882 typ host", "a=simulcast:recv q;h;~f", "a=rtpmap:111 opus/48000/2", "transport-cc"} {
+	for _, want := range []string{"a=ice-lite", "a=setup:passive", " 10.0.0.1 7882 typ host", "a=simulcast:recv q;h;~f", "a=rtpmap:111 opus/48000/2", "transport-cc", "a=rtcp-rsize"} {
 		if !strings.Contains(answer, want) {
 			t.Errorf("the answer lacks %q", want)
 		}

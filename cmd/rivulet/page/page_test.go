@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rivulet-rtc/rivulet/internal/bundle"
+	"github.com/rivulet-rtc/rivulet/sfu/allocator"
 )
 
 // TestBundleIsFresh rebuilds the scripts as the go:generate line of page.go does:
@@ -167,6 +168,29 @@ func TestTextsLiveInTheTable(t *testing.T) {
 		}
 		if found := words.Find(source); found != nil {
 			t.Errorf("%s says %s itself: put it into text.ts", name, found)
+		}
+	}
+}
+
+// Whatever the allocator may answer for "why not more" has words on the page,
+// and a meaning in the protocol.
+func TestEveryReasonHasWords(t *testing.T) {
+	table, err := os.ReadFile("src/text.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	protocol, err := os.ReadFile("../../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, reasons, _ := strings.Cut(string(table), "\n  reasons: {")
+	reasons, _, _ = strings.Cut(reasons, "}")
+	for r := range allocator.Reasons {
+		if !strings.Contains(reasons, " "+r.String()+": \"") {
+			t.Errorf("text.ts has no words for %q", r)
+		}
+		if !strings.Contains(string(protocol), "\n| `"+r.String()+"` |") {
+			t.Errorf("docs/protocol.md does not say what %q means", r)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import { bytes, rate } from "../src/format";
 import { arrange, type Rect } from "../src/layout";
 import { readLink } from "../src/link";
 import { choose, languages, text, trouble } from "../src/text";
+import { Tile, type TileState } from "../src/tile";
+import style from "../files/style.css";
 
 export { run } from "../../../../sfu/client/web/test/harness";
 
@@ -106,4 +108,41 @@ test("every trouble says what happened, why and what to do", () => {
     const { what, why, next } = trouble(code);
     ok(what !== "" && why !== "" && next !== "", code);
   }
+});
+
+test("a picture that pauses stays, dimmed, and the tile says why", () => {
+  const sheet = document.createElement("style");
+  sheet.textContent = style;
+  document.head.append(sheet);
+  const tile = new Tile("p/camera", () => undefined);
+  document.body.append(tile.element);
+  const why = tile.element.querySelector<HTMLElement>(".why")!;
+  const look = (reason: string, paused: boolean) => {
+    const state: TileState = {
+      name: "Ann", initial: "A", hue: 1, screen: false, local: false, picture: true, waiting: false, muted: false, speaking: false,
+      pinned: false, state: { slot: 0, paused, reason, width: paused ? undefined : 320, height: paused ? undefined : 180 },
+    };
+    tile.show(state);
+    const { visibility, filter } = getComputedStyle(tile.video);
+    ok(visibility === "visible", `${reason}: the picture is ${visibility}`);
+    const dimmed = Number(/brightness\(([\d.]+)\)/.exec(filter)?.[1] ?? 1);
+    return { dimmed, why: why.hidden ? "" : (why.textContent ?? ""), detail: tile.element.querySelector(".detail")!.textContent ?? "" };
+  };
+  const whole = look("full", false);
+  equal([whole.dimmed, whole.why], [1, ""], "a whole picture");
+  const reasons = new Set<string>();
+  for (const reason of ["paused_bandwidth", "no_source", "muted", "not_viewed", "data_mode", "codec_not_supported", "data_budget", "publisher", "new one"]) {
+    const seen = look(reason, true);
+    ok(seen.dimmed < 0.5 && seen.why !== "", `${reason}: dimmed to ${seen.dimmed}, told as "${seen.why}"`);
+    ok(tile.element.getAttribute("aria-label")!.includes(seen.why), `${reason} is not spoken`);
+    reasons.add(seen.why);
+  }
+  ok(reasons.size >= 8, `only ${reasons.size} reasons are told apart`);
+  const still = look("still", false);
+  ok(still.dimmed < 1 && still.dimmed > 0.5 && still.detail.includes(text.reasons.still!), `a still picture: ${JSON.stringify(still)}`);
+  for (const reason of ["bandwidth", "fits_view", "publisher"]) {
+    ok(look(reason, false).detail.includes(text.reasons[reason]!), `${reason}: why it is no more is not told`);
+  }
+  tile.element.remove();
+  sheet.remove();
 });

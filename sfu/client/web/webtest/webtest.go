@@ -67,7 +67,7 @@ func bundle(t *testing.T, file string) string {
 	t.Helper()
 	built := api.Build(api.BuildOptions{
 		EntryPoints: []string{file}, Bundle: true, Format: api.FormatIIFE, GlobalName: "harness",
-		Target: api.ES2022, LogLevel: api.LogLevelSilent, Loader: map[string]api.Loader{".txt": api.LoaderText},
+		Target: api.ES2022, LogLevel: api.LogLevelSilent, Loader: map[string]api.Loader{".txt": api.LoaderText, ".css": api.LoaderText},
 	})
 	for _, message := range built.Errors {
 		t.Fatalf("bundle %s: %s", file, message.Text)
