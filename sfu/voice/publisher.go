@@ -92,6 +92,11 @@ const (
 	// whose round trip nobody has told: 24 kbit/s were asked of phones on 2G
 	// before their first report, which takes Chromium up to 6 s (RFC 3550 §6.2).
 	unknownUp = 8 * time.Second
+	// slowJoin is how long it takes from the decision to the first packet only where
+	// the way is thin or far: the handshakes left a queue there, of half a second on
+	// GPRS, which no packet of sound has seen the end of. Voice begins with the
+	// least, 10 kbit/s on the wire, which lets it drain.
+	slowJoin = 1500 * time.Millisecond
 	// patience is how long a queue may take to drain before still less is asked.
 	patience = 2 * time.Second
 	// firstHold and lastHold bound how long a rung is not tried again that was
@@ -145,7 +150,9 @@ type Publisher struct {
 	rung    int
 	ceiling int // highest rung that may be tried
 	limited bool
+	made    time.Time // when it was first decided
 	begun   time.Time // when the first packet was seen; zero = none yet
+	slow    bool      // that was late, and no more was asked since
 	moved   time.Time // when the rung last changed
 	quietAt time.Time // the way is calm since then
 	tryAt   time.Time // when the ceiling may be raised
@@ -167,7 +174,7 @@ type Publisher struct {
 
 // NewPublisher answers a decision for a voice that begins now.
 func NewPublisher(now time.Time) *Publisher {
-	p := &Publisher{rung: firstRung, ceiling: top, moved: now, quietAt: now, hold: firstHold}
+	p := &Publisher{rung: firstRung, ceiling: top, made: now, moved: now, quietAt: now, hold: firstHold}
 	p.ask, p.reason = p.decide(), Beginning
 	return p
 }
@@ -185,9 +192,7 @@ func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bo
 	p.rtt, p.opaque = u.RTT, u.Opaque
 	p.peak = max(p.peak, u.Rate)
 	if p.begun.IsZero() && u.Received > 0 {
-		// What passed since the decision was made was spent on joining: that a
-		// way was silent says nothing of it.
-		p.begun, p.moved, p.quietAt = now, now, now
+		p.begin(now)
 	}
 	p.count(now, u)
 	p.follow(now, u)
@@ -205,6 +210,15 @@ func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bo
 		p.reason = Beginning
 	}
 	return p.ask != was
+}
+
+// begin takes the first packet. What passed since the decision was made was spent on
+// joining: that a way was silent says nothing of it.
+func (p *Publisher) begin(now time.Time) {
+	p.begun, p.moved, p.quietAt = now, now, now
+	if p.slow = now.Sub(p.made) > slowJoin; p.slow {
+		p.move(now, 0)
+	}
 }
 
 // count notes what was lost where no queue explains it.
@@ -261,9 +275,13 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 		return
 	}
 	next := p.rung + 1
-	if !p.limited && u.RTT > 0 && u.RTT < nearRTT {
-		next += 2
+	if p.slow {
+		next = farRung
 	}
+	if u.RTT > 0 && u.RTT < nearRTT && !p.limited {
+		next = max(next, firstRung) + 2
+	}
+	p.slow = false
 	p.move(now, min(next, highest))
 	if p.ceiling < top && p.rung == p.ceiling && p.tryAt.IsZero() {
 		p.tryAt = now.Add(p.hold)

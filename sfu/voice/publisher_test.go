@@ -30,6 +30,7 @@ type phone struct {
 	received, lost uint64
 	arrived        units.Size
 	timestamp      uint32
+	said           time.Duration // in the last packet
 	changes        int
 	worst          time.Duration
 }
@@ -45,7 +46,8 @@ func (f *phone) run(d time.Duration) {
 		for half := f.now.Add(500 * ms); f.now.Before(half); {
 			a := f.p.Ask()
 			f.now = f.now.Add(a.Packet)
-			f.timestamp += uint32(a.Packet / ms * 48)
+			f.timestamp += uint32(f.said / ms * 48)
+			f.said = a.Packet
 			if f.spurts && f.now.Unix()%5 >= 2 && a.DTX {
 				continue
 			}
@@ -156,6 +158,28 @@ func TestNothingMoreIsAskedOfAnUnknownWay(t *testing.T) {
 	f.run(25 * time.Second)
 	if a := f.p.Ask(); a.MaxRate != 32_000 {
 		t.Errorf("after 25 s without a round trip %+v", a)
+	}
+}
+
+// What joining left in the queue of a thin way up drains while the first words are
+// said, although no packet of sound shows how short the way is without it.
+func TestTheQueueOfJoiningDrains(t *testing.T) {
+	const join, left = 3 * time.Second, 600 * ms
+	f := newPhone(20_000, 600*ms)
+	f.now, f.free, f.told = epoch.Add(join), epoch.Add(join+left), join+8*time.Second
+	f.run(500 * ms) // in which the ask is still on its way
+	for _, after := range []time.Duration{3 * time.Second, 60 * time.Second} {
+		f.run(after)
+		if wait := f.free.Sub(f.now); wait > 150*ms {
+			t.Errorf("%v after the first word the queue is %v, %+v", f.now.Sub(epoch)-join, wait, f.p.Ask())
+		}
+	}
+	// A wide way is asked for the best however long somebody took to join.
+	f = newPhone(units.Mbps, 40*ms)
+	f.now, f.free = epoch.Add(join), epoch.Add(join)
+	f.run(8 * time.Second)
+	if a := f.p.Ask(); a.MaxRate != 32_000 || a.Packet != 20*ms {
+		t.Errorf("on a wide way %+v", a)
 	}
 }
 
