@@ -50,6 +50,8 @@ const (
 	// measureDoubt times the noise is the span over which a delivery rate is
 	// worth half of what was believed before.
 	measureDoubt = 40
+	// longQueue times the noise above the goal is a queue whatever the jitter.
+	longQueue = 3
 	// headroomQueue is the queue that pacing above the target may cause before the
 	// next report.
 	headroomQueue = 30 * time.Millisecond
@@ -161,7 +163,11 @@ func (c *Controller) measure(now int64) {
 		shift := d.span - d.fed
 		noise := int64(c.delays.noise)
 		clear := time.Millisecond + time.Duration(3*noise)
-		if c.queue < min(c.goal, c.calm+2*noise) || -clear < shift && shift < clear {
+		still := -clear < shift && shift < clear
+		if c.queue > c.goal+longQueue*noise && c.jittery(noise) {
+			still = false // jitter hides what a queue does, but not that it is this long
+		}
+		if still || c.queue < min(c.goal, c.calm+2*noise) {
 			return
 		}
 		if rate < c.capacity.Scale(0.85) && c.queue > c.goal+3*noise {
@@ -175,6 +181,12 @@ func (c *Controller) measure(now int64) {
 	if c.queue > c.goal {
 		c.learned = true
 	}
+}
+
+// jittery says that noise is what a radio's slots or a busy Wi-Fi make: long beside
+// a packet and not near nothing, yet no longer than is usual.
+func (c *Controller) jittery(noise int64) bool {
+	return noise > max(int64(c.packetTime())/2, int64(queueGoal)*3/4) && float64(noise) < mostNoise
 }
 
 // full says that the queue is so long that loss may be its overflow.
