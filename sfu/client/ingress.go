@@ -11,7 +11,6 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/codec"
-	"github.com/rivulet-rtc/rivulet/sfu/fec"
 	"github.com/rivulet-rtc/rivulet/sfu/packet"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/tap"
@@ -20,56 +19,8 @@ import (
 	"github.com/rivulet-rtc/rivulet/sfu/uplink"
 )
 
-const (
-	// idleLook is how often it is looked round when nothing is due.
-	idleLook = time.Second
-	// restartLeap is by how much a stream's numbers leap only when its source
-	// began anew; see uplink.Stream.Receive.
-	restartLeap = 3000
-)
-
-// inbound is one stream that the server sends.
-type inbound struct {
-	slot   int
-	ssrc   uint32
-	repair bool     // carries retransmissions
-	media  *inbound // what it repairs
-	// protects is the stream that this one's repair packets protect; decoder uses
-	// them, in the protected stream.
-	protects *inbound
-	decoder  *fec.Decoder
-	stream   *uplink.Stream
-	kind     codec.Kind
-
-	// What came, by number, with retransmissions.
-	base, highest int64
-	numbers       uint64 // different numbers since base
-	lostBefore    uint64 // in earlier runs of numbers
-	received      uint64 // packets with media
-	repaired      uint64 // of them, by repair packets
-	givenUp       uint64 // as of the last look
-}
-
-// count notes a new number.
-func (in *inbound) count(extended int64) {
-	switch {
-	case in.numbers == 0:
-		in.base, in.highest = extended, extended
-	case extended > in.highest+restartLeap:
-		in.lostBefore = in.lost()
-		in.base, in.highest, in.numbers = extended, extended, 0
-	}
-	in.base, in.highest = min(in.base, extended), max(in.highest, extended)
-	in.numbers++
-}
-
-// lost is how many numbers never came.
-func (in *inbound) lost() uint64 {
-	if in.numbers == 0 {
-		return in.lostBefore
-	}
-	return in.lostBefore + uint64(in.highest-in.base+1) - in.numbers
-}
+// idleLook is how often it is looked round when nothing is due.
+const idleLook = time.Second
 
 // ingress is what comes in. The SRTP loop fills it and the run loop ticks it;
 // one leaf lock guards it.

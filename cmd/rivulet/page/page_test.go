@@ -77,6 +77,7 @@ func TestHandlerCompressesAndRevalidates(t *testing.T) {
 	// What it is made of is asked for at once: the index names the second part.
 	shared := httptest.NewRecorder()
 	handler.ServeHTTP(shared, &http.Request{Method: "GET", URL: &url.URL{Path: "/chunk.min.js"}, Header: request.Header})
+	t.Logf("%d + %d = %d of %d", recorder.Body.Len(), shared.Body.Len(), recorder.Body.Len()+shared.Body.Len(), 32<<10)
 	if sum := recorder.Body.Len() + shared.Body.Len(); sum > 32<<10 || shared.Code != 200 {
 		t.Errorf("app.js and chunk.min.js are %d and %d bytes compressed; at most %d are wanted of both", recorder.Body.Len(), shared.Body.Len(), 32<<10)
 	}

@@ -397,14 +397,6 @@ var LocalTrack = class {
   }
 };
 
-// src/options.ts
-function defaultURL() {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
-}
-function isPhone() {
-  return matchMedia("(pointer: coarse)").matches && Math.min(screen.width, screen.height) < 600;
-}
-
 // src/protocol.ts
 var PROTOCOL_VERSION = 1;
 var SOURCES = ["microphone", "camera", "screen", "screen_audio"];
@@ -475,8 +467,19 @@ var Participant = class {
   }
 };
 var Roster = class {
+  /** Oneself; undefined until joined. */
+  local;
+  /** Nobody else gets in but moderators. */
+  locked = false;
+  /** One is a moderator. */
+  admin = false;
+  /** The others. */
   participants = /* @__PURE__ */ new Map();
   assignments = /* @__PURE__ */ new Map();
+  /** Finds anyone. */
+  find(id) {
+    return id === this.local?.id ? this.local : this.participants.get(id);
+  }
   /** Finds a track of anyone. */
   track(id) {
     if (id === void 0 || id === "") return void 0;
@@ -527,7 +530,7 @@ var Roster = class {
     }
     return touched;
   }
-  /** Forgets everybody. */
+  /** Forgets everybody else. */
   clear() {
     this.participants.clear();
     this.assignments.clear();
@@ -1157,6 +1160,16 @@ var Publications = class {
       if (told.get(source)?.local !== local) this.announce(local).catch(() => void 0);
     }
   }
+  /** Obeys what a moderator does to something of one's own; answers what the person should hear of it. */
+  obey(event) {
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    for (const [source, { id, muted }] of this.tracks) {
+      if (id !== event.track) continue;
+      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => void 0);
+      void this.mute(source, muted || event.muted).catch(() => void 0);
+      return { source, muted: event.muted };
+    }
+  }
   /** Frees all devices that the SDK opened. */
   close() {
     for (const local of this.tracks.values()) local.release();
@@ -1211,9 +1224,25 @@ var Publications = class {
 };
 
 // src/reduce.ts
-function reduce(context, event, effects) {
-  const { roster, local } = context;
-  const find = (id) => id === local?.id ? local : roster.participants.get(id);
+function enter(roster, reply, name, effects) {
+  const before = [...roster.participants.values()];
+  roster.clear();
+  const { participant: id, identity, tracks } = reply;
+  roster.local = new Participant({ id, identity, name, tracks, attributes: roster.local?.attributes }, true);
+  roster.locked = reply.locked ?? false;
+  roster.admin = reply.admin ?? false;
+  for (const participant of before) leaves(participant, "left", effects);
+  for (const info of reply.participants ?? []) {
+    if (info.id === id) roster.local = new Participant(info, true);
+    else effects.emit("participantjoined", { participant: roster.add(info) });
+  }
+}
+function leaves(participant, reason, effects) {
+  for (const track of participant.tracks.values()) effects.removed(track);
+  effects.emit("participantleft", { participant, reason });
+}
+function reduce(roster, event, effects) {
+  const { local } = roster;
   switch (event.type) {
     case "participant_joined": {
       const { id } = event.participant;
@@ -1225,13 +1254,12 @@ function reduce(context, event, effects) {
     case "participant_left": {
       const participant = roster.participants.get(event.participant);
       if (!participant) return;
-      for (const track of participant.tracks.values()) effects.removed(track);
       roster.participants.delete(participant.id);
-      effects.emit("participantleft", { participant, reason: event.reason });
+      leaves(participant, event.reason, effects);
       return;
     }
     case "track_published": {
-      const participant = find(event.participant);
+      const participant = roster.find(event.participant);
       if (!participant || participant === local) return;
       const { track, fresh } = roster.publish(participant, event.track);
       effects.emit(fresh ? "trackpublished" : "trackchanged", { participant, track });
@@ -1274,7 +1302,7 @@ function reduce(context, event, effects) {
       for (const participant of [...roster.participants.values(), local]) if (participant) participant.level = 0;
       const speakers = [];
       for (const { participant: id, level } of event.speakers ?? []) {
-        const participant = find(id);
+        const participant = roster.find(id);
         if (!participant) continue;
         participant.level = Math.max(1, level);
         speakers.push({ participant, level });
@@ -1284,7 +1312,7 @@ function reduce(context, event, effects) {
     }
     case "quality":
       for (const { participant: id, quality } of event.participants ?? []) {
-        const participant = find(id);
+        const participant = roster.find(id);
         if (!participant) continue;
         participant.quality = quality;
         effects.emit("quality", { participant, quality });
@@ -1294,24 +1322,34 @@ function reduce(context, event, effects) {
       effects.emit("voices", { kind: event.kind, reason: event.reason });
       return;
     case "participant_updated": {
-      const participant = find(event.participant);
+      const participant = roster.find(event.participant);
       if (!participant) return;
       participant.attributes = attributesOf(event.attributes);
+      if (participant === local && event.permissions) roster.admin = event.permissions.admin === true;
       effects.emit("participantupdated", { participant, permissions: event.permissions });
       return;
     }
     case "room_locked":
+      roster.locked = event.locked;
       effects.emit("roomlocked", { locked: event.locked });
       return;
     case "message": {
       const data = payloadOf(event.payload);
       const { from = "", topic = "" } = event;
-      if (data) effects.emit("message", { from, participant: find(from), topic, data });
+      if (data) effects.emit("message", { from, participant: roster.find(from), topic, data });
       return;
     }
     default:
       return;
   }
+}
+
+// src/options.ts
+function defaultURL() {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
+}
+function isPhone() {
+  return matchMedia("(pointer: coarse)").matches && Math.min(screen.width, screen.height) < 600;
 }
 
 // src/form.ts
@@ -1635,16 +1673,18 @@ var Signalling = class {
 };
 
 // src/session.ts
+var VERSION = "0.1.0";
 var DISCONNECTED_PATIENCE = 2e3;
 var RESTART_PATIENCE = 1e4;
 var RESTART_ATTEMPTS = 3;
 var Session = class {
   /** Error code no_webrtc. */
-  constructor(settings, handlers) {
-    this.settings = settings;
+  constructor(options, counters, handlers) {
+    this.options = options;
+    this.counters = counters;
     this.handlers = handlers;
-    const { counters } = settings;
-    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++, settings.encryption);
+    const { rtc = {}, slots = {}, encryption, line, url = defaultURL() } = options;
+    this.media = new Media(rtc, slots.audio ?? 3, slots.video ?? (isPhone() ? 4 : 9), () => counters.sdp++, encryption);
     const told = {
       event: (event) => {
         if (brings(event)) this.media.expectPictures();
@@ -1663,9 +1703,10 @@ var Session = class {
         if (compact) counters.messagesCompact++;
       }
     };
-    this.signalling = settings.line ? settings.line.share(told) : new Signalling(settings.url, told);
+    this.signalling = line ? line.share(told) : new Signalling(url, told);
   }
-  settings;
+  options;
+  counters;
   handlers;
   signalling;
   media;
@@ -1684,15 +1725,22 @@ var Session = class {
    * that one round trip does both.
    * Errors: a refusal's code, network, media.
    */
-  async join(command, token, sending, mode) {
+  async join(sending, mode, dataBudget) {
+    const { room, name, identity, client = `web/${VERSION}`, token } = this.options;
     try {
       const publish = [];
       for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
       const { sdp, send } = await this.media.offer();
-      const secret = await token();
+      const secret = typeof token === "function" ? await token() : token;
       const join = {
         type: "join",
-        ...command,
+        version: PROTOCOL_VERSION,
+        room,
+        name,
+        identity,
+        client,
+        encodes: true,
+        dataBudget,
         ...secret ? { token: secret } : {},
         offer: sdp,
         send,
@@ -1726,7 +1774,7 @@ var Session = class {
     if (this.restartWanted) return;
     clearTimeout(this.timer);
     this.restarting = true;
-    this.settings.counters.iceRestarts++;
+    this.counters.iceRestarts++;
     try {
       const { sdp } = await this.media.offer(true);
       const reply = await this.signalling.request({ type: "restart", offer: sdp });
@@ -1790,6 +1838,7 @@ function brings(event) {
 }
 
 // src/statistics.ts
+var LEAST_BUDGET = 1e5;
 var HEADERS = { udp4: 28, udp6: 48, tcp4: 42, tcp6: 62 };
 var CHECK = { request: 111, answer: 64 };
 var Meter = class {
@@ -1808,6 +1857,11 @@ var Meter = class {
     this.before.clear();
     this.at = 0;
     this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
+  }
+  /** A session counts from its beginning: what earlier ones received is taken off a budget for the call. */
+  left(budget) {
+    if (!budget?.call) return budget;
+    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.latest.bytesReceived)) };
   }
   /**
    * Reads the connection; answers what was found, with rates since the last reading.
@@ -1959,8 +2013,6 @@ function ratio(part, whole) {
 }
 
 // src/call.ts
-var LEAST_BUDGET = 1e5;
-var VERSION = "0.1.0";
 async function connect(options) {
   const call = new Call(options);
   await call.start();
@@ -2001,8 +2053,6 @@ var Call = class extends TypedTarget {
   }
   options;
   room;
-  /** Oneself as others see it; undefined until joined. */
-  local;
   /** Milliseconds from connect to each stage of the first join, 0 before. */
   timings = { joined: 0, connected: 0 };
   counters = {
@@ -2017,10 +2067,6 @@ var Call = class extends TypedTarget {
   dataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget;
-  /** Nobody else gets in but moderators. */
-  locked = false;
-  /** One is a moderator. */
-  admin = false;
   /** What moderators may do, attributes and messages. */
   control = new Control((command) => {
     if (!this.session) throw new CallError("network", "the call is not connected at present; try again when it is");
@@ -2034,6 +2080,12 @@ var Call = class extends TypedTarget {
   elements;
   audio;
   meter = new Meter();
+  effects = {
+    emit: (type, detail) => this.emit(type, detail),
+    touched: (track) => this.elements.refresh(track),
+    removed: (track) => this.elements.forget(track),
+    acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source }))
+  };
   abort = new AbortController();
   started = performance.now();
   timer;
@@ -2041,6 +2093,18 @@ var Call = class extends TypedTarget {
   onHide = () => void this.leave();
   get state() {
     return this.current;
+  }
+  /** Oneself as others see it; undefined until joined. */
+  get local() {
+    return this.roster.local;
+  }
+  /** Nobody else gets in but moderators. */
+  get locked() {
+    return this.roster.locked;
+  }
+  /** One is a moderator. */
+  get admin() {
+    return this.roster.admin;
   }
   /** The members of the room, oneself not among them. */
   get participants() {
@@ -2165,42 +2229,18 @@ var Call = class extends TypedTarget {
     await left;
   }
   async join() {
-    const session = new Session(
-      {
-        url: this.options.url ?? defaultURL(),
-        rtc: this.options.rtc ?? {},
-        encryption: this.options.encryption,
-        audioSlots: this.options.slots?.audio ?? 3,
-        videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
-        counters: this.counters,
-        line: this.options.line
-      },
-      {
-        event: (event) => this.session === session && this.receive(event),
-        changed: () => this.session === session && this.update(),
-        gone: (error) => this.session === session && void this.rejoin(error)
-      }
-    );
+    const session = new Session(this.options, this.counters, {
+      event: (event) => this.session === session && this.receive(event),
+      changed: () => this.session === session && this.update(),
+      gone: (error) => this.session === session && void this.rejoin(error)
+    });
     const stop = () => session.close();
     this.abort.signal.addEventListener("abort", stop);
     const told = this.publications.snapshot();
     const mode = this.dataMode;
     let reply;
     try {
-      reply = await session.join(
-        {
-          version: PROTOCOL_VERSION,
-          room: this.room,
-          name: this.options.name,
-          identity: this.options.identity,
-          client: this.options.client ?? `web/${VERSION}`,
-          encodes: true,
-          ...this.dataBudget ? { dataBudget: this.budgetLeft(this.dataBudget) } : {}
-        },
-        async () => typeof this.options.token === "function" ? this.options.token() : this.options.token,
-        this.publications.tracks,
-        mode
-      );
+      reply = await session.join(this.publications.tracks, mode, this.meter.left(this.dataBudget));
     } finally {
       this.abort.signal.removeEventListener("abort", stop);
     }
@@ -2215,34 +2255,11 @@ var Call = class extends TypedTarget {
     if (mode !== this.dataMode) this.tell({ type: "data_mode", mode: this.dataMode });
     this.update();
   }
-  /** A session counts from its beginning: what earlier ones received is taken off. */
-  budgetLeft(budget) {
-    if (!budget.call) return budget;
-    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.meter.latest.bytesReceived)) };
-  }
   /** Takes in the snapshot of the room that a join brings. */
   enter(reply) {
-    const before = new Map(this.roster.participants);
-    this.roster.clear();
     const attributes = this.local?.attributes ?? {};
-    this.local = new Participant(
-      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks, attributes },
-      true
-    );
+    enter(this.roster, reply, this.options.name, this.effects);
     if (Object.keys(attributes).length > 0) this.control.attributes(attributes).catch(() => void 0);
-    this.locked = reply.locked ?? false;
-    this.admin = reply.admin ?? false;
-    for (const participant of before.values()) {
-      for (const track of participant.tracks.values()) this.elements.forget(track);
-      this.emit("participantleft", { participant, reason: "left" });
-    }
-    for (const info of reply.participants ?? []) {
-      if (info.id === reply.participant) {
-        this.local = new Participant(info, true);
-        continue;
-      }
-      this.emit("participantjoined", { participant: this.roster.add(info) });
-    }
     if (this.options.playAudio ?? true) this.audio.play(this.slots.values());
     this.receive({ type: "slots", slots: reply.assignments ?? [] });
     this.elements.resend();
@@ -2307,32 +2324,17 @@ var Call = class extends TypedTarget {
       return;
     }
     if (event.type === "slots" && !this.options.encryption) this.silence(event.slots ?? []);
-    if (event.type === "room_locked") this.locked = event.locked;
-    if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
-    const context = { roster: this.roster, local: this.local };
-    reduce(context, event, {
-      emit: (type, detail) => this.emit(type, detail),
-      touched: (track) => this.elements.refresh(track),
-      removed: (track) => this.elements.forget(track),
-      acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source }))
-    });
+    if ("participant" in event && event.participant === this.local?.id) {
+      const moderated = this.publications.obey(event);
+      if (moderated) this.emit("moderated", moderated);
+    }
+    reduce(this.roster, event, this.effects);
   }
   /** Plays nothing of what would have to be decrypted: it sounds like noise. */
   silence(changes) {
     for (const { slot, track } of changes) {
       const receiver = this.slots.get(slot)?.transceiver.receiver;
       if (receiver) receiver.track.enabled = !this.roster.track(track)?.encrypted;
-    }
-  }
-  /** Obeys what a moderator does to oneself. */
-  moderate(event) {
-    if (event.type === "participant_updated" && event.permissions) this.admin = event.permissions.admin === true;
-    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
-    for (const [source, { id, muted }] of this.tracks) {
-      if (id !== event.track) continue;
-      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => void 0);
-      void this.mute(source, muted || event.muted).catch(() => void 0);
-      return this.emit("moderated", { source, muted: event.muted });
     }
   }
   /** Sends a command whose refusal nobody can act upon. */
@@ -2381,12 +2383,36 @@ var Call = class extends TypedTarget {
   }
 };
 
+// src/pack.ts
+var MOST = 64 << 10;
+async function pack(value) {
+  const stream = new Blob([JSON.stringify(value)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+async function unpack(payload = "") {
+  const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  const chunks = [];
+  let size = 0;
+  for (; ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > MOST) {
+      await reader.cancel();
+      throw new Error("the other side's description is too large");
+    }
+    chunks.push(value);
+  }
+  return JSON.parse(await new Blob(chunks).text());
+}
+
 // src/direct.ts
 var LOOK = 40;
 var SILENCE = 1500;
 var PATIENCE = 1500;
 var GATHER = 100;
-var MOST = 64 << 10;
 var VOICE_RATE = 24e3;
 function directPath(options = {}) {
   return (host) => new DirectPath({ ...options }, host);
@@ -2700,28 +2726,6 @@ async function sound(pc) {
 }
 function thrifty(sdp) {
   return sdp.replace(/useinbandfec=1/g, "useinbandfec=1;usedtx=1");
-}
-async function pack(value) {
-  const stream = new Blob([JSON.stringify(value)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-}
-async function unpack(payload = "") {
-  const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
-  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
-  const chunks = [];
-  let size = 0;
-  for (; ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > MOST) {
-      await reader.cancel();
-      throw new Error("the other side's description is too large");
-    }
-    chunks.push(value);
-  }
-  return JSON.parse(await new Blob(chunks).text());
 }
 
 // src/ring.ts

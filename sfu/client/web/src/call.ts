@@ -8,39 +8,16 @@ import { Control } from "./control";
 import type { DirectHost, DirectPath } from "./direct";
 import { Elements } from "./elements";
 import { asCallError, CallError, mayRetry } from "./errors";
-import { TypedTarget } from "./events";
+import { type CallEvents, type CallState, TypedTarget } from "./events";
 import { LocalTrack } from "./local";
 import type { Slot } from "./media";
-import { type ConnectOptions, defaultURL, isPhone } from "./options";
-import { Participant, type RemoteTrack, Roster } from "./participants";
+import type { ConnectOptions } from "./options";
+import { type Participant, type RemoteTrack, Roster } from "./participants";
 import type { Assignment, Command, DataBudgetInfo, DataMode, JoinedReply, ServerEvent, Source, TrackViewInfo } from "./protocol";
-import { PROTOCOL_VERSION } from "./protocol";
 import { Publications } from "./publications";
-import { reduce, type RosterEvents } from "./reduce";
+import { type Effects, enter, reduce } from "./reduce";
 import { type Counters, Session } from "./session";
 import { Meter, type Statistics } from "./statistics";
-
-/** The least budget that the server takes, in bytes. */
-const LEAST_BUDGET = 100_000;
-
-export const VERSION = "0.1.0";
-
-/** connecting until media flows the first time; closed is final. */
-export type CallState = "connecting" | "connected" | "reconnecting" | "closed";
-
-export interface CallEvents extends RosterEvents {
-  state: { state: CallState; before: CallState };
-  closed: { code: string; message: string };
-  /** Something of one's own was published, muted or ended. */
-  localchanged: { source: Source; track?: LocalTrack };
-  /** A moderator has muted something of one's own, or asks to unmute it, which is left to the person. */
-  moderated: { source: Source; muted: boolean };
-  statistics: Statistics;
-  /** What is heard and seen comes directly from the other device now, or by the server. */
-  path: { path: "sfu" | "direct" };
-  /** The browser plays no sound before a click: call startAudio from one. */
-  audioblocked: undefined;
-}
 
 /** Joins a room. Errors: CallError with a code of docs/protocol.md or of the SDK. */
 export async function connect(options: ConnectOptions): Promise<Call> {
@@ -51,8 +28,6 @@ export async function connect(options: ConnectOptions): Promise<Call> {
 
 export class Call extends TypedTarget<CallEvents> {
   readonly room: string;
-  /** Oneself as others see it; undefined until joined. */
-  local?: Participant;
   /** Milliseconds from connect to each stage of the first join, 0 before. */
   readonly timings = { joined: 0, connected: 0 };
   readonly counters: Counters = {
@@ -67,10 +42,6 @@ export class Call extends TypedTarget<CallEvents> {
   dataMode: DataMode;
   /** How many bytes may be received; undefined for no bound. */
   dataBudget?: DataBudgetInfo;
-  /** Nobody else gets in but moderators. */
-  locked = false;
-  /** One is a moderator. */
-  admin = false;
   /** What moderators may do, attributes and messages. */
   readonly control = new Control((command) => {
     if (!this.session) throw new CallError("network", "the call is not connected at present; try again when it is");
@@ -85,6 +56,12 @@ export class Call extends TypedTarget<CallEvents> {
   private readonly elements: Elements;
   private readonly audio: AudioOutput;
   private readonly meter = new Meter();
+  private readonly effects: Effects = {
+    emit: (type, detail) => this.emit(type, detail as CallEvents[typeof type]),
+    touched: (track) => this.elements.refresh(track),
+    removed: (track) => this.elements.forget(track),
+    acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source })),
+  };
   private readonly abort = new AbortController();
   private readonly started = performance.now();
   private timer?: ReturnType<typeof setInterval>;
@@ -126,6 +103,18 @@ export class Call extends TypedTarget<CallEvents> {
 
   get state(): CallState {
     return this.current;
+  }
+  /** Oneself as others see it; undefined until joined. */
+  get local(): Participant | undefined {
+    return this.roster.local;
+  }
+  /** Nobody else gets in but moderators. */
+  get locked(): boolean {
+    return this.roster.locked;
+  }
+  /** One is a moderator. */
+  get admin(): boolean {
+    return this.roster.admin;
   }
   /** The members of the room, oneself not among them. */
   get participants(): ReadonlyMap<string, Participant> {
@@ -267,42 +256,18 @@ export class Call extends TypedTarget<CallEvents> {
   }
 
   private async join(): Promise<void> {
-    const session: Session = new Session(
-      {
-        url: this.options.url ?? defaultURL(),
-        rtc: this.options.rtc ?? {},
-        encryption: this.options.encryption,
-        audioSlots: this.options.slots?.audio ?? 3,
-        videoSlots: this.options.slots?.video ?? (isPhone() ? 4 : 9),
-        counters: this.counters,
-        line: this.options.line,
-      },
-      {
-        event: (event) => this.session === session && this.receive(event),
-        changed: () => this.session === session && this.update(),
-        gone: (error) => this.session === session && void this.rejoin(error),
-      },
-    );
+    const session: Session = new Session(this.options, this.counters, {
+      event: (event) => this.session === session && this.receive(event),
+      changed: () => this.session === session && this.update(),
+      gone: (error) => this.session === session && void this.rejoin(error),
+    });
     const stop = () => session.close();
     this.abort.signal.addEventListener("abort", stop);
     const told = this.publications.snapshot();
     const mode = this.dataMode;
     let reply: JoinedReply;
     try {
-      reply = await session.join(
-        {
-          version: PROTOCOL_VERSION,
-          room: this.room,
-          name: this.options.name,
-          identity: this.options.identity,
-          client: this.options.client ?? `web/${VERSION}`,
-          encodes: true,
-          ...(this.dataBudget ? { dataBudget: this.budgetLeft(this.dataBudget) } : {}),
-        },
-        async () => (typeof this.options.token === "function" ? this.options.token() : this.options.token),
-        this.publications.tracks,
-        mode,
-      );
+      reply = await session.join(this.publications.tracks, mode, this.meter.left(this.dataBudget));
     } finally {
       this.abort.signal.removeEventListener("abort", stop);
     }
@@ -318,36 +283,12 @@ export class Call extends TypedTarget<CallEvents> {
     this.update();
   }
 
-  /** A session counts from its beginning: what earlier ones received is taken off. */
-  private budgetLeft(budget: DataBudgetInfo): DataBudgetInfo {
-    if (!budget.call) return budget;
-    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.meter.latest.bytesReceived)) };
-  }
-
   /** Takes in the snapshot of the room that a join brings. */
   private enter(reply: JoinedReply): void {
-    const before = new Map(this.roster.participants);
-    this.roster.clear();
     const attributes = this.local?.attributes ?? {};
-    this.local = new Participant(
-      { id: reply.participant, identity: reply.identity, name: this.options.name, tracks: reply.tracks, attributes },
-      true,
-    );
+    enter(this.roster, reply, this.options.name, this.effects);
     // The server knows nothing of an earlier stay.
     if (Object.keys(attributes).length > 0) this.control.attributes(attributes).catch(() => undefined);
-    this.locked = reply.locked ?? false;
-    this.admin = reply.admin ?? false;
-    for (const participant of before.values()) {
-      for (const track of participant.tracks.values()) this.elements.forget(track);
-      this.emit("participantleft", { participant, reason: "left" });
-    }
-    for (const info of reply.participants ?? []) {
-      if (info.id === reply.participant) {
-        this.local = new Participant(info, true);
-        continue;
-      }
-      this.emit("participantjoined", { participant: this.roster.add(info) });
-    }
     if (this.options.playAudio ?? true) this.audio.play(this.slots.values());
     this.receive({ type: "slots", slots: reply.assignments ?? [] });
     this.elements.resend();
@@ -415,15 +356,11 @@ export class Call extends TypedTarget<CallEvents> {
       return;
     }
     if (event.type === "slots" && !this.options.encryption) this.silence(event.slots ?? []);
-    if (event.type === "room_locked") this.locked = event.locked;
-    if ("participant" in event && event.participant === this.local?.id) this.moderate(event);
-    const context = { roster: this.roster, local: this.local };
-    reduce(context, event, {
-      emit: (type, detail) => this.emit(type, detail as CallEvents[typeof type]),
-      touched: (track) => this.elements.refresh(track),
-      removed: (track) => this.elements.forget(track),
-      acknowledge: (slot, source) => void this.session?.media.negotiating.then(() => this.tell({ type: "ack", slot, source })),
-    });
+    if ("participant" in event && event.participant === this.local?.id) {
+      const moderated = this.publications.obey(event);
+      if (moderated) this.emit("moderated", moderated);
+    }
+    reduce(this.roster, event, this.effects);
   }
 
   /** Plays nothing of what would have to be decrypted: it sounds like noise. */
@@ -431,19 +368,6 @@ export class Call extends TypedTarget<CallEvents> {
     for (const { slot, track } of changes) {
       const receiver = this.slots.get(slot)?.transceiver.receiver;
       if (receiver) receiver.track.enabled = !this.roster.track(track)?.encrypted;
-    }
-  }
-
-  /** Obeys what a moderator does to oneself. */
-  private moderate(event: ServerEvent): void {
-    if (event.type === "participant_updated" && event.permissions) this.admin = event.permissions.admin === true;
-    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
-    for (const [source, { id, muted }] of this.tracks) {
-      if (id !== event.track) continue;
-      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => undefined);
-      // What is muted stays so: the server is told again, and the person asked.
-      void this.mute(source, muted || event.muted).catch(() => undefined);
-      return this.emit("moderated", { source, muted: event.muted });
     }
   }
 

@@ -10,6 +10,7 @@
 import { rateFor } from "./layers";
 import type { LocalTrack } from "./local";
 import { isMuted, type Slot } from "./media";
+import { pack, unpack } from "./pack";
 import type { Participant } from "./participants";
 import type { DataMode, DirectCommand, DirectEvent, Source } from "./protocol";
 import { SOURCES } from "./protocol";
@@ -23,8 +24,6 @@ const SILENCE = 1_500; // milliseconds
 const PATIENCE = 1_500; // milliseconds
 /** Candidates that are found within this time go in one message. */
 const GATHER = 100; // milliseconds
-/** What an SDP or a list of candidates may be, unpacked. */
-const MOST = 64 << 10; // bytes
 /** Sound: enough for speech, and a fifth of it while nobody speaks. */
 const VOICE_RATE = 24_000; // bits per second
 
@@ -407,30 +406,4 @@ async function sound(pc: RTCPeerConnection | undefined): Promise<Sound> {
 /** Asks the other side to send nothing while nobody speaks. */
 function thrifty(sdp: string): string {
   return sdp.replace(/useinbandfec=1/g, "useinbandfec=1;usedtx=1");
-}
-
-/** @internal Deflates a value into base64. */
-export async function pack(value: unknown): Promise<string> {
-  const stream = new Blob([JSON.stringify(value)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-}
-
-/** @internal Undoes pack. The other side is not trusted: what swells beyond bounds is refused. */
-export async function unpack<T>(payload = ""): Promise<T> {
-  const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
-  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > MOST) {
-      await reader.cancel();
-      throw new Error("the other side's description is too large");
-    }
-    chunks.push(value);
-  }
-  return JSON.parse(await new Blob(chunks as BlobPart[]).text()) as T;
 }

@@ -1,6 +1,10 @@
 /**
- * A typed EventTarget: the events of a call with the type of their detail.
+ * A typed EventTarget, and the events of a call with the type of their detail.
  */
+import type { LocalTrack } from "./local";
+import type { Source } from "./protocol";
+import type { RosterEvents } from "./reduce";
+import type { Statistics } from "./statistics";
 
 /** The listener of one event type of a map. */
 export type Listener<D> = (event: CustomEvent<D>) => void;
@@ -18,4 +22,21 @@ export class TypedTarget<M> extends EventTarget {
   protected emit<K extends keyof M & string>(type: K, detail: M[K]): void {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** connecting until media flows the first time; closed is final. */
+export type CallState = "connecting" | "connected" | "reconnecting" | "closed";
+
+export interface CallEvents extends RosterEvents {
+  state: { state: CallState; before: CallState };
+  closed: { code: string; message: string };
+  /** Something of one's own was published, muted or ended. */
+  localchanged: { source: Source; track?: LocalTrack };
+  /** A moderator has muted something of one's own, or asks to unmute it, which is left to the person. */
+  moderated: { source: Source; muted: boolean };
+  statistics: Statistics;
+  /** What is heard and seen comes directly from the other device now, or by the server. */
+  path: { path: "sfu" | "direct" };
+  /** The browser plays no sound before a click: call startAudio from one. */
+  audioblocked: undefined;
 }

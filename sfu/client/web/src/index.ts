@@ -8,13 +8,12 @@
  *     });
  *     await call.publish("microphone");
  */
-export { Call, connect, VERSION } from "./call";
-export type { CallEvents, CallState } from "./call";
+export { Call, connect } from "./call";
 export { captureCamera, captureError, captureMicrophone, captureScreen } from "./capture";
 export type { CaptureOptions } from "./capture";
 export { CallError } from "./errors";
 export { TypedTarget } from "./events";
-export type { Listener } from "./events";
+export type { CallEvents, CallState, Listener } from "./events";
 export { directPath } from "./direct";
 export type { MakeDirect } from "./direct";
 export { LocalTrack } from "./local";
@@ -28,5 +27,6 @@ export { dial, Line } from "./ring";
 export type { CallEventInfo, CallStateInfo, DeviceInfo, LineEvents, LineOptions, RingOptions, TargetInfo } from "./ring";
 export type { DataBudgetInfo, DataMode, EncodeLayerInfo, LayerInfo, Permissions, Quality, SlotStateInfo, Source, TrackViewInfo, VoicesInfo } from "./protocol";
 export type { RosterEvents } from "./reduce";
+export { VERSION } from "./session";
 export type { Counters } from "./session";
 export type { ReceivedVideo, SentVideo, Statistics } from "./statistics";

@@ -78,10 +78,22 @@ export class Participant {
   }
 }
 
-/** The members of the room and what the slots carry. */
+/** The room as the server tells it: its members and what the slots carry. */
 export class Roster {
+  /** Oneself; undefined until joined. */
+  local?: Participant;
+  /** Nobody else gets in but moderators. */
+  locked = false;
+  /** One is a moderator. */
+  admin = false;
+  /** The others. */
   readonly participants = new Map<string, Participant>();
   readonly assignments = new Map<number, Assignment>();
+
+  /** Finds anyone. */
+  find(id: string | undefined): Participant | undefined {
+    return id === this.local?.id ? this.local : this.participants.get(id!);
+  }
 
   /** Finds a track of anyone. */
   track(id: string | undefined): RemoteTrack | undefined {
@@ -138,7 +150,7 @@ export class Roster {
     return touched;
   }
 
-  /** Forgets everybody. */
+  /** Forgets everybody else. */
   clear(): void {
     this.participants.clear();
     this.assignments.clear();

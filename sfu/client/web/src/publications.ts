@@ -7,7 +7,7 @@ import { capture } from "./capture";
 import { asCallError, CallError } from "./errors";
 import { LocalTrack } from "./local";
 import { isMuted } from "./media";
-import type { Command, DataMode, EncodeInfo, ReplyOf, Source, TrackInfo } from "./protocol";
+import type { Command, DataMode, EncodeInfo, ReplyOf, ServerEvent, Source, TrackInfo } from "./protocol";
 import { isPicture } from "./protocol";
 import type { Session } from "./session";
 
@@ -109,6 +109,18 @@ export class Publications {
     }
     for (const [source, local] of this.tracks) {
       if (told.get(source)?.local !== local) this.announce(local).catch(() => undefined);
+    }
+  }
+
+  /** Obeys what a moderator does to something of one's own; answers what the person should hear of it. */
+  obey(event: ServerEvent): { source: Source; muted: boolean } | undefined {
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    for (const [source, { id, muted }] of this.tracks) {
+      if (id !== event.track) continue;
+      if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => undefined);
+      // What is muted stays so: the server is told again, and the person asked.
+      void this.mute(source, muted || event.muted).catch(() => undefined);
+      return { source, muted: event.muted };
     }
   }
 

@@ -1,9 +1,9 @@
 /**
- * Carries the server's events into the roster and out to the page.
+ * Carries what the server tells into the roster and out to the page.
  */
 import { attributesOf, payloadOf } from "./control";
-import type { Participant, RemoteTrack, Roster } from "./participants";
-import type { Permissions, Quality, ServerEvent, SlotStateInfo, VoicesInfo } from "./protocol";
+import { Participant, type RemoteTrack, type Roster } from "./participants";
+import type { JoinedReply, Permissions, Quality, ServerEvent, SlotStateInfo, VoicesInfo } from "./protocol";
 
 /** The events of a call that the server causes. */
 export interface RosterEvents {
@@ -37,10 +37,29 @@ export interface Effects {
   acknowledge(slot: number, source: number): void;
 }
 
+/** Takes in the snapshot of the room that a join brings: whoever was known of an earlier one has left. */
+export function enter(roster: Roster, reply: JoinedReply, name: string | undefined, effects: Effects): void {
+  const before = [...roster.participants.values()];
+  roster.clear();
+  const { participant: id, identity, tracks } = reply;
+  roster.local = new Participant({ id, identity, name, tracks, attributes: roster.local?.attributes }, true);
+  roster.locked = reply.locked ?? false;
+  roster.admin = reply.admin ?? false;
+  for (const participant of before) leaves(participant, "left", effects);
+  for (const info of reply.participants ?? []) {
+    if (info.id === id) roster.local = new Participant(info, true);
+    else effects.emit("participantjoined", { participant: roster.add(info) });
+  }
+}
+
+function leaves(participant: Participant, reason: string, effects: Effects): void {
+  for (const track of participant.tracks.values()) effects.removed(track);
+  effects.emit("participantleft", { participant, reason });
+}
+
 /** Applies one event. Events about members or tracks that are not known are passed over. */
-export function reduce(context: { roster: Roster; local?: Participant }, event: ServerEvent, effects: Effects): void {
-  const { roster, local } = context;
-  const find = (id: string) => (id === local?.id ? local : roster.participants.get(id));
+export function reduce(roster: Roster, event: ServerEvent, effects: Effects): void {
+  const { local } = roster;
   switch (event.type) {
     case "participant_joined": {
       const { id } = event.participant;
@@ -52,13 +71,12 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
     case "participant_left": {
       const participant = roster.participants.get(event.participant);
       if (!participant) return;
-      for (const track of participant.tracks.values()) effects.removed(track);
       roster.participants.delete(participant.id);
-      effects.emit("participantleft", { participant, reason: event.reason });
+      leaves(participant, event.reason, effects);
       return;
     }
     case "track_published": {
-      const participant = find(event.participant);
+      const participant = roster.find(event.participant);
       if (!participant || participant === local) return;
       const { track, fresh } = roster.publish(participant, event.track);
       effects.emit(fresh ? "trackpublished" : "trackchanged", { participant, track });
@@ -101,7 +119,7 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
       for (const participant of [...roster.participants.values(), local]) if (participant) participant.level = 0;
       const speakers = [];
       for (const { participant: id, level } of event.speakers ?? []) {
-        const participant = find(id);
+        const participant = roster.find(id);
         if (!participant) continue;
         participant.level = Math.max(1, level);
         speakers.push({ participant, level });
@@ -111,7 +129,7 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
     }
     case "quality":
       for (const { participant: id, quality } of event.participants ?? []) {
-        const participant = find(id);
+        const participant = roster.find(id);
         if (!participant) continue;
         participant.quality = quality;
         effects.emit("quality", { participant, quality });
@@ -121,19 +139,21 @@ export function reduce(context: { roster: Roster; local?: Participant }, event: 
       effects.emit("voices", { kind: event.kind, reason: event.reason });
       return;
     case "participant_updated": {
-      const participant = find(event.participant);
+      const participant = roster.find(event.participant);
       if (!participant) return;
       participant.attributes = attributesOf(event.attributes);
+      if (participant === local && event.permissions) roster.admin = event.permissions.admin === true;
       effects.emit("participantupdated", { participant, permissions: event.permissions });
       return;
     }
     case "room_locked":
+      roster.locked = event.locked;
       effects.emit("roomlocked", { locked: event.locked });
       return;
     case "message": {
       const data = payloadOf(event.payload);
       const { from = "", topic = "" } = event;
-      if (data) effects.emit("message", { from, participant: find(from), topic, data });
+      if (data) effects.emit("message", { from, participant: roster.find(from), topic, data });
       return;
     }
     default:

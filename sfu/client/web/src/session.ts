@@ -5,11 +5,13 @@
  * anew with a new Session.
  */
 import { asCallError, CallError } from "./errors";
-import { type Encryption, Media, type RTCOptions, type Sending } from "./media";
-import type { DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
-import { isPicture } from "./protocol";
-import type { Line } from "./ring";
+import { Media, type Sending } from "./media";
+import { type ConnectOptions, defaultURL, isPhone } from "./options";
+import type { DataBudgetInfo, DataMode, JoinCommand, JoinedReply, ServerEvent, Source } from "./protocol";
+import { isPicture, PROTOCOL_VERSION } from "./protocol";
 import { type Channel, Signalling, type SignallingHandlers } from "./signalling";
+
+export const VERSION = "0.1.0";
 
 /** A disconnected path often comes back by itself; so long it may try. */
 const DISCONNECTED_PATIENCE = 2_000; // milliseconds
@@ -33,17 +35,6 @@ export interface Counters {
   rejoins: number;
 }
 
-export interface SessionSettings {
-  url: string;
-  rtc: RTCOptions;
-  encryption?: Encryption;
-  audioSlots: number;
-  videoSlots: number;
-  counters: Counters;
-  /** Joins over a line instead of a connection of its own. */
-  line?: Line;
-}
-
 export interface SessionHandlers {
   event(event: ServerEvent): void;
   /** Signalling or media went up or down. */
@@ -65,11 +56,12 @@ export class Session {
 
   /** Error code no_webrtc. */
   constructor(
-    private readonly settings: SessionSettings,
+    private readonly options: ConnectOptions,
+    private readonly counters: Counters,
     private readonly handlers: SessionHandlers,
   ) {
-    const { counters } = settings;
-    this.media = new Media(settings.rtc, settings.audioSlots, settings.videoSlots, () => counters.sdp++, settings.encryption);
+    const { rtc = {}, slots = {}, encryption, line, url = defaultURL() } = options;
+    this.media = new Media(rtc, slots.audio ?? 3, slots.video ?? (isPhone() ? 4 : 9), () => counters.sdp++, encryption);
     const told: SignallingHandlers = {
       event: (event) => {
         if (brings(event)) this.media.expectPictures();
@@ -88,7 +80,7 @@ export class Session {
         if (compact) counters.messagesCompact++;
       },
     };
-    this.signalling = settings.line ? settings.line.share(told) : new Signalling(settings.url, told);
+    this.signalling = line ? line.share(told) : new Signalling(url, told);
   }
 
   /** Says whether commands and packets both flow. */
@@ -101,20 +93,22 @@ export class Session {
    * that one round trip does both.
    * Errors: a refusal's code, network, media.
    */
-  async join(
-    command: Pick<JoinCommand, "room" | "name" | "identity" | "client" | "encodes" | "dataBudget"> & { version: number },
-    token: () => Promise<string | undefined>,
-    sending: ReadonlyMap<Source, Sending>,
-    mode: DataMode,
-  ): Promise<JoinedReply> {
+  async join(sending: ReadonlyMap<Source, Sending>, mode: DataMode, dataBudget?: DataBudgetInfo): Promise<JoinedReply> {
+    const { room, name, identity, client = `web/${VERSION}`, token } = this.options;
     try {
       const publish = [];
       for (const [source, one] of sending) publish.push(await this.media.send(source, one, mode));
       const { sdp, send } = await this.media.offer();
-      const secret = await token();
+      const secret = typeof token === "function" ? await token() : token;
       const join: JoinCommand = {
         type: "join",
-        ...command,
+        version: PROTOCOL_VERSION,
+        room,
+        name,
+        identity,
+        client,
+        encodes: true,
+        dataBudget,
         ...(secret ? { token: secret } : {}),
         offer: sdp,
         send,
@@ -150,7 +144,7 @@ export class Session {
     if (this.restartWanted) return; // The resume comes back here.
     clearTimeout(this.timer);
     this.restarting = true;
-    this.settings.counters.iceRestarts++;
+    this.counters.iceRestarts++;
     try {
       const { sdp } = await this.media.offer(true);
       const reply = await this.signalling.request({ type: "restart", offer: sdp });

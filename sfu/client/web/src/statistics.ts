@@ -3,6 +3,10 @@
  */
 import type { Slot } from "./media";
 import type { Roster } from "./participants";
+import type { DataBudgetInfo } from "./protocol";
+
+/** The least budget that the server takes, in bytes. */
+const LEAST_BUDGET = 100_000;
 
 /** What one video slot receives. */
 export interface ReceivedVideo {
@@ -94,6 +98,12 @@ export class Meter {
     this.before.clear();
     this.at = 0;
     this.latest = { ...empty(), bytesSent: this.carried.sent, bytesReceived: this.carried.received };
+  }
+
+  /** A session counts from its beginning: what earlier ones received is taken off a budget for the call. */
+  left(budget?: DataBudgetInfo): DataBudgetInfo | undefined {
+    if (!budget?.call) return budget;
+    return { ...budget, call: Math.max(LEAST_BUDGET, Math.floor(budget.call - this.latest.bytesReceived)) };
   }
 
   /**

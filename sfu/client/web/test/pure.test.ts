@@ -2,7 +2,7 @@
 import { Backoff } from "../src/backoff";
 import { decode, encode, expand, shorten } from "../src/compact";
 import { attributesOf, payloadOf } from "../src/control";
-import { pack, unpack } from "../src/direct";
+import { pack, unpack } from "../src/pack";
 import { asCallError, CallError, mayRetry } from "../src/errors";
 import { cameraLayers, fewerLayers, obey, rateFor, scalableRate, stuck } from "../src/layers";
 import { isMuted, type Sending } from "../src/media";
@@ -221,7 +221,7 @@ function room() {
     removed: (track: { id: string }) => void happened.push(`removed ${track.id}`),
     acknowledge: (slot: number, source: number) => void acknowledged.push(`${slot}=${source}`),
   };
-  const apply = (event: Parameters<typeof reduce>[1]) => reduce({ roster }, event, effects);
+  const apply = (event: Parameters<typeof reduce>[1]) => reduce(roster, event, effects);
   apply({
     type: "participant_joined",
     participant: {
