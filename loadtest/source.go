@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/feed"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
 	"github.com/rivulet-rtc/rivulet/sfu/signal"
@@ -32,12 +33,9 @@ var cameras = [maxLayers]struct {
 
 // encoder is a camera with its encoders.
 type encoder interface {
+	feed.Camera
 	Next() time.Time
-	Poll(now time.Time) (layer int, f media.Frame, ok bool)
 	SetRate(now time.Time, r units.Rate)
-	RequestKeyFrame(layer int)
-	// Limit is what the server asks for; see media.Simulcast.Limit.
-	Limit(layer int, active bool, most units.Rate, frameRate int)
 }
 
 // single is an encoder of one layer.
@@ -137,40 +135,17 @@ func (s *source) send(now time.Time) error {
 	asked := microphone.Voice()
 	s.voice.SetRate(min(media.VoiceRate, asked.MaxRate))
 	s.voice.SetPacketTime(asked.PacketTime)
-	for f, ok := s.voice.Poll(now, s.buffer); ok; f, ok = s.voice.Poll(now, s.buffer) {
-		err := microphone.Write(now, client.Frame{
-			Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
-		})
-		if err := s.count(err); err != nil {
-			return err
-		}
-	}
-	if s.video == nil {
-		return nil
+	err := feed.Voice(now, s.voice, s.buffer, func(f client.Frame, _ media.VoiceFrame) error { return s.count(microphone.Write(now, f)) })
+	if err != nil || s.video == nil {
+		return err
 	}
 	sender := s.call.Sender(signal.Camera)
 	if !s.follow.After(now) {
 		s.follow = now.Add(followEvery)
-		for i, e := range sender.Encodings() {
-			s.video.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
-		}
+		feed.Obey(s.video, sender)
 		s.video.SetRate(now, min(sender.Target().Scale(payloadShare), s.camera.rate))
 	}
-	for i := range s.camera.layers {
-		if sender.KeyframeRequested(i) {
-			s.video.RequestKeyFrame(i)
-		}
-	}
-	for layer, f, ok := s.video.Poll(now); ok; layer, f, ok = s.video.Poll(now) {
-		for i := range f.Packets() {
-			payload, last := f.Packet(i, s.buffer)
-			err := sender.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload})
-			if err := s.count(err); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return feed.Pictures(now, s.video, s.camera.layers, sender, s.buffer, func(f client.Frame) error { return s.count(sender.Write(now, f)) })
 }
 
 // count counts a packet that was written. One that found the queue full is

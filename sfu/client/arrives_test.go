@@ -19,29 +19,9 @@ func TestLayersAreWhatArrives(t *testing.T) {
 		defer w.close()
 		ann := w.join(client.Options{Identity: "ann", Publish: []client.Publication{threeLayers}})
 		ann.waitConnected(t)
-		sender := ann.Sender(signal.Camera)
-		ann.media.Go(func() { // two of the three layers that were announced
-			camera := media.NewSimulcast(time.Now(), media.VP8Config{Width: 640, Height: 360})
-			buf := make([]byte, media.DefaultMaxPayload)
-			for {
-				now := time.Now()
-				camera.SetRate(now, 600*units.Kbps)
-				if !ann.waitFor(camera.Next()) {
-					return
-				}
-				now = time.Now()
-				for i := range camera.Layers {
-					if sender.KeyframeRequested(i) {
-						camera.RequestKeyFrame(i)
-					}
-				}
-				for layer, f, ok := camera.Poll(now); ok; layer, f, ok = camera.Poll(now) {
-					for i := range f.Packets() {
-						payload, last := f.Packet(i, buf)
-						must(t, sender.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}))
-					}
-				}
-			}
+		// Two of the three layers that were announced.
+		ann.film(t, media.VP8Config{Width: 640, Height: 360}, func(now time.Time, camera *media.Simulcast, _ *client.Sender) {
+			camera.SetRate(now, 600*units.Kbps)
 		})
 		bob := w.join(client.Options{Identity: "bob", ReceiveOnly: true})
 		bob.waitConnected(t)

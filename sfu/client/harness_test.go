@@ -13,6 +13,7 @@ import (
 	"github.com/rivulet-rtc/rivulet/bwe"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/internal/udp"
+	"github.com/rivulet-rtc/rivulet/loadtest/feed"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu"
@@ -193,13 +194,9 @@ func (u *user) speak(t *testing.T, cfg media.VoiceConfig) {
 				return
 			}
 			now := time.Now()
-			for f, ok := voice.Poll(now, buf); ok; f, ok = voice.Poll(now, buf) {
-				if err := sender.Write(now, client.Frame{
-					Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
-				}); err != nil {
-					t.Errorf("send voice: %v", err)
-					return
-				}
+			if err := feed.Voice(now, voice, buf, func(f client.Frame, _ media.VoiceFrame) error { return sender.Write(now, f) }); err != nil {
+				t.Errorf("send voice: %v", err)
+				return
 			}
 		}
 	})
@@ -208,16 +205,21 @@ func (u *user) speak(t *testing.T, cfg media.VoiceConfig) {
 // show sends video in one layer, or in as many as the camera has, until the
 // user leaves. It follows the estimate and answers key-frame requests.
 func (u *user) show(t *testing.T, cfg media.VP8Config) {
+	u.film(t, cfg, func(now time.Time, camera *media.Simulcast, sender *client.Sender) {
+		feed.Obey(camera, sender)
+		camera.SetRate(now, sender.Target().Scale(0.9))
+	})
+}
+
+// film sends video until the user leaves, with its encoders steered each time.
+func (u *user) film(t *testing.T, cfg media.VP8Config, steer func(time.Time, *media.Simulcast, *client.Sender)) {
 	sender := u.Sender(signal.Camera)
 	u.media.Go(func() {
 		camera := media.NewSimulcast(time.Now(), cfg)
 		buf := make([]byte, media.DefaultMaxPayload)
 		for {
 			now := time.Now()
-			for i, e := range sender.Encodings() {
-				camera.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
-			}
-			camera.SetRate(now, sender.Target().Scale(0.9))
+			steer(now, camera, sender)
 			next := camera.Next()
 			if next.IsZero() {
 				next = now.Add(100 * time.Millisecond)
@@ -226,19 +228,10 @@ func (u *user) show(t *testing.T, cfg media.VP8Config) {
 				return
 			}
 			now = time.Now()
-			for i := range camera.Layers {
-				if sender.KeyframeRequested(i) {
-					camera.RequestKeyFrame(i)
-				}
-			}
-			for layer, f, ok := camera.Poll(now); ok; layer, f, ok = camera.Poll(now) {
-				for i := range f.Packets() {
-					payload, last := f.Packet(i, buf)
-					if err := sender.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}); err != nil {
-						t.Errorf("send video: %v", err)
-						return
-					}
-				}
+			send := func(f client.Frame) error { return sender.Write(now, f) }
+			if err := feed.Pictures(now, camera, len(camera.Layers), sender, buf, send); err != nil {
+				t.Errorf("send video: %v", err)
+				return
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/feed"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
@@ -29,19 +30,20 @@ func (p *person) talk(s *client.Sender) {
 	for w.wait(w.since(voice.Next())) {
 		now := time.Now()
 		obey(voice, s, spec.Rate, spec.PacketTime)
-		for f, ok := voice.Poll(now, buffer[:]); ok; f, ok = voice.Poll(now, buffer[:]) {
-			err := tolerant(s.Write(now, client.Frame{
-				Timestamp: f.Timestamp, Marker: f.Marker, Payload: f.Payload, Level: f.Level, Voice: f.Voice,
-			}))
-			if err != nil {
-				p.fail(fmt.Errorf("send voice: %w", err))
-				return
+		err := feed.Voice(now, voice, buffer[:], func(made client.Frame, f media.VoiceFrame) error {
+			if err := tolerant(s.Write(now, made)); err != nil {
+				return err
 			}
 			p.mu.Lock()
+			defer p.mu.Unlock()
 			p.rec.Spoken = append(p.rec.Spoken, lab.SpokenRecord{
 				At: w.since(now), Length: f.Duration, Voice: f.Voice, Size: sizeOf(f.Payload), TOC: f.Payload[0],
 			})
-			p.mu.Unlock()
+			return nil
+		})
+		if err != nil {
+			p.fail(fmt.Errorf("send voice: %w", err))
+			return
 		}
 	}
 }
@@ -66,7 +68,7 @@ func (p *person) film(s *client.Sender) {
 	})
 	var buffer [media.DefaultMaxPayload]byte
 	for {
-		filmAsAsked(camera, s)
+		feed.Obey(camera, s)
 		camera.SetRate(now, s.Target().Scale(payloadShare))
 		next := camera.Next()
 		if next.IsZero() {
@@ -76,20 +78,10 @@ func (p *person) film(s *client.Sender) {
 			return
 		}
 		now = time.Now()
-		for i := range camera.Layers {
-			if s.KeyframeRequested(i) {
-				camera.RequestKeyFrame(i)
-			}
-		}
-		for layer, f, ok := camera.Poll(now); ok; layer, f, ok = camera.Poll(now) {
-			for i := range f.Packets() {
-				payload, last := f.Packet(i, buffer[:])
-				err := tolerant(s.Write(now, client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}))
-				if err != nil {
-					p.fail(fmt.Errorf("send video: %w", err))
-					return
-				}
-			}
+		err := feed.Pictures(now, camera, len(camera.Layers), s, buffer[:], func(f client.Frame) error { return tolerant(s.Write(now, f)) })
+		if err != nil {
+			p.fail(fmt.Errorf("send video: %w", err))
+			return
 		}
 	}
 }

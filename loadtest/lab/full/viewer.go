@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
+	"github.com/rivulet-rtc/rivulet/loadtest/feed"
 	"github.com/rivulet-rtc/rivulet/loadtest/lab/memnet"
 	"github.com/rivulet-rtc/rivulet/loadtest/media"
 	"github.com/rivulet-rtc/rivulet/sfu/client"
@@ -133,32 +134,10 @@ func (l *layered) next() time.Duration {
 func (l *layered) frame(at time.Duration, rate units.Rate, _ bool, out emit) error {
 	now := l.begin.Add(at)
 	l.look = at + pausedLook
-	filmAsAsked(l.simulcast, l.viewer.from.picture)
+	sender := l.viewer.from.picture
+	feed.Obey(l.simulcast, sender)
 	l.simulcast.SetRate(now, rate.Scale(payloadShare))
-	for i := range l.simulcast.Layers {
-		if l.viewer.from.picture.KeyframeRequested(i) {
-			l.simulcast.RequestKeyFrame(i)
-		}
-	}
-	for {
-		layer, f, ok := l.simulcast.Poll(now)
-		if !ok {
-			return nil
-		}
-		for i := range f.Packets() {
-			payload, last := f.Packet(i, l.buffer[:])
-			if err := out(client.Frame{Layer: layer, Timestamp: f.Timestamp, Marker: last, Payload: payload}); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// filmAsAsked holds a camera to what the server asks for.
-func filmAsAsked(camera *media.Simulcast, s *client.Sender) {
-	for i, e := range s.Encodings() {
-		camera.Limit(i, e.Active, units.Rate(e.MaxRate), e.MaxFrameRate)
-	}
+	return feed.Pictures(now, l.simulcast, len(l.simulcast.Layers), sender, l.buffer[:], out)
 }
 
 func (l *layered) skip(at time.Duration) {
