@@ -122,6 +122,7 @@ func TestPathThatDiesComesBack(t *testing.T) {
 func TestNewPathByICERestart(t *testing.T) {
 	s := startServer(t, nil)
 	ann, bob := openTab(t, "ann"), openTab(t, "bob")
+	ann.knows(time.Second) // the roles of DTLS stay, either way round
 	s.call(ann, "restart", "video=320x180")
 	s.call(bob, "restart", "video=320x180")
 	before := ann.talking(1)

@@ -251,6 +251,13 @@ func (p *page) behind(from, to int) {
 	p.before(script)
 }
 
+// knows has the page believe what it would learn of its network by itself, were
+// more than its media behind the link.
+func (p *page) knows(roundTrip time.Duration) {
+	p.t.Helper()
+	p.before(fmt.Sprintf(`Object.defineProperty(navigator, "connection", { value: { rtt: %d } })`, roundTrip.Milliseconds()))
+}
+
 // before has the page run a script before its own.
 func (p *page) before(script string) {
 	p.t.Helper()

@@ -97,6 +97,7 @@ func measureVoice(t *testing.T, name string, plain bool) string {
 	s.call(ann, "table", "video=0")
 	ann.wait(joinLimit, "ann is in", func(s state) bool { return s.Call == "connected" })
 	bob.behind(s.ports.Media, link.port)
+	bob.knows(network.Up.Delay + network.Down.Delay)
 	link.start()
 	begun := time.Now()
 	s.call(bob, "table", "video=0", "ice=udp")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
@@ -40,10 +41,10 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 	if cfg.Net != nil {
 		s.SetNet(cfg.Net)
 	}
-	if !strings.Contains(offer, "a=setup:passive") { // else we must be the client, RFC 8842 §5.3
-		if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
-			return nil, err
-		}
+	if strings.Contains(offer, "a=setup:passive") { // we must be the client, RFC 8842 §5.3
+		s.SetICEBindingRequestHandler(p.helloBehindCheck)
+	} else if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+		return nil, err
 	}
 	// Packets come only from addresses that have proved the session's password:
 	// DTLS's own cookie (RFC 6347 §4.2.1) would cost a round trip for nothing.
@@ -57,6 +58,15 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 		webrtc.WithSettingEngine(s),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 	), nil
+}
+
+// helloBehindCheck has the agent take the first pair that a client has checked,
+// before the client nominates one (RFC 8445 §12.1 allows to send on a valid pair):
+// who waits for our hello of DTLS has it with the answer to its first check, a
+// round trip sooner. The agent asks only after the check has proved the session's
+// password. A client that nominates another pair later is followed as ever.
+func (p *Peer) helloBehindCheck(_ *stun.Message, _, _ ice.Candidate, _ *ice.CandidatePair) bool {
+	return !p.checked.Swap(true)
 }
 
 // flightWait is how long an answer to a flight of DTLS is waited for. A second,

@@ -78,7 +78,8 @@ type Peer struct {
 	offered   []profile.Section // the sections of the first offer: they stay
 	byStream  bool              // reports are those of RFC 8888, both ways
 	connected atomic.Bool
-	stating   sync.Mutex // orders what pion tells of states; a leaf
+	checked   atomic.Bool // a client that waits for our hello has checked a path
+	stating   sync.Mutex  // orders what pion tells of states; a leaf
 	state     webrtc.PeerConnectionState
 	stats     atomic.Pointer[downlink.Stats]
 	closing   sync.Once

@@ -766,6 +766,11 @@ function boundPictures(sdp) {
     });
   });
 }
+var FAR = 400;
+function awaitsHello(sdp) {
+  const { connection } = navigator;
+  return (connection?.rtt ?? 0) < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
+}
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
   return sections.map((text, index) => index === 0 ? text : edit(text.split("\r\n")).join("\r\n")).join("\r\n");
@@ -850,7 +855,7 @@ var Media = class {
     const sdp = askAgain(made);
     this.pending = { type, sdp };
     const names = mids(sdp);
-    return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
+    return { sdp: awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
   }
   /** Applies the pending offer and its answer. What is asked meanwhile follows. */
   accept(answer, servers, slots) {

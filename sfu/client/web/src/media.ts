@@ -9,7 +9,7 @@ import { CallError } from "./errors";
 import { ANY_FRAME_RATE, cameraLayers, CAMERA_RIDS, fewerLayers, obey, rateFor, type Scalable, scalableRate, SCREEN_RATE, stuck } from "./layers";
 import type { DataMode, EncodeAudioInfo, EncodeInfo, EncodeLayerInfo, ICEServerInfo, PublishInfo, SlotInfo, Source } from "./protocol";
 import { isPicture, SOURCES } from "./protocol";
-import { askAgain, askVoice, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
+import { askAgain, askVoice, awaitsHello, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "./sdp";
 
 /** Settings of the transport; the defaults suit everybody, tests narrow them. */
 export interface RTCOptions {
@@ -128,7 +128,7 @@ export class Media {
     const sdp = askAgain(made);
     this.pending = { type, sdp };
     const names = mids(sdp);
-    return { sdp, send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
+    return { sdp: awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
   }
 
   /** Applies the pending offer and its answer. What is asked meanwhile follows. */
