@@ -25,6 +25,13 @@ var chromium string
 // newMedia is a media plane on an in-memory network.
 func newMedia(t testing.TB) *Media {
 	t.Helper()
+	m, _ := mediaOn(t)
+	return m
+}
+
+// mediaOn is a media plane at 10.0.0.1:7882, and its network.
+func mediaOn(t testing.TB) (*Media, *memnet.Network) {
+	t.Helper()
 	network := memnet.New(memnet.Config{})
 	host := network.Host(netip.MustParseAddr("10.0.0.1"))
 	conn, err := host.ListenPacket("udp4", "10.0.0.1:7882")
@@ -48,7 +55,7 @@ func newMedia(t testing.TB) *Media {
 		}
 		network.Close()
 	})
-	return m
+	return m, network
 }
 
 func TestChromiumOfferIsAnswered(t *testing.T) {

@@ -767,9 +767,11 @@ function boundPictures(sdp) {
   });
 }
 var FAR = 400;
-function awaitsHello(sdp) {
-  const { connection } = navigator;
-  return (connection?.rtt ?? 0) < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
+function roundTrip() {
+  return navigator.connection?.rtt ?? 0;
+}
+function awaitsHello(sdp, rtt = roundTrip()) {
+  return rtt < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
 }
 function eachSection(sdp, edit) {
   const sections = sdp.split(/\r\n(?=m=)/);
@@ -855,7 +857,7 @@ var Media = class {
     const sdp = askAgain(made);
     this.pending = { type, sdp };
     const names = mids(sdp);
-    return { sdp: awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
+    return { sdp: this.pc.remoteDescription ? sdp : awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index], source })) };
   }
   /** Applies the pending offer and its answer. What is asked meanwhile follows. */
   accept(answer, servers, slots) {

@@ -128,7 +128,8 @@ export class Media {
     const sdp = askAgain(made);
     this.pending = { type, sdp };
     const names = mids(sdp);
-    return { sdp: awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
+    // The roles of DTLS are settled with the first answer.
+    return { sdp: this.pc.remoteDescription ? sdp : awaitsHello(sdp), send: SOURCES.map((source, index) => ({ mid: names[index]!, source })) };
   }
 
   /** Applies the pending offer and its answer. What is asked meanwhile follows. */

@@ -129,15 +129,20 @@ export function boundPictures(sdp: string): string {
 /** Milliseconds of round trip from which on a path is far. */
 const FAR = 400;
 
+/** Milliseconds of round trip as the browser estimates it; Chromium alone tells. */
+function roundTrip(): number {
+  return (navigator as Navigator & { connection?: { rtt?: number } }).connection?.rtt ?? 0;
+}
+
 /**
  * Has the server begin DTLS where the path is far: its hello leaves with the answer
- * to the first check, half a round trip before the browser may send one, and is a
- * sixth as large (Chromium's has a post-quantum key: two packets, 0.6 s at 20 kbit/s,
- * and so long under way that it is repeated).
+ * to the first check, half a round trip before the browser may send one, and is an
+ * eighth as large (Chromium's has a post-quantum key: two packets, 0.6 s at 20 kbit/s,
+ * and so long under way that it is repeated). Near paths stay as they are: there the
+ * browser repeats what is lost after 50 ms, the server after seconds.
  */
-export function awaitsHello(sdp: string): string {
-  const { connection } = navigator as Navigator & { connection?: { rtt?: number } };
-  return (connection?.rtt ?? 0) < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
+export function awaitsHello(sdp: string, rtt = roundTrip()): string {
+  return rtt < FAR ? sdp : sdp.replaceAll("a=setup:actpass", "a=setup:passive");
 }
 
 /** Lets each media section be edited; its first line is the m= line. */

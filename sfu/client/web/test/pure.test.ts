@@ -8,13 +8,20 @@ import { cameraLayers, fewerLayers, obey, rateFor, scalableRate, stuck } from ".
 import { isMuted, type Sending } from "../src/media";
 import { Roster } from "../src/participants";
 import { type RosterEvents, reduce } from "../src/reduce";
-import { askAgain, askVoice, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "../src/sdp";
+import { askAgain, askVoice, awaitsHello, boundPictures, keepCandidates, keepTurn, mids, pauseLayers, withoutPictures } from "../src/sdp";
 import { equal, ok, test } from "./harness";
 
 export { run } from "./harness";
 
 const sizes = (width: number, height: number) =>
   cameraLayers(width, height, "auto").layers.map((layer) => `${layer.rid} ${layer.width}x${layer.height}`);
+
+test("the server begins DTLS where the path is far", () => {
+  const offer = "v=0\r\nm=audio\r\na=setup:actpass\r\nm=video\r\na=setup:actpass\r\n";
+  equal(awaitsHello(offer, 0), offer, "unknown");
+  equal(awaitsHello(offer, 375), offer, "near");
+  equal(awaitsHello(offer, 600), offer.replaceAll("actpass", "passive"), "far");
+});
 
 test("layers are declared by the size of the source", () => {
   equal(sizes(1280, 720), ["q 320x180", "h 640x360", "f 1280x720"]);

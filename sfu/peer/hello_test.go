@@ -1,0 +1,84 @@
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/stun/v4"
+)
+
+// A client that waits for our hello of DTLS gets it once it has checked a path,
+// before it nominates one; with another password it gets nothing.
+func TestHelloComesBehindTheFirstCheck(t *testing.T) {
+	m, network := mediaOn(t)
+	offer := strings.ReplaceAll(chromium, "a=setup:actpass", "a=setup:passive")
+	p, answer, err := m.NewPeer(t.Context(), offer, deaf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if !strings.Contains(answer, "a=setup:active") {
+		t.Fatal("who waits for a hello is answered that it is to begin")
+	}
+	client, err := network.Host(netip.MustParseAddr("10.0.0.2")).ListenPacket("udp4", "10.0.0.2:5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	name := valueOf(t, answer, "ice-ufrag") + ":" + valueOf(t, offer, "ice-ufrag")
+	password := valueOf(t, answer, "ice-pwd")
+	if got := afterChecks(t, client, name, "no"+password, 300*time.Millisecond); len(got) > 0 {
+		t.Errorf("an address that has proved nothing is sent %d packets", len(got))
+	}
+	for _, packet := range afterChecks(t, client, name, password, 10*time.Second) {
+		if len(packet) > 13 && packet[0] == 22 && packet[13] == 1 {
+			return // a handshake's first message (RFC 6347 §4.3.2)
+		}
+	}
+	t.Error("no hello came behind the check")
+}
+
+// afterChecks sends checks that nominate nothing until a packet of DTLS comes, or
+// for so long, and answers what came but for refusals.
+func afterChecks(t *testing.T, c net.PacketConn, name, password string, limit time.Duration) (came [][]byte) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); {
+		check, err := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername(name), ice.AttrControlling(7),
+			ice.PriorityAttr(1), stun.NewShortTermIntegrity(password), stun.Fingerprint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.WriteTo(check.Raw, net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.1:7882"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			b := make([]byte, 1500)
+			n, _, err := c.ReadFrom(b)
+			if err != nil {
+				break
+			}
+			if came = append(came, b[:n]); b[0] == 22 {
+				return came
+			}
+		}
+	}
+	return came
+}
+
+// valueOf is the first value of an attribute of a description.
+func valueOf(t *testing.T, sdp, attribute string) string {
+	t.Helper()
+	found := regexp.MustCompile(`a=` + attribute + `:(\S+)`).FindStringSubmatch(sdp)
+	if found == nil {
+		t.Fatalf("no a=%s", attribute)
+	}
+	return found[1]
+}
