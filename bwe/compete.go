@@ -67,6 +67,7 @@ const (
 	// the path became longer.
 	competeStill = 5 * time.Second
 	stillness    = 15 * time.Millisecond
+	stillNoise   = 4 // times the jitter, which moves it, too
 )
 
 // compete holds a share of a path whose queue another flow keeps full: there
@@ -317,7 +318,7 @@ func (c *Controller) longer(now int64, lost bool) bool {
 	if now-p.since < int64(competeStill) {
 		return false
 	}
-	if !p.lostSomething && p.most-p.least < int64(stillness) {
+	if !p.lostSomething && p.most-p.least < max(int64(stillness), stillNoise*int64(c.delays.noise)) {
 		c.delays.adopt(c.queue)
 		c.arrivals.reset()
 		c.queue, c.ahead = 0, 0

@@ -28,6 +28,9 @@ const (
 	growthStartup  = 2.0
 	// growthLeast is that of the farthest paths, four responses after a queue.
 	growthLeast = 0.03
+	// Growth overshoots by growthQueue, or growthPackets where those last longer.
+	growthQueue   = 15 * time.Millisecond
+	growthPackets = 0.15
 	// used is the share of the target that must be sent for the path to be
 	// tested by it.
 	used = 0.8
@@ -224,7 +227,8 @@ func (c *Controller) grow(now, dt int64) {
 		g = growthFirst * c.cfg.Weight * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
 		// Overshoot causes a queue of about g * response^2 / 2.
 		least := growthLeast * min(1, max(0.3, quiet.Seconds()/(4*response)))
-		g = min(g, max(least, min(growthMost, 0.03/(response*response))))
+		overshoot := max(growthQueue.Seconds(), growthPackets*c.packetTime().Seconds())
+		g = min(g, max(least, min(growthMost, 2*overshoot/(response*response))))
 		if c.test.near(c.capacity) {
 			g = c.test.growth()
 		}
@@ -244,7 +248,8 @@ func (c *Controller) unstick(now int64) {
 		return
 	}
 	flying := c.history.flying()
-	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 || flying < c.stuckFlying*85/100 {
+	less := min(c.stuckFlying*85/100, c.stuckFlying-int64(c.history.largest)) // more than a packet
+	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 || flying < less {
 		c.stuckSince, c.stuckQueue, c.stuckFlying = now, c.queue, flying
 		c.pressing = false
 		return

@@ -136,7 +136,7 @@ func (c *Controller) stale(now int64) bool {
 	const longPacket, veryLong = 120 * time.Millisecond, 4
 	quiet, long := now-c.quietSince, max(int64(longQuiet), 3*int64(c.response()))
 	return !c.reliable && quiet >= long && (c.packetTime() < longPacket || quiet >= veryLong*long) &&
-		c.capacity >= c.test.limit.Scale(2) && time.Duration(c.delays.noise) < longNoise
+		c.capacity >= c.test.limit.Scale(2) && time.Duration(c.delays.noise) < max(longNoise, c.packetTime()/4)
 }
 
 // maybeTrain begins the measurement of a path of which nothing is known but

@@ -294,6 +294,7 @@ func (c *Controller) lower(now int64, share float64) {
 	if t.lowered {
 		l.link = max(l.link, min(0.6, share))
 		c.test = lossTest{}
+		c.quietSince = min(c.quietSince, now) // there is no limit to be tested slowly
 		return
 	}
 	t.lowered = true

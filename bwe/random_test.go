@@ -18,8 +18,8 @@ import (
 // sixty each time, or as many as RIVULET_RANDOM_PATHS says, or 2000 with
 // RIVULET_TEST_LONG.
 //
-// Of the sixty, and of those that once ended with a deep queue, none may end badly.
-// Of many, one in a hundred may end with a target that is still far below the path
+// Of the sixty, and of those that once ended badly, none may end badly.
+// Of many, one in 300 may end with a target that is still far below the path
 // (docs/bwe.md counts them); a deep queue, panics, rates out of bounds and states
 // that last for ever are never allowed.
 //
@@ -39,10 +39,10 @@ func TestRandomPaths(t *testing.T) {
 	}
 	var low, deep []int
 	worlds := rapid.Custom(drawWorld)
-	for i := range n + len(onceDeep) {
+	for i := range n + len(onceBad) {
 		seed := i
 		if i >= n {
-			seed = onceDeep[i-n]
+			seed = onceBad[i-n]
 		}
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			w := worlds.Example(seed)
@@ -62,14 +62,16 @@ func TestRandomPaths(t *testing.T) {
 		})
 	}
 	t.Logf("%d paths: target far below the path in %v, a deep queue in %v", n, low, deep)
-	if len(low) > n/100 || len(deep) > 0 {
-		t.Errorf("of %d paths %d ended with a target far below the path, %d with a deep queue; want at most %d and none", n, len(low), len(deep), n/100)
+	if len(low) > n/300 || len(deep) > 0 {
+		t.Errorf("of %d paths %d ended with a target far below the path, %d with a deep queue; want at most %d and none", n, len(low), len(deep), n/300)
 	}
 }
 
-// onceDeep are paths that ended with a queue of more than two seconds: a silence that
-// left one behind before anything was known of the path, and one taken for a flow's.
-var onceDeep = []int{190, 323, 1395, 5664}
+// onceBad are paths that once ended with a queue of more than two seconds: a silence
+// that left one behind before anything was known of the path, and one taken for a
+// flow's; and those that stayed far below the path: thin ones with round trips of a
+// second, loss held for a policer's, jitter for a flow's.
+var onceBad = []int{190, 323, 1395, 5664, 457, 622, 846, 1090, 1251}
 
 const steadyTime = 40 * time.Second
 
