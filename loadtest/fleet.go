@@ -219,7 +219,9 @@ func (f *fleet) join(ctx, sending context.Context, m *member) error {
 	case <-m.call.Done():
 		return m.call.Err()
 	case <-ctx.Done():
-		return fmt.Errorf("connect media: %w", ctx.Err())
+		return fmt.Errorf("connect media: the server let this client in, but no packet came back from the addresses that it told within %v; "+
+			"its media port must be open to this machine, UDP or TCP, and one of the addresses lead there from here (rivulet serve --advertise IP): %w",
+			f.cfg.ConnectTimeout, ctx.Err())
 	}
 	f.connected.Add(1)
 	f.watch(sending, m)
