@@ -29,7 +29,7 @@ func (n *Node) publicRoutes() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page.Handler())
-	mux.Handle("GET /v1/ws", ws.New(n.port(), ws.Config{Origins: n.cfg.Origins}))
+	mux.Handle("GET /v1/ws", ws.New(n.port(), ws.Config{Origins: n.cfg.Origins, Logger: n.log}))
 	if n.board != nil {
 		rest.New(n.board, n.board).Register(mux)
 	}

@@ -21,7 +21,13 @@ comes back by webhook and goes into the inboxes of the devices it is for.
 
 Everything that was acknowledged is in one SQLite file, so it may be killed at
 any time. Standard library only. Environment: RIVULET_URL, RIVULET_KEY (id of
-the key), RIVULET_SECRET (the key), WEBHOOK_SECRET, DATABASE, PORT.
+the key), RIVULET_SECRET (the key), WEBHOOK_SECRET, DATABASE, PORT (8090).
+
+    KEY=$(rivulet token secret) HOOK=$(rivulet token secret)
+    RIVULET_AUTH_KEYS=messenger:$KEY RIVULET_WEBHOOK_SECRET=$HOOK rivulet serve --set turn.enabled=false \
+      --set webhook.url=http://127.0.0.1:8090/hook --set 'http.origins=127.0.0.1:*' &
+    RIVULET_URL=http://127.0.0.1:8080 RIVULET_KEY=messenger RIVULET_SECRET=$KEY WEBHOOK_SECRET=$HOOK \
+      python3 messenger.py        # open http://127.0.0.1:8090/ in two windows
 """
 
 import json
@@ -189,6 +195,9 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     env = os.environ
+    missing = [name for name in ("RIVULET_URL", "RIVULET_KEY", "RIVULET_SECRET", "WEBHOOK_SECRET") if not env.get(name)]
+    if missing:
+        sys.exit(f"messenger: {', '.join(missing)} must be set; the beginning of this file shows a start")
     server = rivulet.Server(env["RIVULET_URL"], env["RIVULET_KEY"], env["RIVULET_SECRET"])
     Handler.messenger = Messenger(server, env.get("DATABASE", "messenger.db"), env["WEBHOOK_SECRET"])
     http = ThreadingHTTPServer(("127.0.0.1", int(env.get("PORT", "8090"))), Handler)

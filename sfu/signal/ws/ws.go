@@ -10,9 +10,12 @@ package ws
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -29,7 +32,13 @@ type Config struct {
 	// Origins are host patterns of pages that may connect, beside the page's
 	// own host (path.Match syntax). "*" lets every page in.
 	Origins []string
+	// Logger hears of pages that are refused, at most once a minute: a browser
+	// tells its page nothing of why. Nil: nobody does.
+	Logger *slog.Logger
 }
+
+// tellAgain is how long nothing is logged of refused pages after one was.
+const tellAgain = time.Minute
 
 // Handler serves the adapter at one path.
 type Handler struct {
@@ -38,11 +47,27 @@ type Handler struct {
 
 	mu      sync.Mutex
 	waiting map[string]int // connections without a session, by address
+	told    time.Time      // when a refused page was last logged
 }
 
 // New answers a handler for engine.
 func New(engine signal.Engine, cfg Config) *Handler {
 	return &Handler{engine: engine, cfg: cfg, waiting: make(map[string]int)}
+}
+
+// refused logs that a page of another host wanted to connect.
+func (h *Handler) refused(r *http.Request) {
+	now := time.Now()
+	h.mu.Lock()
+	tell := h.cfg.Logger != nil && (h.told.IsZero() || now.Sub(h.told) >= tellAgain)
+	if tell {
+		h.told = now
+	}
+	h.mu.Unlock()
+	if tell {
+		h.cfg.Logger.Warn("a page of another host was refused; if it is yours, list its host in http.origins",
+			"origin", r.Header.Get("Origin"), "host", r.Host)
+	}
 }
 
 // ServeHTTP upgrades the connection and serves its session until either side
@@ -60,6 +85,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	options, first := acceptOptions(r, h.cfg.Origins)
 	socket, err := websocket.Accept(w, r, options)
 	if err != nil {
+		if strings.Contains(err.Error(), "Origin") {
+			h.refused(r)
+		}
 		return // Accept has answered the client
 	}
 	// next reads half of it, so that it can tell the client before it ends.
