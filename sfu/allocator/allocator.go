@@ -88,8 +88,10 @@ type Layer struct {
 	Rate              units.Rate
 	// Most is the most that the publisher sends of it; 0 = unknown. Held says
 	// that it sends less only because it was asked to.
-	Most          units.Rate
-	Held          bool
+	Most units.Rate
+	Held bool
+	// FrameRate is how many frames a second it has; 0 = unknown.
+	FrameRate     float64
 	Width, Height uint16 // 0 = unknown
 }
 

@@ -90,6 +90,34 @@ var motion = [2][4]float64{
 	{1, 0.96, 0.92, 0.88},
 }
 
+// halvings is motion of a face whose frame rate is known, by how often it is half of
+// fullFrameRate: it is 5 frames a second that look poor, not a quarter of what there
+// is. Below 10 a picture half as wide and high looks better, if that moves.
+var halvings = [...]float64{1, 0.80, 0.40, 0.20, 0.10, 0.05}
+
+const fullFrameRate = 30
+
+// moves is what the frame rate of the layer at i is worth, 0 to 1.
+func (d *Demand) moves(i int) float64 {
+	l := &d.Layers[i]
+	if l.FrameRate > 0 && d.Kind != Screen {
+		below := min(max(math.Log2(fullFrameRate/l.FrameRate), 0), float64(len(halvings)-1))
+		at := min(int(below), len(halvings)-2)
+		return halvings[at] + (halvings[at+1]-halvings[at])*(below-float64(at))
+	}
+	top := l.Temporal
+	for j := i + 1; j < len(d.Layers) && d.Layers[j].Spatial == l.Spatial; j++ {
+		if o := &d.Layers[j]; o.Rate > 0 {
+			top = max(top, o.Temporal)
+		}
+	}
+	row := &motion[0]
+	if d.Kind == Screen {
+		row = &motion[1]
+	}
+	return row[min(int(top)-int(l.Temporal), len(row)-1)]
+}
+
 // value is how good the layer at i looks where it is shown: the side of the
 // picture in pixels, less what a lower frame rate takes away. Pixels beyond
 // what is shown count nothing.
@@ -105,15 +133,5 @@ func (d *Demand) value(i int) float64 {
 	if shown := float64(d.Width) * float64(d.Height); shown > 0 {
 		pixels = math.Min(pixels, shown)
 	}
-	top := l.Temporal
-	for j := i + 1; j < len(d.Layers) && d.Layers[j].Spatial == l.Spatial; j++ {
-		if o := &d.Layers[j]; o.Rate > 0 {
-			top = max(top, o.Temporal)
-		}
-	}
-	row := &motion[0]
-	if d.Kind == Screen {
-		row = &motion[1]
-	}
-	return math.Sqrt(pixels) * row[min(int(top)-int(l.Temporal), len(row)-1)]
+	return math.Sqrt(pixels) * d.moves(i)
 }

@@ -29,6 +29,7 @@ func drawDemands(t *rapid.T) []Demand {
 					Spatial: int8(s), Temporal: int8(l),
 					Rate:  units.Rate(rapid.OneOf(rapid.Int64Range(0, 3e6), rapid.Just[int64](10e9), rapid.Just(int64(units.MaxRate))).Draw(t, "rate")),
 					Width: rapid.Uint16().Draw(t, "layer width"), Height: rapid.Uint16().Draw(t, "layer height"),
+					FrameRate: rapid.OneOf(rapid.Float64Range(0, 60), rapid.Just(0.0)).Draw(t, "frames"),
 				})
 			}
 		}

@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"math"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -184,5 +185,57 @@ func TestAbsurdSizes(t *testing.T) {
 	}
 	if g := Allocate(500*units.Kbps, []Demand{tall}, nil, nil)[0]; !g.Active() || g.Rate > 500*units.Kbps || g.Rate < 300*units.Kbps {
 		t.Errorf("of 100 layers: %+v", g)
+	}
+}
+
+// Frames a second count as they come, not as shares of what a layer has: half of 13
+// frames looks worse than a picture of half the width that moves. Of a screen,
+// and where they are not known, the share counts.
+func TestFewFramesOfALargePicture(t *testing.T) {
+	film := func(kind Kind, known bool) Demand {
+		d := Demand{Slot: 1, Kind: kind, Width: 1280, Height: 720}
+		for _, l := range []struct {
+			spatial int8
+			full    units.Rate
+			frames  float64
+		}{{1, 380 * units.Kbps, 30}, {2, 720 * units.Kbps, 13}} {
+			for temporal, share := range []float64{0.4, 0.6, 1} {
+				rate := Layer{Spatial: l.spatial, Temporal: int8(temporal), Rate: l.full.Scale(share), Width: 320 << l.spatial, Height: 180 << l.spatial}
+				if known {
+					rate.FrameRate = l.frames * float64(int(1)<<temporal) / 4
+				}
+				d.Layers = append(d.Layers, rate)
+			}
+		}
+		return d
+	}
+	for _, c := range []struct {
+		why               string
+		kind              Kind
+		known             bool
+		spatial, temporal int8
+	}{
+		{"a face", Video, true, 1, 2},
+		{"a face, frames not known", Video, false, 2, 1},
+		{"a screen", Screen, true, 2, 1},
+	} {
+		// It has half of the larger picture's frames.
+		previous := []Grant{{Slot: 1, Spatial: 2, Temporal: 1, Rate: 432 * units.Kbps, Reason: Bandwidth}}
+		got := Allocate(490*units.Kbps, []Demand{film(c.kind, c.known)}, previous, nil)[0]
+		if got.Spatial != c.spatial || got.Temporal < c.temporal {
+			t.Errorf("%s: granted %+v, want %d.%d", c.why, got, c.spatial, c.temporal)
+		}
+	}
+	if d := film(Video, true); d.value(5) <= d.value(2) {
+		t.Errorf("720p at 13 frames is worth %v, 360p at 30 %v", d.value(5), d.value(2))
+	}
+	for _, rate := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e-300, 1e300} {
+		d := film(Video, true)
+		for i := range d.Layers {
+			d.Layers[i].FrameRate = rate
+			if v := d.value(i); !(v >= 0 && v <= 960) {
+				t.Errorf("%v frames a second are worth %v", rate, v)
+			}
+		}
 	}
 }

@@ -116,6 +116,8 @@ type user struct {
 	packets map[int]int    // by slot
 	sources map[uint32]int // by short id
 	delays  []time.Duration
+	frames  [3]int // of pictures, by layer
+	number  [3]uint32
 }
 
 // join lets one more user in, from a host of its own.
@@ -157,6 +159,10 @@ func (u *user) received(slot int, source uint32, p *packet.Packet) {
 	u.sources[source]++
 	if s, _, ok := media.FindStamp(p.Payload); ok {
 		u.delays = append(u.delays, p.Arrival.Sub(s.Sent))
+		if i := int(s.Source); p.Kind.Video() && i < len(u.frames) && s.Number != u.number[i] {
+			u.frames[i]++
+			u.number[i] = s.Number
+		}
 	}
 }
 

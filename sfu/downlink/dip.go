@@ -20,6 +20,8 @@ const (
 	// A slot is crowded from so much on that waits in the pacer until so little.
 	crowded   = 250 * time.Millisecond
 	uncrowded = 100 * time.Millisecond
+	// moving is how many frames a second are left in any case.
+	moving = 3.0
 )
 
 // calm is the target without the dips of a moment in which the controller
@@ -52,7 +54,7 @@ func (d *Downlink) bridge(excess units.Rate) {
 			continue
 		}
 		for _, l := range d.demands[i].Layers {
-			if l.Spatial == g.Spatial && l.Rate > 0 { // its lowest temporal layer
+			if l.Spatial == g.Spatial && l.Rate > 0 && l.Temporal >= s.leastMoving() { // its lowest temporal layer
 				s.bridged = l.Temporal < g.Temporal
 				excess -= max(g.Rate-l.Rate, 0)
 				break
@@ -91,9 +93,24 @@ func (d *Downlink) noticeCrowd(s *slot) {
 func (s *slot) target() layer.Target {
 	t := layer.Target{Spatial: s.grant.Spatial, Temporal: s.grant.Temporal}
 	if s.bridged || s.crowded {
-		t.Temporal = 0
+		t.Temporal = min(t.Temporal, s.leastMoving())
 	}
 	return t
+}
+
+// leastMoving is the lowest temporal layer of the layer granted that still moves:
+// a quarter of 5 frames a second is a frozen picture.
+func (s *slot) leastMoving() int8 {
+	least := int8(0)
+	for _, r := range s.rates {
+		if r.Spatial != s.grant.Spatial || r.Rate <= 0 || r.FrameRate <= 0 {
+			continue
+		}
+		if least = r.Temporal; r.FrameRate >= moving {
+			break
+		}
+	}
+	return least
 }
 
 // level is how little others need the packet's frame.

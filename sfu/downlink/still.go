@@ -138,8 +138,18 @@ func (d *Downlink) Wish(index int) encoding.Wish {
 	}
 	return encoding.Wish{
 		Spatial: s.grant.Spatial, Current: s.selector.Current().Spatial,
-		Room: s.grant.Room, Still: s.grant.Still,
+		Room: s.grant.Room, Part: s.part(), Still: s.grant.Still,
 	}
+}
+
+// part says whether only some of the frames are granted of the layer that is.
+func (s *slot) part() bool {
+	for _, r := range s.rates {
+		if r.Spatial == s.grant.Spatial && r.Temporal > s.grant.Temporal && r.Rate > 0 {
+			return s.grant.Active() && !s.grant.Still
+		}
+	}
+	return false
 }
 
 // Wishes counts the changes of what Wish answers, so that nobody asks in vain.

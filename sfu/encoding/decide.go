@@ -12,6 +12,15 @@ type want struct {
 	still  bool // somebody takes key frames of it
 	kept   bool // somebody is on it until another begins
 	room   units.Rate
+	part   bool // who has so much room gets only some of its frames
+}
+
+// take notes a subscriber's room.
+func (w *want) take(room units.Rate, part bool) {
+	w.moving = true
+	if room > w.room {
+		w.room, w.part = room, part
+	}
 }
 
 // wants sums the wishes up. Those who get nothing for want of bandwidth count
@@ -27,16 +36,13 @@ func (t *Track) wants() (all [MaxLayers]want) {
 		case w.Still && i >= 0:
 			all[i].still = true
 			if l := &t.layers[0]; i == 0 && w.Room >= l.frame.wire(l.least) {
-				all[0].moving = true
-				all[0].room = max(all[0].room, w.Room)
+				all[0].take(w.Room, false)
 			}
 		case i >= 0:
-			all[i].moving = true
-			all[i].room = max(all[i].room, w.Room)
+			all[i].take(w.Room, w.Part)
 		case w.Room > 0:
 			if l := &t.layers[0]; l.most > 0 && w.Room >= l.frame.wire(l.least) {
-				all[0].moving = true
-				all[0].room = max(all[0].room, w.Room)
+				all[0].take(w.Room, false)
 			}
 		}
 	}
@@ -258,14 +264,19 @@ func (l *layer) limit(now time.Time, w *want, next *Encoding, begins bool) {
 		l.moving = steady
 		return
 	}
-	rate := l.least
+	rate, share := l.least, fill
+	if w.part {
+		share = partFill
+	}
 	if w.moving {
-		rate = max(l.frame.payload(w.room.Scale(fill)), l.least)
+		rate = max(l.frame.payload(w.room.Scale(share)), l.least)
 	}
 	told := l.told.ceiling(l.most)
 	switch {
-	case rate >= l.most.Scale(freed), rate >= l.most.Scale(lowerFrom) && (begins || told == l.most):
+	case rate >= l.most.Scale(freed), rate >= l.most.Scale(lowerFrom) && (begins || told == l.most) && !w.part:
 		rate = l.most
+	case w.part:
+		rate = min(rate, l.most.Scale(partFill/fill))
 	default:
 		rate = min(rate, l.most.Scale(lowerFrom))
 	}

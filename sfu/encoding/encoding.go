@@ -66,6 +66,9 @@ const (
 	// fill is how much of a room a publisher is asked to fill: encoders exceed
 	// what they are told for a second or two.
 	fill = 0.95
+	// partFill is the same for one who gets only some of its frames: what it would
+	// take is not quite what is sent, and less of each of all frames looks better.
+	partFill = 0.8
 	// freed is the share of a layer's own rate for which there must be room
 	// until it is not held down any more.
 	freed = 1.1
@@ -123,6 +126,8 @@ type Wish struct {
 	// Room is the wire rate at which the subscriber could take the layer
 	// granted; if none is, the lowest layer.
 	Room units.Rate
+	// Part says that not all temporal layers of the layer are granted.
+	Part bool
 	// Still says that only key frames of the layer are passed on.
 	Still bool
 }
@@ -163,6 +168,8 @@ type Rate struct {
 	// because the publisher was asked to.
 	Most units.Rate
 	Held bool
+	// FrameRate is how many frames a second it has; 0 = unknown.
+	FrameRate float64
 }
 
 // moving is in which direction the rate of a layer is about to change.

@@ -72,6 +72,14 @@ func (f frames) at(r units.Rate) int {
 	return max(leastFrameRate, int(math.Round(fullFrameRate*math.Pow(share, frameExponent))))
 }
 
+// moves is how many frames a second there are at a payload rate.
+func (f frames) moves(r units.Rate) float64 {
+	if n := f.at(r); n > 0 {
+		return float64(n)
+	}
+	return fullFrameRate
+}
+
 // wire is what a payload rate weighs on the wire.
 func (f frames) wire(payload units.Rate) units.Rate {
 	return min(payload, mostRate) + f.headers(payload)

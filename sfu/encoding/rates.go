@@ -31,7 +31,7 @@ func (l *layer) rates(now time.Time, spatial int8, obeys, held bool, dst []Rate)
 	case l.most > 0:
 		return append(dst, Rate{
 			Spatial: spatial, Temporal: Whole, Rate: l.price(),
-			Most: l.frame.wire(l.most), Held: true,
+			Most: l.frame.wire(l.most), Held: true, FrameRate: l.frame.moves(l.frame.payload(l.price())),
 		})
 	}
 	return dst // not known: whoever asks assumes something
@@ -64,13 +64,20 @@ func (l *layer) running(now time.Time, spatial int8, obeys, held bool, dst []Rat
 	if price := l.price(); obeys && !l.turned.IsZero() && now.Sub(l.turned) < turning && m.top() > 0 && m.top() < price {
 		share = float64(price) / float64(m.top()) // only part of it was counted, or it fades
 	}
-	last := units.Rate(0)
+	last, first := units.Rate(0), len(dst)
 	for temporal, r := range m.Rates[:m.Count] {
 		if r = r.Scale(share); temporal > 0 && r <= last {
 			break // this temporal layer is not sent
 		}
 		last = r
 		dst = append(dst, Rate{Spatial: spatial, Temporal: int8(temporal), Rate: r})
+	}
+	if m.Interval > 0 {
+		perSecond := float64(time.Second) / float64(m.Interval)
+		for i := len(dst) - 1; i >= first; i-- { // each temporal layer below has half as many
+			dst[i].FrameRate = perSecond
+			perSecond /= 2
+		}
 	}
 	if obeys && l.most > 0 {
 		top := &dst[len(dst)-1]

@@ -147,3 +147,40 @@ func TestPriceOfAPeak(t *testing.T) {
 		}
 	}
 }
+
+// Who has room for a layer but not quite for all of its frames gets less of each of
+// all frames, and the publisher is not told anything else once it has them.
+func TestAllFramesOfALayer(t *testing.T) {
+	track := New(epoch, Config{Layers: cameraLayers, Obeys: true})
+	sent := 440 * units.Kbps
+	room := track.layers[1].frame.wire(424 * units.Kbps).Scale(0.99)
+	track.Want(1, Wish{Spatial: 1, Current: 1, Room: room})
+	now := comes(track, epoch, 10*time.Second, time.Second/30, 0, sent, 0)
+	if r := track.Encodings(nil)[1].Rate; r != 0 {
+		t.Fatalf("held to %v though all of its frames are granted", r)
+	}
+	track.Want(1, Wish{Spatial: 1, Current: 1, Room: room, Part: true})
+	now = comes(track, now, 3*time.Second, time.Second/30, 0, sent, 0)
+	told := track.Encodings(nil)[1]
+	if wire := track.layers[1].frame.wire(told.Rate); told.Rate == 0 || wire > room.Scale(0.92) || told.Rate < track.layers[1].least {
+		t.Fatalf("told %+v, %v on the wire, where there is room for %v", told, wire, room)
+	}
+	if told.FrameRate != 0 {
+		t.Errorf("told to send %d frames a second", told.FrameRate)
+	}
+	for range 20 { // all are granted, and then again not all
+		track.Want(1, Wish{Spatial: 1, Current: 1, Room: room})
+		now = comes(track, now, 3*time.Second, time.Second/30, 0, told.Rate, 0)
+		if again := track.Encodings(nil)[1]; again != told {
+			t.Fatalf("told %+v, then %+v", told, again)
+		}
+		track.Want(1, Wish{Spatial: 1, Current: 1, Room: room, Part: true})
+		now = comes(track, now, 3*time.Second, time.Second/30, 0, told.Rate, 0)
+	}
+	// Where there is room for much more, it is let go.
+	track.Want(1, Wish{Spatial: 1, Current: 1, Room: 2 * room})
+	comes(track, now, 3*time.Second, time.Second/30, 0, told.Rate, 0)
+	if r := track.Encodings(nil)[1].Rate; r != 0 {
+		t.Errorf("held to %v where there is room for %v", r, 2*room)
+	}
+}

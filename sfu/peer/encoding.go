@@ -290,7 +290,7 @@ func (e *egress) tellWishes(now time.Time) {
 func (e *egress) tellWish(now time.Time, slot int, t *Track) {
 	w, told := e.down.Wish(slot), &e.wishes[slot]
 	urgent := w.Spatial != told.Spatial || w.Current != told.Current || w.Still != told.Still
-	if !urgent && !differs(w.Room, told.Room) {
+	if !urgent && w.Part == told.Part && !differs(w.Room, told.Room) {
 		return
 	}
 	*told = w

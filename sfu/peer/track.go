@@ -157,7 +157,7 @@ func (t *Track) measure(now time.Time, alive bool) {
 			if size := known[spatial]; size.Width > 0 && size.Height > 0 {
 				sizes = append(sizes, downlink.LayerInfo{Spatial: layer, Width: size.Width, Height: size.Height})
 			}
-			rates = appendRates(rates, layer, points[spatial], s.Active(now))
+			rates = appendRates(rates, layer, points[spatial], s.Active(now), s.Interval())
 		}
 	}
 	if t.orders.track != nil {
@@ -174,10 +174,11 @@ func (t *Track) measure(now time.Time, alive bool) {
 	}
 }
 
-// appendRates adds the operating points of one spatial layer. One that is known
-// and not sent now has a rate of 0.
-func appendRates(rates []downlink.LayerRate, spatial int8, points [uplink.Temporals]units.Rate, active bool) []downlink.LayerRate {
-	sent := false
+// appendRates adds the operating points of one spatial layer, whose frames come with
+// an interval, 0 if that is not known. A layer that is known and not sent now has a
+// rate of 0.
+func appendRates(rates []downlink.LayerRate, spatial int8, points [uplink.Temporals]units.Rate, active bool, interval time.Duration) []downlink.LayerRate {
+	sent, first := false, len(rates)
 	for temporal, r := range points {
 		if r > 0 && active {
 			sent = true
@@ -185,7 +186,14 @@ func appendRates(rates []downlink.LayerRate, spatial int8, points [uplink.Tempor
 		}
 	}
 	if !sent {
-		rates = append(rates, downlink.LayerRate{Spatial: spatial})
+		return append(rates, downlink.LayerRate{Spatial: spatial})
+	}
+	if interval > 0 {
+		perSecond := float64(time.Second) / float64(interval)
+		for i := len(rates) - 1; i >= first; i-- { // each temporal layer below has half as many
+			rates[i].FrameRate = perSecond
+			perSecond /= 2
+		}
 	}
 	return rates
 }
