@@ -79,6 +79,9 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) 
 	}
 	if j.Encodes && !e.cfg.PlainVoice {
 		m.voice = voice.NewPublisher(s.detachedAt)
+		if peer.AwaitsHello(j.Offer) {
+			m.voice = voice.NewFarPublisher(s.detachedAt)
+		}
 		ask := m.voice.Ask()
 		m.asked.Store(&ask)
 	}

@@ -41,7 +41,7 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 	if cfg.Net != nil {
 		s.SetNet(cfg.Net)
 	}
-	if strings.Contains(offer, "a=setup:passive") { // we must be the client, RFC 8842 §5.3
+	if AwaitsHello(offer) { // we must be the client, RFC 8842 §5.3
 		s.SetICEBindingRequestHandler(p.helloBehindCheck)
 	} else if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return nil, err
@@ -59,6 +59,10 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 	), nil
 }
+
+// AwaitsHello says whether an offer leaves the beginning of DTLS to us, as our SDK's
+// does where the path is far.
+func AwaitsHello(offer string) bool { return strings.Contains(offer, "a=setup:passive") }
 
 // helloBehindCheck has the agent take the first pair that a client has checked,
 // before the client nominates one (RFC 8445 §12.1 allows to send on a valid pair):

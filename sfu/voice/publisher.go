@@ -152,7 +152,7 @@ type Publisher struct {
 	limited bool
 	made    time.Time // when it was first decided
 	begun   time.Time // when the first packet was seen; zero = none yet
-	slow    bool      // that was late, and no more was asked since
+	slow    bool      // that was late or the way is far, and no more was asked since
 	moved   time.Time // when the rung last changed
 	quietAt time.Time // the way is calm since then
 	tryAt   time.Time // when the ceiling may be raised
@@ -176,6 +176,16 @@ type Publisher struct {
 func NewPublisher(now time.Time) *Publisher {
 	p := &Publisher{rung: firstRung, ceiling: top, made: now, moved: now, quietAt: now, hold: firstHold}
 	p.ask, p.reason = p.decide(), Beginning
+	return p
+}
+
+// NewFarPublisher answers one for a voice whose client knows that its way is far. It
+// begins with the least, as after a slow join: what is said first would stand behind
+// the handshakes of a thin way.
+func NewFarPublisher(now time.Time) *Publisher {
+	p := NewPublisher(now)
+	p.rung, p.slow = 0, true
+	p.ask = p.decide()
 	return p
 }
 
@@ -216,7 +226,7 @@ func (p *Publisher) Update(now time.Time, u Uplink, room units.Rate) (changed bo
 // joining: that a way was silent says nothing of it.
 func (p *Publisher) begin(now time.Time) {
 	p.begun, p.moved, p.quietAt = now, now, now
-	if p.slow = now.Sub(p.made) > slowJoin; p.slow {
+	if p.slow = p.slow || now.Sub(p.made) > slowJoin; p.slow {
 		p.move(now, 0)
 	}
 }

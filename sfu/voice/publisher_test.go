@@ -174,12 +174,29 @@ func TestTheQueueOfJoiningDrains(t *testing.T) {
 			t.Errorf("%v after the first word the queue is %v, %+v", f.now.Sub(epoch)-join, wait, f.p.Ask())
 		}
 	}
+	// Who knows that it is far need not come late for it.
+	f = newPhone(20_000, 600*ms)
+	f.p, f.free, f.told = NewFarPublisher(epoch), epoch.Add(left), 8*time.Second
+	if a := f.p.Ask(); a.MaxRate != 6_000 || a.Packet != 120*ms {
+		t.Errorf("far away it begins with %+v", a)
+	}
+	f.run(3 * time.Second)
+	if wait := f.free.Sub(f.now); wait > 150*ms || f.worst > left+20*ms {
+		t.Errorf("far away the queue is %v after three seconds, and was %v", wait, f.worst)
+	}
 	// A wide way is asked for the best however long somebody took to join.
 	f = newPhone(units.Mbps, 40*ms)
 	f.now, f.free = epoch.Add(join), epoch.Add(join)
 	f.run(8 * time.Second)
 	if a := f.p.Ask(); a.MaxRate != 32_000 || a.Packet != 20*ms {
 		t.Errorf("on a wide way %+v", a)
+	}
+	// So is one that is far and wide, later.
+	f = newPhone(units.Mbps, 500*ms)
+	f.p = NewFarPublisher(epoch)
+	f.run(20 * time.Second)
+	if a := f.p.Ask(); a.MaxRate != 32_000 || a.Packet != 20*ms {
+		t.Errorf("on a far and wide way %+v", a)
 	}
 }
 
