@@ -74,6 +74,10 @@ const (
 	// when a call begins.
 	farPacket  = 120 * time.Millisecond
 	veryFarRTT = time.Second
+	// lateRTT is the round trip from which on what is asked for comes so much later
+	// that more is tried slowly (lateUp) and given up at a smaller queue (lateQueued),
+	// and that a queue is let drain with the least.
+	lateRTT, lateUp, lateQueued = 400 * time.Millisecond, 4 * time.Second, 90 * time.Millisecond
 	// nearRTT is that of a network which is not thin: the way up is short.
 	nearRTT = 200 * time.Millisecond
 
@@ -149,6 +153,7 @@ func (r Reason) String() string {
 type Publisher struct {
 	rung    int
 	ceiling int // highest rung that may be tried
+	proven  int // highest rung that was calm for as long as a step up takes
 	limited bool
 	made    time.Time // when it was first decided
 	begun   time.Time // when the first packet was seen; zero = none yet
@@ -253,9 +258,13 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 			p.move(now, farRung)
 		}
 	}
+	late := u.RTT >= lateRTT
 	limit := queued
-	if u.Video {
+	switch {
+	case u.Video:
 		limit = drowned
+	case late && p.rung > p.proven:
+		limit = lateQueued
 	}
 	if u.Queue > limit {
 		p.quietAt = now
@@ -274,8 +283,15 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 	}
 	highest = min(highest, p.ceiling)
 	wait := soonUp
-	if p.limited {
+	switch {
+	case p.limited:
 		wait = laterUp
+	case late:
+		wait = lateUp
+	}
+	if good := min(p.proven, highest); p.rung < good && now.Sub(p.quietAt) >= soonUp && now.Sub(p.moved) >= soonUp {
+		p.move(now, good) // what was let drain is gone
+		return
 	}
 	if u.RTT == 0 && now.Sub(p.begun) < unknownUp {
 		return
@@ -284,6 +300,7 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 	if p.rung >= highest || now.Sub(p.quietAt) < wait || now.Sub(p.moved) < wait || !p.filled(u) {
 		return
 	}
+	p.proven = p.rung
 	next := p.rung + 1
 	if p.slow {
 		next = farRung
@@ -306,7 +323,11 @@ func (p *Publisher) lower(now time.Time, u Uplink) {
 	}
 	p.tryAt = now.Add(p.hold)
 	p.limited = true
+	p.proven = min(p.proven, p.ceiling)
 	next := max(p.rung-1, 0)
+	if u.RTT >= lateRTT {
+		next = 0
+	}
 	for next > 0 && rungs[next].wire(u.Overhead) > u.Rate.Scale(fits) {
 		next--
 	}

@@ -168,11 +168,19 @@ func TestTheQueueOfJoiningDrains(t *testing.T) {
 	f := newPhone(20_000, 600*ms)
 	f.now, f.free, f.told = epoch.Add(join), epoch.Add(join+left), join+8*time.Second
 	f.run(500 * ms) // in which the ask is still on its way
-	for _, after := range []time.Duration{3 * time.Second, 60 * time.Second} {
-		f.run(after)
-		if wait := f.free.Sub(f.now); wait > 150*ms {
-			t.Errorf("%v after the first word the queue is %v, %+v", f.now.Sub(epoch)-join, wait, f.p.Ask())
+	f.run(3 * time.Second)
+	if wait := f.free.Sub(f.now); wait > 150*ms {
+		t.Errorf("three seconds after the first word the queue is %v, %+v", wait, f.p.Ask())
+	}
+	long := 0
+	for range 120 { // in which more is tried, once in a while
+		f.run(500 * ms)
+		if f.free.Sub(f.now) > 150*ms {
+			long++
 		}
+	}
+	if long > 4 {
+		t.Errorf("in the minute after it the queue is over 150 ms at %d of 120 looks", long)
 	}
 	// Who knows that it is far need not come late for it.
 	f = newPhone(20_000, 600*ms)
@@ -194,7 +202,7 @@ func TestTheQueueOfJoiningDrains(t *testing.T) {
 	// So is one that is far and wide, later.
 	f = newPhone(units.Mbps, 500*ms)
 	f.p = NewFarPublisher(epoch)
-	f.run(20 * time.Second)
+	f.run(35 * time.Second)
 	if a := f.p.Ask(); a.MaxRate != 32_000 || a.Packet != 20*ms {
 		t.Errorf("on a far and wide way %+v", a)
 	}
