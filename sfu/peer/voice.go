@@ -26,7 +26,11 @@ func soundOf(p *packet.Packet) []byte {
 // VoiceUplink is what is seen of the way of the sound that the client sends on a
 // section; false before there is any.
 func (p *Peer) VoiceUplink(now time.Time, mid string) (voice.Uplink, bool) {
-	return p.ingress.voiceUplink(now, mid)
+	u, ok := p.ingress.voiceUplink(now, mid)
+	if stats := p.stats.Load(); stats != nil && stats.Heard {
+		u.Down = stats.Decision.Target
+	}
+	return u, ok
 }
 
 func (g *ingress) voiceUplink(now time.Time, mid string) (u voice.Uplink, ok bool) {

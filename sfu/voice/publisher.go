@@ -30,6 +30,9 @@ type Uplink struct {
 	Queue time.Duration
 	// RTT is the round trip, 0 while it is not known.
 	RTT time.Duration
+	// Down is what the way from us to it is estimated to carry, 0 while that is not
+	// known: no network is much wider up than down.
+	Down units.Rate
 	// Overhead is what each of its packets adds on the wire.
 	Overhead units.Size
 	// Video says that pictures come on the same way: then the queue is theirs,
@@ -74,10 +77,10 @@ const (
 	// when a call begins.
 	farPacket  = 120 * time.Millisecond
 	veryFarRTT = time.Second
-	// lateRTT is the round trip from which on what is asked for comes so much later
-	// that more is tried slowly (lateUp) and given up at a smaller queue (lateQueued),
-	// and that a queue is let drain with the least.
-	lateRTT, lateUp, lateQueued = 400 * time.Millisecond, 4 * time.Second, 90 * time.Millisecond
+	// lateRTT is the round trip from which on it is not asked for more either than that
+	// unless wideDown shows that the network is not a thin one: what is too much
+	// there is seen so late that half a second of queue stands by then.
+	lateRTT, wideDown = 400 * time.Millisecond, 100 * units.Kbps
 	// nearRTT is that of a network which is not thin: the way up is short.
 	nearRTT = 200 * time.Millisecond
 
@@ -153,7 +156,6 @@ func (r Reason) String() string {
 type Publisher struct {
 	rung    int
 	ceiling int // highest rung that may be tried
-	proven  int // highest rung that was calm for as long as a step up takes
 	limited bool
 	made    time.Time // when it was first decided
 	begun   time.Time // when the first packet was seen; zero = none yet
@@ -251,20 +253,16 @@ func (p *Publisher) count(now time.Time, u Uplink) {
 // follow moves the rung by the queue on the way.
 func (p *Publisher) follow(now time.Time, u Uplink) {
 	highest := top
-	if u.RTT >= farRTT {
+	if u.RTT >= farRTT || u.RTT >= lateRTT && u.Down < wideDown {
 		highest = farRung
 		if p.rung > farRung {
-			p.limited = true
+			p.limited = u.RTT >= farRTT
 			p.move(now, farRung)
 		}
 	}
-	late := u.RTT >= lateRTT
 	limit := queued
-	switch {
-	case u.Video:
+	if u.Video {
 		limit = drowned
-	case late && p.rung > p.proven:
-		limit = lateQueued
 	}
 	if u.Queue > limit {
 		p.quietAt = now
@@ -283,15 +281,8 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 	}
 	highest = min(highest, p.ceiling)
 	wait := soonUp
-	switch {
-	case p.limited:
+	if p.limited {
 		wait = laterUp
-	case late:
-		wait = lateUp
-	}
-	if good := min(p.proven, highest); p.rung < good && now.Sub(p.quietAt) >= soonUp && now.Sub(p.moved) >= soonUp {
-		p.move(now, good) // what was let drain is gone
-		return
 	}
 	if u.RTT == 0 && now.Sub(p.begun) < unknownUp {
 		return
@@ -300,7 +291,6 @@ func (p *Publisher) follow(now time.Time, u Uplink) {
 	if p.rung >= highest || now.Sub(p.quietAt) < wait || now.Sub(p.moved) < wait || !p.filled(u) {
 		return
 	}
-	p.proven = p.rung
 	next := p.rung + 1
 	if p.slow {
 		next = farRung
@@ -323,11 +313,7 @@ func (p *Publisher) lower(now time.Time, u Uplink) {
 	}
 	p.tryAt = now.Add(p.hold)
 	p.limited = true
-	p.proven = min(p.proven, p.ceiling)
 	next := max(p.rung-1, 0)
-	if u.RTT >= lateRTT {
-		next = 0
-	}
 	for next > 0 && rungs[next].wire(u.Overhead) > u.Rate.Scale(fits) {
 		next--
 	}

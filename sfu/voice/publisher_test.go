@@ -75,7 +75,7 @@ func (f *phone) run(d time.Duration) {
 		if f.now.Sub(epoch) < f.told {
 			rtt = 0
 		}
-		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: rtt, Overhead: f.overhead, Opaque: f.opaque}, f.room) {
+		if f.p.Update(f.now, Uplink{Received: f.received, Lost: f.lost, Rate: rate, Queue: f.delay.Queue(), RTT: rtt, Down: 5 * f.rate / 2, Overhead: f.overhead, Opaque: f.opaque}, f.room) {
 			f.changes++
 		}
 	}
@@ -105,7 +105,7 @@ func TestThinUplinks(t *testing.T) {
 		most  units.Rate
 		queue time.Duration
 	}{
-		{"gprs", 20_000, 600 * ms, 14_000, 20_000, time.Second},
+		{"gprs", 20_000, 600 * ms, 14_000, 20_000, 200 * ms},
 		{"2g-urban", 32_000, 1300 * ms, 10_000, 12_500, time.Second},
 		{"2g-rural", 18_000, 1300 * ms, 10_000, 12_500, time.Second},
 		{"11k", 11_500, 600 * ms, 10_000, 11_500, 3 * time.Second},
@@ -202,7 +202,7 @@ func TestTheQueueOfJoiningDrains(t *testing.T) {
 	// So is one that is far and wide, later.
 	f = newPhone(units.Mbps, 500*ms)
 	f.p = NewFarPublisher(epoch)
-	f.run(35 * time.Second)
+	f.run(20 * time.Second)
 	if a := f.p.Ask(); a.MaxRate != 32_000 || a.Packet != 20*ms {
 		t.Errorf("on a far and wide way %+v", a)
 	}
