@@ -48,6 +48,16 @@ func (a *arrivals) add(p *sent, at, wait int64) {
 // nth answers the newest but n.
 func (a *arrivals) nth(n int64) *arrival { return &a.ring[(a.n-1-n)%keptArrivals] }
 
+// lately is the rate at which the newest few came; 0 when they are too few.
+func (a *arrivals) lately() units.Rate {
+	const few = 3
+	if a.kept() <= few {
+		return 0
+	}
+	newest, first := a.nth(0), a.nth(few)
+	return units.Size(newest.bytes - first.bytes).Over(time.Duration(max(newest.at-first.at, 1)))
+}
+
 func (a *arrivals) kept() int64 { return min(a.n, keptArrivals) }
 
 // leastWait is the least wait among at least three packets, and all sent in

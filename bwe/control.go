@@ -176,6 +176,9 @@ func (c *Controller) measure(now int64) {
 		if rate < c.capacity.Scale(0.85) && c.queue > c.goal+3*noise {
 			weight = max(weight, 0.7)
 			c.stats.Cuts++
+			if c.doubted {
+				weight = c.cfg.Weight // what is remembered is of before the silence
+			}
 		}
 		c.capacity -= (c.capacity - rate).Scale(min(1, weight/c.cfg.Weight))
 	case rate > c.capacity:
@@ -237,34 +240,6 @@ func (c *Controller) grow(now, dt int64) {
 	}
 	next := c.capacity.Scale(1 + g*float64(dt)/float64(time.Second))
 	c.capacity = max(c.capacity, min(next, limit.Scale(unprovenGrowth)))
-}
-
-// unstick notices a queue that our cut does not drain: it is another flow's,
-// or the path itself became longer.
-func (c *Controller) unstick(now int64) {
-	high := c.goal + int64(20*time.Millisecond)
-	if c.queue <= high || c.silenced() {
-		c.stuckSince, c.pressing = 0, false
-		return
-	}
-	flying := c.history.flying()
-	less := min(c.stuckFlying*85/100, c.stuckFlying-int64(c.history.largest)) // more than a packet
-	if c.stuckSince == 0 || c.queue < c.stuckQueue*8/10 || flying < less {
-		c.stuckSince, c.stuckQueue, c.stuckFlying = now, c.queue, flying
-		c.pressing = false
-		return
-	}
-	longest := max(int64(2*time.Second), 6*int64(c.response()), 2*c.rtt)
-	// An estimate a little too high holds a queue of ours just as well: only
-	// one that stays although we send clearly less is not ours.
-	c.pressing = now-c.stuckSince > longest/3
-	if now-c.stuckSince > longest {
-		c.adopted = now
-		c.delays.adopt(c.queue)
-		c.stuckSince, c.pressing = 0, false
-		c.queue, c.ahead = 0, 0
-		c.arrivals.reset()
-	}
 }
 
 // heedMarks cuts once a response for congestion that routers marked
@@ -348,6 +323,9 @@ func (c *Controller) decide() {
 			}
 		}
 		long := c.tooLong(now)
+		if c.doubtful() {
+			f, target = min(f, deepestCut), min(target, max(c.cfg.Min, c.ladder.Base, c.arrivals.lately().Scale(deepestCut)))
+		}
 		if long {
 			f, c.lowered, d.Padding = min(f, deepestCut), now, 0
 			target = min(target, c.trip.rate)

@@ -82,6 +82,8 @@ type Controller struct {
 	pressing    bool  // the target is lowered to see whether it drains
 	overflowed  int64 // last cut for loss in a full queue
 	awaiting    int64 // oldest packet sent in a blackout that has not lapsed; 0 when none
+	doubted     bool  // a silence has ended, and what the path carries is not seen yet
+	doubtUpTo   int64 // last packet sent before its end
 	marked      int64 // last cut for ECN
 	marks       int64 // congestion marks since
 	remb        units.Rate
@@ -226,7 +228,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.learned, c.arrivalOK = false, false
 	c.cold, c.trains, c.known = true, 0, 0
 	c.usual, c.proven, c.shown, c.rtt, c.minRTT = 0, 0, 0, 0, 0
-	c.trip = trip{}
+	c.trip, c.doubted = trip{}, false
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t

@@ -75,6 +75,22 @@ func (c *Controller) leaveBlackout(now int64) {
 	c.losses.skip(now)
 	c.quietSince, c.emptied = now, now
 	c.probe.next = now + int64(c.response())
+	c.doubted, c.doubtUpTo = true, c.history.newest
+}
+
+// doubtful says that what the path carried before a silence is not to be sent yet: it
+// is back with a queue, and how fast that drains is not measured. Perhaps there was
+// no outage at all, and the path became so narrow, or that of the reports, that none
+// came. While the queue lasts nothing is lost by waiting.
+func (c *Controller) doubtful() bool {
+	if !c.doubted || c.silenced() {
+		return false
+	}
+	if c.history.settled > c.doubtUpTo && c.arrivals.kept() >= 2*busyPackets || c.compete.on {
+		c.doubted = false // what was sent since is reported, and enough to measure it
+		return false
+	}
+	return c.arrivals.kept() > 0 && c.arrivals.nth(0).wait > c.goal+int64(fullQueue)
 }
 
 // wanted is the rate that the allocator could use beyond the estimate; 0 when
@@ -96,7 +112,7 @@ func (c *Controller) maybeProbe(now int64) {
 		c.maybeTrain(now)
 		return
 	}
-	if c.probe.active() || c.lastFeedback == 0 || c.silenced() || c.coarsely() {
+	if c.probe.active() || c.lastFeedback == 0 || c.silenced() || c.coarsely() || c.doubtful() {
 		return
 	}
 	if !c.reliable && c.suspects(now) {
