@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestScalableOnALossyPath(t *testing.T) {
 			s.call(bob, "lossy", "audio=0", "video=0", "slots=1", "ice=udp")
 			bob.wait(joinLimit, "ann is seen", func(s state) bool { return s.from(me).Decoded > 5 })
 			bob.run(samplerScript, me)
-			time.Sleep(watched)
+			path := s.follow(link, bob.state().Me, time.Since(link.began)+watched)
 			samples := bob.samples()
 			if report := link.stop(); !report.Valid {
 				t.Skipf("the machine was too busy to emulate a link: %v", report.Invalid)
@@ -49,7 +50,7 @@ func TestScalableOnALossyPath(t *testing.T) {
 				last.Received-first.Received, last.Width, longest, last.Lost-first.Lost, last.Keyframes-first.Keyframes, last.Freezes-first.Freezes, last.Frozen-first.Frozen, last.PLIs-first.PLIs)
 			if longest > 1000 || last.PLIs > first.PLIs {
 				t.Errorf("no picture for %.0f ms, and the browser asked for %d key frames", longest, last.PLIs-first.PLIs)
-				t.Log(s.dump())
+				t.Logf("%s\nthe path to bob:\n%s", s.dump(), strings.Join(path, "\n"))
 			}
 		})
 	}

@@ -76,7 +76,7 @@ func roundTripOf(now time.Time, r rtcp.ReceptionReport) (time.Duration, bool) {
 	if r.LastSenderReport == 0 {
 		return 0, false
 	}
-	elapsed := uint32(ntp(now)>>16) - r.LastSenderReport
+	elapsed := uint32(feedback.NTP(now)>>16) - r.LastSenderReport
 	if r.Delay > elapsed {
 		return 0, false
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/rivulet-rtc/rivulet/bwe/feedback"
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 )
 
@@ -62,7 +63,7 @@ func (d *Downlink) AppendSenderReports(now time.Time, dst []rtcp.SenderReport) [
 			continue
 		}
 		dst = append(dst, rtcp.SenderReport{
-			SSRC: s.cfg.SSRC, NTPTime: ntp(now), RTPTime: timestamp,
+			SSRC: s.cfg.SSRC, NTPTime: feedback.NTP(now), RTPTime: timestamp,
 			PacketCount: s.report.packets, OctetCount: s.report.octets,
 		})
 		d.reportAt = next
@@ -96,13 +97,4 @@ type clocks struct {
 	bytes uint64
 	times int
 	pause time.Duration // until the next; 0 before the first
-}
-
-// ntpEpoch is 1900 in Unix time (RFC 5905 §6).
-const ntpEpoch = 2208988800
-
-// ntp is a time in the 64-bit format of RFC 3550 §4.
-func ntp(t time.Time) uint64 {
-	seconds := uint64(t.Unix() + ntpEpoch)
-	return seconds<<32 | uint64(t.Nanosecond())<<32/uint64(time.Second)
 }

@@ -39,7 +39,8 @@ func (g *ingress) tick(now time.Time, dst []rtcp.Packet) ([]rtcp.Packet, time.Ti
 	}
 	if report {
 		g.clock.Sent(now, g.recorder, len(reports), lossy)
-		dst = wire.AppendReceiverReports(dst, reports)
+		dst = g.echo.ask(now, wire.AppendReceiverReports(dst, reports))
+		g.learnRTT(now)
 	}
 	if !g.limitAt.After(now) {
 		g.limitAt = now.Add(limitEvery)
@@ -101,11 +102,20 @@ func (g *ingress) onSenderReport(now time.Time, sr *rtcp.SenderReport) {
 	}
 }
 
-// setRTT tells the uplinks the round-trip time of the path.
-func (g *ingress) setRTT(rtt time.Duration) {
+// setRTT tells the uplinks the round-trip time of the path, as receiver reports
+// tell it.
+func (g *ingress) setRTT(now time.Time, rtt time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if rtt <= 0 || rtt == g.rtt {
+	if rtt > 0 {
+		g.echo.reported = now
+		g.adoptRTT(rtt)
+	}
+}
+
+// adoptRTT tells the uplinks a round-trip time; the caller has the lock.
+func (g *ingress) adoptRTT(rtt time.Duration) {
+	if rtt == g.rtt {
 		return
 	}
 	g.rtt = rtt

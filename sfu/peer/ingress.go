@@ -83,6 +83,7 @@ type ingress struct {
 	ids      profile.IDs
 	recorder *feedback.Recorder
 	rtt      time.Duration
+	echo     echo
 
 	heardAt time.Time // when anything came last
 	lifting int       // how often the end of a limit is still to be told

@@ -43,6 +43,8 @@ func (p *Peer) dispatchRTCP(now time.Time, packet rtcp.Packet) {
 		p.onReports(packet.Reports)
 	case *rtcp.ReceiverReport:
 		p.onReports(packet.Reports)
+	case *rtcp.ExtendedReport:
+		p.ingress.onExtendedReport(now, packet)
 	case *rtcp.TransportLayerNack:
 		p.toDownlink(func(now time.Time, d *downlink.Downlink) { d.HandleNACK(now, packet.MediaSSRC, packet.Nacks) })
 	case *rtcp.PictureLossIndication:
@@ -66,7 +68,7 @@ func (p *Peer) onReports(reports []rtcp.ReceptionReport) {
 		for _, r := range reports {
 			d.HandleReceptionReport(now, r)
 		}
-		p.ingress.setRTT(d.RTT())
+		p.ingress.setRTT(now, d.RTT())
 	})
 }
 

@@ -50,6 +50,7 @@ type missing struct {
 	extended int64
 	noticed  time.Time
 	due      time.Time // next NACK, or when it is given up
+	asked    time.Time // first NACK
 	tries    uint8
 }
 
@@ -66,6 +67,8 @@ type gaps struct {
 	// how many newer ones.
 	delay time.Duration
 	depth int64
+
+	answer time.Duration // round trip, by retransmissions; 0 = none has come
 
 	givenUp uint64 // never came
 	sent    uint64
@@ -135,6 +138,19 @@ func (g *gaps) late(now time.Time, extended, highest int64, shared bool) {
 	g.delay = min(max(g.delay, now.Sub(g.list[i].noticed)*5/4), maxWait)
 }
 
+// answered learns a round trip from a packet that was asked for and has been sent
+// again. Which request it answers is not told: the first is taken, so that the
+// shortest of several is nearest to the truth.
+func (g *gaps) answered(now time.Time, extended int64) {
+	if i, found := g.find(extended); found && g.list[i].tries > 0 {
+		if rtt := now.Sub(g.list[i].asked); g.answer == 0 || rtt < g.answer {
+			g.answer = rtt
+		} else {
+			g.answer += (rtt - g.answer) / 8
+		}
+	}
+}
+
 // earn counts a received packet: it pays for one NACK, and the tolerance of
 // reordering fades with it.
 func (g *gaps) earn() {
@@ -197,7 +213,9 @@ func (s *Stream) AppendNACKs(now time.Time, dst []uint16) []uint16 {
 			dst = append(dst, uint16(m.extended))
 			g.credit--
 			g.sent++
-			m.tries++
+			if m.tries++; m.tries == 1 {
+				m.asked = now
+			}
 			m.due = now.Add(repeat * time.Duration(m.tries))
 		}
 		if end := m.noticed.Add(life); m.tries >= MaxNACKs || m.due.After(end) {

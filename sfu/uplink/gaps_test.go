@@ -159,3 +159,31 @@ func TestWithoutNACKNothingIsAskedFor(t *testing.T) {
 		t.Fatalf("stats %+v", stats)
 	}
 }
+
+// A publisher of whom nothing else is known tells its round trip by how soon it
+// sends again what it is asked for; until then a usual one is assumed.
+func TestRetransmissionsTellTheRoundTrip(t *testing.T) {
+	u := newPublisher(Config{RTXSSRC: repairSSRC, NACK: true})
+	u.stream.SetRTT(0)
+	if s := u.stream.Stats(); s.RTT != defaultRTT || u.stream.Answered() != 0 {
+		t.Fatalf("at first %v is assumed, %v answered", s.RTT, u.stream.Answered())
+	}
+	next := uint16(1)
+	for _, way := range []time.Duration{400 * ms, 600 * ms, 500 * ms} {
+		u.run(t, next, next+2, next+3, next+4, next+5) // next+1 is lost
+		if asked := u.stream.AppendNACKs(u.now, nil); len(asked) != 1 || asked[0] != next+1 {
+			t.Fatalf("asked for %v", asked)
+		}
+		for range 4 { // it is asked for again, in vain
+			u.after(way / 4)
+			u.stream.AppendNACKs(u.now, nil)
+		}
+		u.repair(next+1, deltaPayload...)
+		u.after(20 * ms)
+		next += 6
+	}
+	// The shortest of several, and slowly up from there: the first request may have been lost.
+	if got := u.stream.Answered(); got < 400*ms || got > 450*ms {
+		t.Errorf("%v, want a little over 400 ms", got)
+	}
+}

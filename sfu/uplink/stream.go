@@ -242,6 +242,7 @@ func (s *Stream) receiveRTX(now time.Time, p *packet.Packet) Verdict {
 		return Duplicate
 	}
 	s.stats.Recovered++
+	s.gaps.answered(now, extended)
 	return s.keep(now, extended, p)
 }
 
@@ -323,9 +324,17 @@ func (s *Stream) Cached(sequence uint16) *packet.Packet {
 	return nil
 }
 
-// SetRTT tells the round-trip time to the publisher; values outside 0 to 5 s
-// are moved into that range.
-func (s *Stream) SetRTT(rtt time.Duration) { s.rtt = min(max(rtt, 0), 5*time.Second) }
+// Answered is the round trip to the publisher as its retransmissions tell it,
+// roughly and seldom too short; 0 while none has come.
+func (s *Stream) Answered() time.Duration { return s.gaps.answer }
+
+// SetRTT tells the round-trip time to the publisher: at most 5 s count; 0 or less
+// tells nothing, and what was told before or assumed goes on.
+func (s *Stream) SetRTT(rtt time.Duration) {
+	if rtt > 0 {
+		s.rtt = min(rtt, 5*time.Second)
+	}
+}
 
 // Tick drops cached packets that nobody will want any more.
 func (s *Stream) Tick(now time.Time) { s.window.expire(s.order.highest, now.Add(-cacheLife)) }
