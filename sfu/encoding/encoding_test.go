@@ -320,6 +320,30 @@ func TestScreenStaysSharp(t *testing.T) {
 }
 
 // A publisher without the event is left alone; its cap is what is wanted.
+// One large layer is no less in the way than three: nobody's eyes get what a small
+// one would use, so that it can come back soon.
+func TestCapOfOneLayer(t *testing.T) {
+	for _, size := range []Layer{{Width: 1280, Height: 720}, {}} {
+		p := newPublisher(t, Config{Layers: []Layer{size}})
+		p.stubborn = true
+		p.track.Want(2, Wish{Spatial: 0, Current: 0, Room: 5 * units.Mbps})
+		p.run(5 * time.Second)
+		if c := p.track.Cap(); c != units.MaxRate {
+			t.Errorf("it is watched, cap %v", c)
+		}
+		p.track.Want(2, Wish{Spatial: 0, Current: 0, Room: 100 * units.Kbps})
+		p.run(5 * time.Second)
+		if c := p.track.Cap(); size.Width > 0 && (c < 80*units.Kbps || c > 120*units.Kbps) {
+			t.Errorf("it is watched on a thin link, cap %v", c)
+		}
+		p.track.Leave(2)
+		p.run(5 * time.Second)
+		if c := p.track.Cap(); size.Width > 0 && (c < 120*units.Kbps || c > 180*units.Kbps) {
+			t.Errorf("nobody watches, cap %v", c)
+		}
+	}
+}
+
 func TestCap(t *testing.T) {
 	p := newPublisher(t, Config{Layers: cameraLayers})
 	p.stubborn = true

@@ -103,11 +103,14 @@ func (t *Track) Cap() units.Rate {
 		}
 		return first.frame.wire(t.wholeRate(top))
 	}
-	// The smallest layer is let through even if nobody watches: an estimate
-	// that was held at nothing takes long to come back. Smaller layers come
-	// first whether they are wanted or not.
-	sum := first.frame.wire(first.most)
-	for i := 1; i <= top; i++ {
+	// Something is let through even if nobody watches: an estimate that was held at
+	// nothing takes long to come back.
+	if top < 0 {
+		return first.frame.wire(min(first.most, usual))
+	}
+	// Smaller layers come first whether they are wanted or not.
+	var sum units.Rate
+	for i := range top + 1 {
 		l := &t.layers[i]
 		rate := l.most
 		if i == top {
