@@ -42,7 +42,11 @@ func (t *Track) wants() (all [MaxLayers]want) {
 			all[i].take(w.Room, w.Part)
 		case w.Room > 0:
 			if l := &t.layers[0]; l.most > 0 && w.Room >= l.frame.wire(l.least) {
-				all[0].take(w.Room, false)
+				room := w.Room
+				if !t.cfg.Obeys { // what fills all of it is not granted: it would wait for ever
+					room = room.Scale(granted)
+				}
+				all[0].take(room, false)
 			}
 		}
 	}

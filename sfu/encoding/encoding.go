@@ -69,6 +69,9 @@ const (
 	// partFill is the same for one who gets only some of its frames: what it would
 	// take is not quite what is sent, and less of each of all frames looks better.
 	partFill = 0.8
+	// granted is the share of what is left that is granted to who has nothing yet
+	// (allocator.WithHeadroom).
+	granted = 0.8
 	// freed is the share of a layer's own rate for which there must be room
 	// until it is not held down any more.
 	freed = 1.1
