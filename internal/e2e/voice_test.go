@@ -255,7 +255,7 @@ func judgeUplink(t *testing.T, talk []emulate.Progress, settled int, whole emula
 	if p95 := queues[len(queues)*95/100-1]; p95 > 200*time.Millisecond {
 		t.Errorf("the way up has a queue of %v once the call is settled, at most 200 ms are wanted: %v", p95, queues)
 	}
-	if whole.QueueP95 > 400 || len(whole.Dropped) > 0 {
+	if whole.QueueP95 > 250 || len(whole.Dropped) > 0 {
 		t.Errorf("the way up drowned while the call was joined: %+v", whole)
 	}
 	if n := whole.Kinds["DTLS"].Bytes; n == 0 || n > 1500 {
