@@ -79,6 +79,7 @@ func TestEmulateRefuses(t *testing.T) {
 		"udp --to :9":                                   "no host",
 		"udp --to 127.0.0.1:9 --down fast":              "is not a rate",
 		"udp --to 127.0.0.1:9 --down=-5k":               "is not a rate",
+		"udp --to 127.0.0.1:9 --down 240":               "from 1k to 100G",
 		"udp --to 127.0.0.1:9 --down NaN":               "is not a rate",
 		"udp --to 127.0.0.1:9 --up 101G":                "is not a rate",
 		"udp --to 127.0.0.1:9 --loss 101%":              "share of 0 to 1",

@@ -126,8 +126,9 @@ func (r *wireRate) UnmarshalText(text []byte) error {
 		}
 	}
 	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(f) || f*unit < 1 || f*unit > 100e9 {
-		return fmt.Errorf("%q is not a rate: want bits per second from 1 to 100G, such as 64000, 240k or 1.5M", text)
+	if err != nil || math.IsNaN(f) || f*unit < 1000 || f*unit > 100e9 {
+		// Under 1 kbit/s somebody has forgotten the k: a packet would take seconds.
+		return fmt.Errorf("%q is not a rate: want bits per second from 1k to 100G, such as 64000, 240k or 1.5M", text)
 	}
 	*r = wireRate(math.Round(f * unit))
 	return nil
