@@ -1,7 +1,6 @@
 package bwe
 
 import (
-	"math"
 	"time"
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
@@ -20,17 +19,6 @@ const (
 	drainTime = 250 * time.Millisecond
 	// deepestCut bounds how far the target falls below the capacity to drain.
 	deepestCut = 0.5
-	// Growth while the path is quiet, per second: it begins slow, for the
-	// capacity was just measured, and doubles every growthDoubling.
-	growthFirst    = 0.04
-	growthDoubling = 700 * time.Millisecond
-	growthMost     = 1.0
-	growthStartup  = 2.0
-	// growthLeast is that of the farthest paths, four responses after a queue.
-	growthLeast = 0.03
-	// Growth overshoots by growthQueue, or growthPackets where those last longer.
-	growthQueue   = 15 * time.Millisecond
-	growthPackets = 0.15
 	// used is the share of the target that must be sent for the path to be
 	// tested by it.
 	used = 0.8
@@ -58,11 +46,6 @@ const (
 	// headroomQueue is the queue that pacing above the target may cause before the
 	// next report.
 	headroomQueue = 30 * time.Millisecond
-	// bluffAfter, and two responses, is how long an unmeasured path must have been
-	// quiet before a step of the source larger than what was proven is tried.
-	bluffAfter = 500 * time.Millisecond
-	// unprovenGrowth bounds the target by what was seen to arrive.
-	unprovenGrowth = 1.5
 )
 
 // control judges the path after a report.
@@ -187,6 +170,7 @@ func (c *Controller) measure(now int64) {
 	if c.queue > c.goal {
 		c.learned = true
 	}
+	c.meet(rate)
 }
 
 // jittery says that noise is what a radio's slots or a busy Wi-Fi make: long beside
@@ -197,50 +181,6 @@ func (c *Controller) jittery(noise int64) bool {
 
 // full says that the queue is so long that loss may be its overflow.
 func (c *Controller) full() bool { return c.queue+c.delays.offset > c.goal+int64(fullQueue) }
-
-// grow raises the capacity while the path is quiet and what we send tests it.
-func (c *Controller) grow(now, dt int64) {
-	sent := c.sending.rate()
-	if c.draining != 0 {
-		c.quietSince = now // we empty the queue, so it says nothing
-		return
-	}
-	if !c.quiet || c.losses.suspect > 0 || c.test.holds(now) || c.silenced() ||
-		c.probe.active() && !c.unpadded {
-		return
-	}
-	limit := c.proven
-	if sent < c.capacity.Scale(used) {
-		if !c.unpadded {
-			return // probes tell
-		}
-		// What is sent does not test the estimate, and there is no padding to
-		// test it with: it may rise to what unlocks the next step of the source.
-		carried := c.arriving.rate().Scale(1 / (1 - min(c.losses.link, 0.9)))
-		limit = min(limit.Scale(1/(1-min(c.losses.link, 0.9))), min(carried, sent)+c.history.largest.Over(time.Second))
-		if !c.learned && now-c.quietSince > int64(max(bluffAfter, 2*c.response())) {
-			// The step may be larger. Where no limit was met yet it is tried, once.
-			limit = max(limit, min(c.ladder.Next.Scale(1.05), c.cfg.Initial).Scale(1/unprovenGrowth))
-		}
-	}
-	response := max(c.response().Seconds(), 0.05)
-	var g float64
-	if c.learned {
-		quiet := time.Duration(now - c.quietSince)
-		g = growthFirst * c.cfg.Weight * math.Exp2(min(quiet.Seconds()/growthDoubling.Seconds(), 10))
-		// Overshoot causes a queue of about g * response^2 / 2.
-		least := growthLeast * min(1, max(0.3, quiet.Seconds()/(4*response)))
-		overshoot := max(growthQueue.Seconds(), growthPackets*c.packetTime().Seconds())
-		g = min(g, max(least, min(growthMost, 2*overshoot/(response*response))))
-		if c.test.near(c.capacity) {
-			g = c.test.growth()
-		}
-	} else {
-		g = max(0.1, min(growthStartup, 0.3/response))
-	}
-	next := c.capacity.Scale(1 + g*float64(dt)/float64(time.Second))
-	c.capacity = max(c.capacity, min(next, limit.Scale(unprovenGrowth)))
-}
 
 // heedMarks cuts once a response for congestion that routers marked
 // (RFC 3168 §6).

@@ -65,17 +65,19 @@ type Controller struct {
 	firstSent    int64
 	firstReport  int64 // 0 before it
 
-	queue       int64 // least wait in the bottleneck, lately
-	ahead       int64 // what it will be for a packet sent now
-	goal        int64 // what it may be
-	calm        int64 // up to here it is no queue to speak of
-	quiet       bool  // there is none
-	quietSince  int64 // and was none since then
-	emptied     int64 // the queue was last seen empty
-	draining    int64 // a forced drain ends then; 0 when none
-	drainedFrom int64 // and began then
-	lowered     int64 // the target was last lowered to empty the queue
-	stuckSince  int64 // our cut does not drain the queue since then
+	queue       int64      // least wait in the bottleneck, lately
+	ahead       int64      // what it will be for a packet sent now
+	goal        int64      // what it may be
+	calm        int64      // up to here it is no queue to speak of
+	quiet       bool       // there is none
+	quietSince  int64      // and was none since then
+	met         units.Rate // carried while there was a queue last; 0 once it carried more
+	metAt       int64      // since then it is held there
+	emptied     int64      // the queue was last seen empty
+	draining    int64      // a forced drain ends then; 0 when none
+	drainedFrom int64      // and began then
+	lowered     int64      // the target was last lowered to empty the queue
+	stuckSince  int64      // our cut does not drain the queue since then
 	stuckQueue  int64
 	stuckFlying int64
 	adopted     int64 // a queue was last taken for not ours; 0 when never
@@ -229,6 +231,7 @@ func (c *Controller) OnRouteChange(now time.Time) {
 	c.cold, c.trains, c.known = true, 0, 0
 	c.usual, c.proven, c.shown, c.rtt, c.minRTT = 0, 0, 0, 0, 0
 	c.trip, c.doubted = trip{}, false
+	c.met, c.metAt = 0, 0
 	c.queue, c.ahead, c.draining, c.stuckSince = 0, 0, 0, 0
 	c.pressing = false
 	c.quietSince, c.emptied = t, t
@@ -328,6 +331,7 @@ func (c *Controller) Stats() Stats {
 func (c *Controller) clock(now time.Time) int64 {
 	if !c.started {
 		c.started, c.epoch, c.now = true, now.Add(-1), 1
+		c.delays.paired = c.reliable
 		c.delays.reset(1)
 		c.losses.reset(1)
 		c.quietSince, c.emptied, c.controlled = 1, 1, 1

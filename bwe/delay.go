@@ -9,8 +9,8 @@ const (
 	// sizeClass groups packets by size: each has a base delay of its own, for
 	// a large packet takes longer to serialise than a small one (1200 bytes
 	// at 80 kbit/s last 120 ms) and that is no queue.
-	sizeClass   = 128
-	sizeClasses = 12
+	sizeClass   = 64
+	sizeClasses = 24
 	// baseBucket is a third of the time over which base delay is a minimum.
 	baseBucket = 10 * time.Second
 	never      = math.MaxInt64
@@ -31,6 +31,7 @@ const (
 // two clocks share no epoch; only differences from the least delay matter.
 type delays struct {
 	started bool
+	paired  bool  // two classes are one: above TCP few packets tell the base
 	last    int64 // one-way delay of the last packet, on no clock in particular
 	base    [sizeClasses][3]int64
 	low     [sizeClasses]int64 // least of the three
@@ -62,7 +63,7 @@ type delays struct {
 }
 
 func (d *delays) reset(now int64) {
-	*d = delays{rotated: now}
+	*d = delays{rotated: now, paired: d.paired}
 	for c := range d.base {
 		for b := range d.base[c] {
 			d.base[c][b] = never
@@ -98,6 +99,9 @@ func (d *delays) wait(now, sentAt, arrival int64, size int32, perClass int64) (w
 		}
 	}
 	class := min(int(size)/sizeClass, sizeClasses-1)
+	if d.paired {
+		class |= 1
+	}
 	if oneWay < d.base[class][d.bucket] {
 		d.base[class][d.bucket] = oneWay
 		d.low[class] = min(d.low[class], oneWay)

@@ -15,7 +15,7 @@ func (c *Controller) SetReliable(now time.Time, reliable bool) {
 		return
 	}
 	t := c.clock(now)
-	c.reliable = reliable
+	c.reliable, c.delays.paired = reliable, reliable
 	c.test = lossTest{}
 	c.losses.reset(t)
 	if c.compete.on {

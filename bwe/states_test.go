@@ -100,6 +100,11 @@ func stateRuns(t *testing.T) (runs []stateRun) {
 		p.noPads = true
 		return p
 	})
+	add("no padding, and a policer", 20*s, func() *path {
+		p := call(link{rate: steady(400e3), bucket: 8000}, saturating)
+		p.noPads = true
+		return p
+	})
 	add("too thin for the voice", 20*s, func() *path {
 		p := call(link{rate: steady(20e3)}, saturating)
 		p.noPads, p.link.queue = true, 1300*time.Millisecond
