@@ -23,7 +23,7 @@ func JudgeCall(plan Scenario, backend string, seed uint64, rec CallRecording) (R
 	}
 	nan := Number(math.NaN())
 	r := Result{
-		Suite: plan.Suite, Scenario: plan.Name, CC: "rivulet", Backend: backend, Seed: seed, More: map[string]Number{},
+		Suite: plan.Suite, Scenario: plan.Name, CC: rivuletCC, Backend: backend, Seed: seed, More: map[string]Number{},
 		Utilization: nan, QueueP50: nan, QueueP95: nan, Loss: nan, AddedLoss: nan, Ramp: nan, Recover: nan, Feedback: nan, Rate: nan,
 	}
 	c := newCallMeter(plan, rec)

@@ -26,7 +26,7 @@ func Run(plan Scenario, seed uint64) (Result, *Series, error) {
 		return Result{}, nil, err
 	}
 	plan = plan.withDefaults()
-	r := Result{Suite: plan.Suite, Scenario: plan.Name, CC: "rivulet", Backend: "exact", Seed: seed, NotBuilt: plan.NotBuilt}
+	r := Result{Suite: plan.Suite, Scenario: plan.Name, CC: rivuletCC, Backend: "exact", Seed: seed, NotBuilt: plan.NotBuilt}
 	if plan.NotBuilt != "" {
 		nan := Number(math.NaN())
 		r.Utilization, r.QueueP50, r.QueueP95, r.Loss, r.AddedLoss = nan, nan, nan, nan, nan

@@ -108,6 +108,9 @@ type Verdict struct {
 	Median Result
 	// Runs is how many there were, Passed how many met all targets alone.
 	Runs, Passed int
+	// Short are the seeds that lost more than half of a target's margin over pion's
+	// gcc, where that was measured.
+	Short []Shortfall
 }
 
 // Verdicts groups results by scenario and controller, in order of appearance.
@@ -161,6 +164,7 @@ func verdict(runs []Result) Verdict {
 		})
 	}
 	m.judge(m.Targets)
+	v.Short = shortfalls(runs)
 	for _, r := range runs {
 		if r.Pass != nil && *r.Pass {
 			v.Passed++

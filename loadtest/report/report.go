@@ -114,6 +114,11 @@ func Table(w io.Writer, verdicts []lab.Verdict) error {
 			none++
 		}
 	}
+	for _, v := range verdicts {
+		for _, s := range v.Short {
+			fmt.Fprintf(w, "WORST SEED %s: %v\n", v.Median.Scenario, s)
+		}
+	}
 	_, err := fmt.Fprintf(w, "%d met, %d missed, %d not built, %d without a target\n", passed, missed, missing, none)
 	return err
 }
@@ -164,9 +169,29 @@ func Markdown(w io.Writer, origin string, verdicts []lab.Verdict) error {
 			number(m.Utilization, 1), number(m.QueueP50, 0), number(m.QueueP95, 0), number(m.Loss, 2), number(m.AddedLoss, 2), repaired(m),
 			number(m.Ramp, 1), number(m.Recover, 1), number(m.Feedback, 2), number(m.Rate, 0), verdict)
 	}
+	shortMarkdown(&b, flows)
 	callMarkdown(&b, calls)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// shortMarkdown lists worst seeds, of scenarios that ran several times.
+func shortMarkdown(b *strings.Builder, flows []lab.Verdict) {
+	var lines []string
+	compared := 0
+	for _, v := range flows {
+		if _, told := lab.PionGCC(v.Median.Scenario); told && v.Runs > 1 && v.Median.Pass != nil {
+			compared++
+		}
+		for _, s := range v.Short {
+			lines = append(lines, fmt.Sprintf("- %s: %v\n", v.Median.Scenario, s))
+		}
+	}
+	if compared == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### Worst seeds\n\nOf the %d rows that pion's gcc was measured on, seeds that lost more than half of a target's margin over it (targets that it meets have none): %d.\n\n", compared, len(lines))
+	b.WriteString(strings.Join(lines, ""))
 }
 
 // verdictInWords is the verdict with its reasons, for Markdown.
