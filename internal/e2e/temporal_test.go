@@ -46,12 +46,12 @@ func TestTemporalLayers(t *testing.T) {
 	}{
 		{"VP8 simulcast", "codec=VP8&video=320x180", true},
 		{"VP9 simulcast", "codec=VP9&video=320x180", false},
-		{"VP9 L3T3", "codec=VP9&svc=L3T3&video=1280x720", false},
+		{"VP9 L3T3", "codec=VP9&svc=L3T3&video=1280x720", true},
 		{"VP9 L3T3_KEY", "codec=VP9&svc=L3T3_KEY&video=1280x720", true},
 		{"AV1 simulcast", "codec=AV1&video=320x180", true},
 		{"AV1 L1T3", "codec=AV1&svc=L1T3&video=320x180", true},
-		{"AV1 L3T3", "codec=AV1&svc=L3T3&video=640x360", false},
-		{"H264 L1T3", "codec=H264&svc=L1T3&video=320x180", false},
+		{"AV1 L3T3", "codec=AV1&svc=L3T3&video=640x360", true},
+		{"H264 L1T3", "codec=H264&svc=L1T3&video=320x180", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.long {

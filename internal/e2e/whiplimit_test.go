@@ -3,6 +3,8 @@ package e2e
 import (
 	"testing"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 )
 
 // whipScript publishes the browser's camera by WHIP, as a page does that knows
@@ -38,6 +40,9 @@ func TestLimitOfABrowserWithoutSDK(t *testing.T) {
 	const simulcast = `[{ rid: "q", scaleResolutionDownBy: 4 }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "f" }]`
 	for _, c := range []struct{ name, encodings string }{{"simulcast", simulcast}, {"one encoding", `[{}]`}} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.name != "simulcast" {
+				testenv.Long(t) // a minute
+			}
 			s := startServer(t, nil)
 			tool, bob := openTab(t, "tool"), openTab(t, "bob")
 			s.call(tool, "elsewhere", "video=0", "audio=0") // a page that does not open the camera itself
