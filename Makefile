@@ -39,7 +39,7 @@ test-real: ## phase 2: real sockets and a real browser, one package after the ot
 test-long: voice-table ## fuzz every parser for a minute each, race everything, measure voice in a browser
 	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 $(GO) test $(TAGS) -count=1 ./sfu/signal/natsbus ./internal/fault
 	RIVULET_TEST_LONG=1 $(GO) test $(TAGS) -count=1 -timeout 20m -run TestRandomPaths ./bwe
-	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(GO) test $(TAGS) -count=1 -timeout 20m -run 'TestScalableOnALossyPath|TestTemporalLayers|TestLimitOfABrowserWithoutSDK' ./internal/e2e
+	RIVULET_TEST_LONG=1 RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(GO) test $(TAGS) -count=1 -timeout 20m -run 'TestScalableOnALossyPath|TestTemporalLayers|TestEveryCodecHasThreeSizes|TestOlderRepairPackets|TestLimitOfABrowserWithoutSDK' ./internal/e2e
 	$(GO) test $(TAGS) -race ./...
 	scripts/fuzz.sh 60s
 

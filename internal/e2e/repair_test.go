@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"github.com/rivulet-rtc/rivulet/loadtest/emulate"
 	plan "github.com/rivulet-rtc/rivulet/loadtest/link"
 )
@@ -97,6 +98,7 @@ func (s *server) repairs(id string) (n uint64) {
 // what it sees is held against one that is sent none; neither asks for packets
 // again, so nothing else repairs.
 func TestOlderRepairPacketsServeChromium(t *testing.T) {
+	testenv.Long(t)
 	s := startServer(t, nil)
 	// Every nineteenth packet is lost: never two that share a repair packet, for
 	// where nothing is asked for again one such stops the picture for seconds.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"testing"
 	"time"
 )
@@ -107,6 +108,7 @@ func TestEveryCodecPasses(t *testing.T) {
 
 // A camera sends three sizes whatever its codec, and what is looked at comes.
 func TestEveryCodecHasThreeSizes(t *testing.T) {
+	testenv.Long(t)
 	for _, codec := range []string{"VP9", "AV1", "H264"} {
 		t.Run(codec, func(t *testing.T) {
 			s := startServer(t, nil)

@@ -40,9 +40,7 @@ func TestLimitOfABrowserWithoutSDK(t *testing.T) {
 	const simulcast = `[{ rid: "q", scaleResolutionDownBy: 4 }, { rid: "h", scaleResolutionDownBy: 2 }, { rid: "f" }]`
 	for _, c := range []struct{ name, encodings string }{{"simulcast", simulcast}, {"one encoding", `[{}]`}} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.name != "simulcast" {
-				testenv.Long(t) // a minute
-			}
+			testenv.Long(t) // a minute and more
 			s := startServer(t, nil)
 			tool, bob := openTab(t, "tool"), openTab(t, "bob")
 			s.call(tool, "elsewhere", "video=0", "audio=0") // a page that does not open the camera itself
