@@ -1,9 +1,10 @@
 package e2e
 
 import (
-	"github.com/rivulet-rtc/rivulet/internal/testenv"
 	"testing"
 	"time"
+
+	"github.com/rivulet-rtc/rivulet/internal/testenv"
 )
 
 func TestTwoPagesTalkAndAThirdComesAndGoes(t *testing.T) {

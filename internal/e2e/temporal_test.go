@@ -40,23 +40,18 @@ func (s *server) pictureOf(room, id string) (slot downlink.SlotStats, rates []un
 // decoder misses nothing.
 func TestTemporalLayers(t *testing.T) {
 	// Of AV1 two cores encode and decode in three pages no more than 640x360.
-	for _, c := range []struct {
-		name, query string
-		long        bool
-	}{
-		{"VP8 simulcast", "codec=VP8&video=320x180", true},
-		{"VP9 simulcast", "codec=VP9&video=320x180", false},
-		{"VP9 L3T3", "codec=VP9&svc=L3T3&video=1280x720", true},
-		{"VP9 L3T3_KEY", "codec=VP9&svc=L3T3_KEY&video=1280x720", true},
-		{"AV1 simulcast", "codec=AV1&video=320x180", true},
-		{"AV1 L1T3", "codec=AV1&svc=L1T3&video=320x180", true},
-		{"AV1 L3T3", "codec=AV1&svc=L3T3&video=640x360", true},
-		{"H264 L1T3", "codec=H264&svc=L1T3&video=320x180", true},
+	for _, c := range []struct{ name, query string }{
+		{"VP8 simulcast", "codec=VP8&video=320x180"},
+		{"VP9 simulcast", "codec=VP9&video=320x180"},
+		{"VP9 L3T3", "codec=VP9&svc=L3T3&video=1280x720"},
+		{"VP9 L3T3_KEY", "codec=VP9&svc=L3T3_KEY&video=1280x720"},
+		{"AV1 simulcast", "codec=AV1&video=320x180"},
+		{"AV1 L1T3", "codec=AV1&svc=L1T3&video=320x180"},
+		{"AV1 L3T3", "codec=AV1&svc=L3T3&video=640x360"},
+		{"H264 L1T3", "codec=H264&svc=L1T3&video=320x180"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.long {
-				testenv.Long(t)
-			}
+			testenv.Long(t)
 			s := startServer(t, nil)
 			ann, bob, eve := openTab(t, "ann"), openTab(t, "bob"), openTab(t, "eve")
 			s.call(ann, "temporal", "audio=0", c.query)
