@@ -55,6 +55,7 @@ type allocation struct {
 	demands  []Demand
 	previous []Grant
 	grants   []Grant
+	weights  float64 // of all pictures that share what is left
 }
 
 // grant moves a demand to the layer at index, which may be cheaper than the
@@ -152,8 +153,12 @@ func (a *allocation) upgrades(voices bool) {
 	// Every step raises the value of one demand, so there are no more steps
 	// than layers.
 	steps := 0
+	a.weights = 0
 	for i := range a.demands {
 		steps += len(a.demands[i].Layers)
+		if a.shares(i) {
+			a.weights += a.demands[i].weight()
+		}
 	}
 	for range steps {
 		bestDemand, bestLayer, bestScore := -1, -1, 0.0
@@ -181,7 +186,7 @@ const keepBoost = 1.5
 // priority x gain for each bit; score 0 = none.
 func (a *allocation) step(i int) (index int, score float64) {
 	d, g := &a.demands[i], &a.grants[i]
-	limit, have := d.limit(), d.value(d.index(g.Spatial, g.Temporal))
+	limit, have := d.limit(), a.value(i, d.index(g.Spatial, g.Temporal))
 	// What costs no more than the layer in use does now is nothing new.
 	kept := units.Rate(0)
 	if held, _ := a.before(i); held.Active() && !held.Still {
@@ -194,7 +199,7 @@ func (a *allocation) step(i int) (index int, score float64) {
 		if l.Rate <= 0 {
 			continue
 		}
-		gain := d.value(j) - have
+		gain := a.value(i, j) - have
 		if gain <= 0 {
 			continue
 		}
@@ -206,7 +211,7 @@ func (a *allocation) step(i int) (index int, score float64) {
 			continue
 		}
 		// A step that costs nothing is worth as much as one bit per second.
-		s := gain * (1 + float64(d.Priority)) / math.Max(float64(l.Rate-g.Rate), 1)
+		s := gain * d.weight() / math.Max(float64(l.Rate-g.Rate), 1)
 		if isKept {
 			s *= keepBoost
 		}
@@ -215,6 +220,18 @@ func (a *allocation) step(i int) (index int, score float64) {
 		}
 	}
 	return index, score
+}
+
+// value is how good the layer at j of the demand at i looks once its publisher has
+// been asked to fill the share of what is left.
+func (a *allocation) value(i, j int) float64 {
+	d := &a.demands[i]
+	l, g := &d.Layers[j], &a.grants[i]
+	room := l.Rate
+	if left := a.budget - a.spent + cost(g.Rate) - cost(l.Rate); left > 0 && l.Held && a.weights > 0 {
+		room = add(room, left.Scale(d.weight()/a.weights))
+	}
+	return d.value(j, room)
 }
 
 // still grants the picture at i one now and then, if it got no layer. One that
@@ -255,14 +272,14 @@ func (a *allocation) rooms() {
 		weights := 0.0
 		for i := range a.grants {
 			if a.shares(i) && a.grants[i].Room < a.demands[i].most(a.grants[i].Spatial) {
-				weights += 1 + float64(a.demands[i].Priority)
+				weights += a.demands[i].weight()
 			}
 		}
 		given := units.Rate(0)
 		for i := range a.grants {
 			g, d := &a.grants[i], &a.demands[i]
 			if most := d.most(g.Spatial); a.shares(i) && g.Room < most {
-				share := min(left.Scale((1+float64(d.Priority))/weights), most-g.Room, left-given)
+				share := min(left.Scale(d.weight()/weights), most-g.Room, left-given)
 				g.Room, given = g.Room+share, given+share
 			}
 		}
@@ -353,7 +370,7 @@ func (d *Demand) cheapest(g *Grant) units.Rate {
 		return max(d.Layers[d.lowest()].Rate-g.Rate, 0)
 	}
 	at := d.index(g.Spatial, g.Temporal)
-	have := d.value(at)
+	have := d.value(at, g.Room)
 	best := units.MaxRate
 	if l := &d.Layers[at]; l.Held && l.Most > l.Rate {
 		// More of the same: in steps, so that the path is not asked for all of
@@ -361,7 +378,7 @@ func (d *Demand) cheapest(g *Grant) units.Rate {
 		best = min(l.Most-l.Rate, max(g.Room-g.Rate, 0)+l.Rate.Scale(growth))
 	}
 	for j := range d.limit() + 1 {
-		if d.Layers[j].Rate > 0 && d.value(j) > have {
+		if d.Layers[j].Rate > 0 && d.value(j, g.Room) > have {
 			best = min(best, max(d.Layers[j].Rate-g.Rate, 0))
 		}
 	}

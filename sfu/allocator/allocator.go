@@ -90,8 +90,10 @@ type Layer struct {
 	// that it sends less only because it was asked to.
 	Most units.Rate
 	Held bool
-	// FrameRate is how many frames a second it has; 0 = unknown.
+	// FrameRate is how many frames a second it has, MostFrameRate how many at
+	// Most; 0 = unknown.
 	FrameRate     float64
+	MostFrameRate float64
 	Width, Height uint16 // 0 = unknown
 }
 

@@ -40,6 +40,9 @@ func (d *Demand) index(spatial, temporal int8) int {
 	return at
 }
 
+// weight is what a picture counts beside others, by its priority.
+func (d *Demand) weight() float64 { return 1 + float64(d.Priority) }
+
 // coverage is the share of the shown pixels, in percent, from which on a layer
 // is good enough: 85 % of width and height. Beyond it bits buy pixels that the
 // screen throws away.
@@ -97,11 +100,12 @@ var halvings = [...]float64{1, 0.80, 0.40, 0.20, 0.10, 0.05}
 
 const fullFrameRate = 30
 
-// moves is what the frame rate of the layer at i is worth, 0 to 1.
-func (d *Demand) moves(i int) float64 {
+// moves is what the frame rate of the layer at i is worth where there is room for
+// so much of it, 0 to 1.
+func (d *Demand) moves(i int, room units.Rate) float64 {
 	l := &d.Layers[i]
-	if l.FrameRate > 0 && d.Kind != Screen {
-		below := min(max(math.Log2(fullFrameRate/l.FrameRate), 0), float64(len(halvings)-1))
+	if frames := l.frameRate(room); frames > 0 && d.Kind != Screen {
+		below := min(max(math.Log2(fullFrameRate/frames), 0), float64(len(halvings)-1))
 		at := min(int(below), len(halvings)-2)
 		return halvings[at] + (halvings[at+1]-halvings[at])*(below-float64(at))
 	}
@@ -118,10 +122,21 @@ func (d *Demand) moves(i int) float64 {
 	return row[min(int(top)-int(l.Temporal), len(row)-1)]
 }
 
-// value is how good the layer at i looks where it is shown: the side of the
-// picture in pixels, less what a lower frame rate takes away. Pixels beyond
-// what is shown count nothing.
-func (d *Demand) value(i int) float64 {
+// frameRate is how many frames a second the layer has where there is room for so
+// much of it. Of one that is held back that is what its publisher is about to be
+// asked for, not what it was told when nobody had the room; 0 = unknown.
+func (l *Layer) frameRate(room units.Rate) float64 {
+	if !l.Held || l.Most <= l.Rate || room <= l.Rate || !(l.MostFrameRate > l.FrameRate) {
+		return l.FrameRate
+	}
+	share := float64(min(room, l.Most)-l.Rate) / float64(l.Most-l.Rate)
+	return l.FrameRate + (l.MostFrameRate-l.FrameRate)*share
+}
+
+// value is how good the layer at i looks where it is shown and there is room for
+// so much of it: the side of the picture in pixels, less what a lower frame rate
+// takes away. Pixels beyond what is shown count nothing.
+func (d *Demand) value(i int, room units.Rate) float64 {
 	l := &d.Layers[i]
 	if d.Kind == Voice {
 		return float64(i + 1)
@@ -133,5 +148,5 @@ func (d *Demand) value(i int) float64 {
 	if shown := float64(d.Width) * float64(d.Height); shown > 0 {
 		pixels = math.Min(pixels, shown)
 	}
-	return math.Sqrt(pixels) * d.moves(i)
+	return math.Sqrt(pixels) * d.moves(i, room)
 }

@@ -102,7 +102,7 @@ func TestMonotoneInBudgetForOnePicture(t *testing.T) {
 		more := less + units.Rate(rapid.Int64Range(0, 4e6).Draw(t, "more"))
 		x := Allocate(less, []Demand{d}, nil, nil)[0]
 		y := Allocate(more, []Demand{d}, nil, nil)[0]
-		if x.Active() && (!y.Active() || d.value(d.index(y.Spatial, y.Temporal)) < d.value(d.index(x.Spatial, x.Temporal))*0.999) {
+		if x.Active() && (!y.Active() || d.value(d.index(y.Spatial, y.Temporal), y.Room) < d.value(d.index(x.Spatial, x.Temporal), x.Room)*0.999) {
 			t.Fatalf("%v gives %+v, %v gives %+v", less, x, more, y)
 		}
 	})

@@ -226,16 +226,77 @@ func TestFewFramesOfALargePicture(t *testing.T) {
 			t.Errorf("%s: granted %+v, want %d.%d", c.why, got, c.spatial, c.temporal)
 		}
 	}
-	if d := film(Video, true); d.value(5) <= d.value(2) {
-		t.Errorf("720p at 13 frames is worth %v, 360p at 30 %v", d.value(5), d.value(2))
+	if d := film(Video, true); d.value(5, 0) <= d.value(2, 0) {
+		t.Errorf("720p at 13 frames is worth %v, 360p at 30 %v", d.value(5, 0), d.value(2, 0))
 	}
 	for _, rate := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 1e-300, 1e300} {
 		d := film(Video, true)
 		for i := range d.Layers {
-			d.Layers[i].FrameRate = rate
-			if v := d.value(i); !(v >= 0 && v <= 960) {
-				t.Errorf("%v frames a second are worth %v", rate, v)
+			d.Layers[i].FrameRate, d.Layers[i].Held, d.Layers[i].Most = rate, true, 2*units.Mbps
+			for _, most := range []float64{rate, 30, math.NaN()} {
+				d.Layers[i].MostFrameRate = most
+				if v := d.value(i, units.Mbps); !(v >= 0 && v <= 960) {
+					t.Errorf("%v and at most %v frames a second are worth %v", rate, most, v)
+				}
 			}
+		}
+	}
+}
+
+// A picture that its publisher holds back, because nobody had room for more of it,
+// is worth what it becomes once somebody has: else a larger one at a few frames a
+// second would look better, and stay.
+func TestHeldPictureIsWorthItsRoom(t *testing.T) {
+	// Chromium at 150 kbit/s: 180p held to 8 frames a second, 360p to 13.
+	film := func(held bool) Demand {
+		d := Demand{Slot: 1, Kind: Video, Width: 1280, Height: 720}
+		d.Layers = append(d.Layers, Layer{
+			Spatial: 0, Temporal: 2, Rate: 60 * units.Kbps, Held: held, Most: 170 * units.Kbps,
+			FrameRate: 8, MostFrameRate: 30, Width: 320, Height: 180,
+		})
+		for temporal, rate := range []units.Rate{80 * units.Kbps, 140 * units.Kbps} {
+			d.Layers = append(d.Layers, Layer{
+				Spatial: 1, Temporal: int8(temporal), Rate: rate,
+				FrameRate: 6.5 * float64(temporal+1), Width: 640, Height: 360,
+			})
+		}
+		top := &d.Layers[2]
+		top.Held, top.Most, top.MostFrameRate = true, 460*units.Kbps, 30
+		return d
+	}
+	for _, c := range []struct {
+		why               string
+		budget            units.Rate
+		held              bool
+		spatial, temporal int8
+	}{
+		{"the small one moves once it is asked for", 137 * units.Kbps, true, 0, 2},
+		{"the small one is sent whole: it comes with 8 frames", 137 * units.Kbps, false, 1, 0},
+		{"the large one moves too", 250 * units.Kbps, true, 1, 1},
+	} {
+		previous := []Grant{{Slot: 1, Spatial: 1, Temporal: 0, Rate: 80 * units.Kbps, Reason: Bandwidth}}
+		demands := []Demand{film(c.held)}
+		got := Allocate(c.budget, demands, previous, nil)
+		if got[0].Spatial != c.spatial || got[0].Temporal != c.temporal {
+			t.Errorf("%s: granted %+v, want %d.%d", c.why, got[0], c.spatial, c.temporal)
+		}
+		if c.spatial > 0 {
+			continue
+		}
+		if got[0].Room != c.budget {
+			t.Errorf("the publisher is asked for %v, there is room for %v", got[0].Room, c.budget)
+		}
+		// It is probed for more of the same, not for the large one's few frames.
+		if n := Wants(demands, got); n.Next < WithHeadroom(c.budget) {
+			t.Errorf("the next step is at %v, before %v", n.Next, WithHeadroom(c.budget))
+		}
+	}
+	// What is left is shared: two such pictures get half of it each.
+	two := []Demand{film(true), film(true)}
+	two[1].Slot = 2
+	for _, g := range Allocate(180*units.Kbps, two, nil, nil) {
+		if g.Spatial != 0 || g.Room != 90*units.Kbps {
+			t.Errorf("of two: %+v", g)
 		}
 	}
 }

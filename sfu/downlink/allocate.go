@@ -209,7 +209,10 @@ func (d *Downlink) operatingPoints(s *slot) {
 		if r.Spatial < 0 || r.Spatial > limit || r.Temporal < 0 {
 			continue
 		}
-		l := allocator.Layer{Spatial: r.Spatial, Temporal: r.Temporal, Rate: max(r.Rate, 0), Most: max(r.Most, 0), Held: r.Held, FrameRate: r.FrameRate}
+		l := allocator.Layer{
+			Spatial: r.Spatial, Temporal: r.Temporal, Rate: max(r.Rate, 0),
+			Most: max(r.Most, 0), Held: r.Held, FrameRate: r.FrameRate, MostFrameRate: r.MostFrameRate,
+		}
 		for _, i := range s.infos {
 			if i.Spatial == r.Spatial {
 				l.Width, l.Height = i.Width, i.Height

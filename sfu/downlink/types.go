@@ -79,8 +79,9 @@ type LayerRate struct {
 	// less only because the publisher was asked to.
 	Most units.Rate
 	Held bool
-	// FrameRate is how many frames a second it has; 0 = unknown.
-	FrameRate float64
+	// FrameRate is how many frames a second it has, MostFrameRate how many at
+	// Most; 0 = unknown.
+	FrameRate, MostFrameRate float64
 }
 
 // DataBudget bounds what is sent to the subscriber, in bytes on the wire; 0 = no

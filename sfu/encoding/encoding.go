@@ -171,8 +171,9 @@ type Rate struct {
 	// because the publisher was asked to.
 	Most units.Rate
 	Held bool
-	// FrameRate is how many frames a second it has; 0 = unknown.
-	FrameRate float64
+	// FrameRate is how many frames a second it has, MostFrameRate how many at
+	// Most; 0 = unknown.
+	FrameRate, MostFrameRate float64
 }
 
 // moving is in which direction the rate of a layer is about to change.

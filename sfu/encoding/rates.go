@@ -31,7 +31,8 @@ func (l *layer) rates(now time.Time, spatial int8, obeys, held bool, dst []Rate)
 	case l.most > 0:
 		return append(dst, Rate{
 			Spatial: spatial, Temporal: Whole, Rate: l.price(),
-			Most: l.frame.wire(l.most), Held: true, FrameRate: l.frame.moves(l.frame.payload(l.price())),
+			Most: l.frame.wire(l.most), Held: true,
+			FrameRate: l.frame.moves(l.frame.payload(l.price())), MostFrameRate: l.frame.moves(l.most),
 		})
 	}
 	return dst // not known: whoever asks assumes something
@@ -81,7 +82,7 @@ func (l *layer) running(now time.Time, spatial int8, obeys, held bool, dst []Rat
 	}
 	if obeys && l.most > 0 {
 		top := &dst[len(dst)-1]
-		top.Most, top.Held = l.frame.wire(l.most), l.told.Rate > 0
+		top.Most, top.Held, top.MostFrameRate = l.frame.wire(l.most), l.told.Rate > 0, l.frame.moves(l.most)
 	}
 	return dst
 }
