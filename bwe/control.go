@@ -264,7 +264,11 @@ func (c *Controller) decide() {
 		}
 		long := c.tooLong(now)
 		if c.doubtful() {
-			f, target = min(f, deepestCut), min(target, max(c.cfg.Min, c.ladder.Base, c.arrivals.lately().Scale(deepestCut)))
+			least := max(c.cfg.Min, c.ladder.Base)
+			if !c.late() {
+				least = max(least, c.arrivals.lately().Scale(deepestCut))
+			}
+			f, target = min(f, deepestCut), min(target, least)
 		}
 		if long {
 			f, c.lowered, d.Padding = min(f, deepestCut), now, 0

@@ -86,6 +86,8 @@ type Controller struct {
 	awaiting    int64 // oldest packet sent in a blackout that has not lapsed; 0 when none
 	doubted     bool  // a silence has ended, and what the path carries is not seen yet
 	doubtUpTo   int64 // last packet sent before its end
+	silentUpTo  int64 // and before it was noticed
+	silentRTT   int64 // minRTT then
 	marked      int64 // last cut for ECN
 	marks       int64 // congestion marks since
 	remb        units.Rate

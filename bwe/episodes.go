@@ -56,6 +56,7 @@ func (c *Controller) enterBlackout(now int64) {
 	c.pressing = false
 	c.losses.skip(now)
 	c.awaiting = c.history.lapse(now)
+	c.silentUpTo, c.silentRTT = c.history.newest, c.minRTT
 }
 
 // listen lets packets lapse in a blackout, so that the floor goes on asking
@@ -90,7 +91,18 @@ func (c *Controller) doubtful() bool {
 		c.doubted = false // what was sent since is reported, and enough to measure it
 		return false
 	}
-	return c.arrivals.kept() > 0 && c.arrivals.nth(0).wait > c.goal+int64(fullQueue)
+	return c.late() || c.arrivals.kept() > 0 && c.arrivals.nth(0).wait > c.goal+int64(fullQueue)
+}
+
+// late says that the first reports after a silence tell of packets from before it was
+// noticed, and took much longer than the packets did: it was the reports that waited, and
+// will. What those packets met, at the rate of before, shows what the path was like then.
+func (c *Controller) late() bool {
+	if c.history.settled >= c.silentUpTo || c.arrivals.kept() == 0 {
+		return false
+	}
+	a := c.arrivals.nth(0)
+	return c.lastFeedback-a.sentAt-a.wait > c.silentRTT+int64(c.cfg.Silence/2)
 }
 
 // wanted is the rate that the allocator could use beyond the estimate; 0 when
