@@ -276,6 +276,9 @@ func (c *Controller) decide() {
 		}
 		d.Target = c.bound(c.capped(now, c.allowed(now, target)))
 		d.Pacing = d.Target
+		if c.asks(now) && !long {
+			d.Padding = d.Target
+		}
 		if long {
 			c.quietSince = now // that none is added to the queue says nothing
 		} else if c.compete.on {

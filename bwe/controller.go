@@ -289,6 +289,9 @@ func (c *Controller) Next() time.Time {
 	} else if c.probe.next > c.now && c.wanted() > 0 && !c.silenced() {
 		next = min(next, c.probe.next)
 	}
+	if d := c.asksAt(); d > c.now {
+		next = min(next, d)
+	}
 	if d := c.coarseDeadline(); d != 0 {
 		next = min(next, d)
 	}

@@ -17,6 +17,9 @@ const (
 	// unmeasuredGrowth of what arrived may be offered where a path could not be
 	// measured: voices at their thinnest become whole with it.
 	unmeasuredGrowth = 2.3
+	// askEvery is how often a path on which nothing is sent is asked for a report at
+	// the most.
+	askEvery = 500 * time.Millisecond
 )
 
 // silentAt is when silence becomes a blackout; 0 when nothing is awaited.
@@ -116,6 +119,23 @@ func (c *Controller) wanted() units.Rate {
 		return min(c.ladder.Next, limit)
 	}
 	return limit
+}
+
+// asks says that something is to be sent for a report's sake: more is wanted and it
+// is time to see whether the path carries it, but nothing is under way, and what is
+// known is too old. So it is where the smallest picture does not fit and nobody speaks.
+func (c *Controller) asks(now int64) bool {
+	at := c.asksAt()
+	return at != 0 && now >= at
+}
+
+// asksAt is when that is so unless something is sent before; 0 for never.
+func (c *Controller) asksAt() int64 {
+	if c.cold || c.lastFeedback == 0 || c.silenced() || c.coarsely() || c.probe.active() ||
+		c.history.flying() > 0 || min(c.cfg.Max, max(c.ladder.Next, c.ladder.Full)) <= c.decision.Target {
+		return 0
+	}
+	return max(c.probe.next, c.lastFeedback+max(int64(askEvery), 2*int64(c.response()))+1)
 }
 
 // maybeProbe begins a probe when it could unlock something.

@@ -61,6 +61,8 @@ type path struct {
 	source   source
 	noVoice  bool
 	noPads   bool // nothing can be padded
+	asks     bool // Decision.Padding is sent, as probes are
+	owed     float64
 	tamper   func(now time.Duration, reports []bwe.PacketReport) [][]bwe.PacketReport
 	recorder *feedback.Recorder
 	decoder  feedback.Decoder
@@ -216,6 +218,14 @@ func (p *path) produce(d bwe.Decision) {
 			p.carry -= size
 			p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Video, Size: units.Size(size), Frame: p.frame, Value: p.now})
 		}
+	}
+	if p.owed += float64(d.Padding) / 8 * time.Millisecond.Seconds(); d.Padding == 0 || !p.asks {
+		p.owed = 0
+	}
+	if p.owed >= 300 && p.pacer.Len() == 0 {
+		p.owed -= 300
+		p.padding += 300
+		p.pacer.Push(now, pacing.Item[time.Duration]{Priority: pacing.Padding, Size: 300})
 	}
 	if d.Probe.ID != 0 && !p.noPads {
 		if d.Probe.ID != p.probeID {

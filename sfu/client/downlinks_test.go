@@ -67,3 +67,36 @@ func TestPictureFitsTheDownlink(t *testing.T) {
 		})
 	}
 }
+
+// A way down on which the smallest picture does not fit for a while carries nothing at
+// all where nobody speaks: the picture comes back all the same.
+func TestPictureComesBackWithoutVoice(t *testing.T) {
+	for _, thin := range []units.Rate{3 * units.Kbps, 8 * units.Kbps, 20 * units.Kbps} {
+		t.Run(thin.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				defer w.close()
+				ann, bob := w.watched(5 * units.Mbps)
+				way := &narrow{rate: 2500 * units.Kbps}
+				w.network.Connect(serverAddr, bob.addr, way)
+				time.Sleep(10 * time.Second)
+				way.rate = thin
+				time.Sleep(20 * time.Second)
+				way.rate = 2500 * units.Kbps
+				took := time.Duration(0)
+				for before := bob.frames; took < time.Minute; took += 100 * time.Millisecond {
+					time.Sleep(100 * time.Millisecond)
+					if n := bob.frames[0] + bob.frames[1] + bob.frames[2]; n >= before[0]+before[1]+before[2]+30 {
+						break
+					}
+				}
+				t.Logf("thirty frames after %v", took)
+				if took > 15*time.Second {
+					t.Errorf("thirty frames take %v, want 15 s at most", took)
+				}
+				w.leave(bob)
+				w.leave(ann)
+			})
+		})
+	}
+}
