@@ -46,10 +46,11 @@ test-long: voice-table ## fuzz every parser for a minute each, race everything, 
 voice-table: ## measure Chromium's voice behind thin links (nine minutes), write it into docs/measurements/voice.md
 	RIVULET_TEST_SOCKETS=1 RIVULET_TEST_BROWSER=1 $(GO) test $(TAGS) -count=1 -v -timeout 20m ./internal/e2e -run VoiceTable -voicetable ../../docs/measurements/voice.md
 
-check: ## format, vet, staticcheck, the shape of the repository, races, build without cgo
+check: ## format, vet, staticcheck, types of the TypeScript, the shape of the repository, races, build without cgo
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	$(GO) vet ./... && $(GO) vet $(TAGS) ./...
 	$(GO) tool staticcheck ./...
+	@scripts/install.sh check && scripts/types.sh
 	$(GO) test ./internal/arch
 	$(GO) test $(TAGS) -race $(RACE)
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/rivulet

@@ -7,6 +7,8 @@
 #                             espeak-ng, which speaks for the tests of voice,
 #                             coturn's clients, for one test of the relay, and
 #                             Python, for the examples
+#   scripts/install.sh check  node and npm, which bring the TypeScript compiler
+#                             that checks the types of the page and the SDK
 #
 # What is there already is left alone. For "run", a machine where nothing can be
 # installed is no failure: the server forwards without the codec.
@@ -112,11 +114,24 @@ tests() {
 	fi
 }
 
+check() {
+	if have node && have npm; then
+		return 0
+	fi
+	apt_install nodejs npm || true
+	if ! have node || ! have npm; then
+		echo "install: the types of the TypeScript sources are checked by the compiler of npm's package typescript," >&2
+		echo "install: and this machine has no node or no npm; please install both (nothing else needs them)" >&2
+		return 1
+	fi
+}
+
 case "${1:-}" in
 run) run ;;
 test) tests ;;
+check) check ;;
 *)
-	echo "usage: scripts/install.sh run|test" >&2
+	echo "usage: scripts/install.sh run|test|check" >&2
 	exit 2
 	;;
 esac

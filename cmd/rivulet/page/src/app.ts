@@ -7,7 +7,7 @@ import { CallView } from "./callview";
 import { Devices } from "./devices";
 import { h } from "./dom";
 import { ended } from "./ended";
-import { type Link, readLink, tabIdentity } from "./link";
+import { readLink, tabIdentity } from "./link";
 import { type Entry, Lobby } from "./lobby";
 import type { Phone } from "./phone";
 import { language, text } from "./text";

@@ -1169,13 +1169,14 @@ var Publications = class {
   }
   /** Obeys what a moderator does to something of one's own; answers what the person should hear of it. */
   obey(event) {
-    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return void 0;
     for (const [source, { id, muted }] of this.tracks) {
       if (id !== event.track) continue;
       if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => void 0);
       void this.mute(source, muted || event.muted).catch(() => void 0);
       return { source, muted: event.muted };
     }
+    return void 0;
   }
   /** Frees all devices that the SDK opened. */
   close() {

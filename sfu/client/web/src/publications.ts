@@ -114,7 +114,7 @@ export class Publications {
 
   /** Obeys what a moderator does to something of one's own; answers what the person should hear of it. */
   obey(event: ServerEvent): { source: Source; muted: boolean } | undefined {
-    if (event.type !== "track_muted" && event.type !== "track_unpublished") return;
+    if (event.type !== "track_muted" && event.type !== "track_unpublished") return undefined;
     for (const [source, { id, muted }] of this.tracks) {
       if (id !== event.track) continue;
       if (event.type === "track_unpublished") return void this.unpublish(source).catch(() => undefined);
@@ -122,6 +122,7 @@ export class Publications {
       void this.mute(source, muted || event.muted).catch(() => undefined);
       return { source, muted: event.muted };
     }
+    return undefined;
   }
 
   /** Frees all devices that the SDK opened. */
