@@ -209,6 +209,9 @@ func (e *Engine) admit(ctx context.Context, c signal.Command, j *signal.Join, ju
 		return nil, err
 	}
 	joined.Answer = m.askFirst(answer)
+	if m.peer != nil {
+		joined.Hello = m.peer.Hello()
+	}
 	joined.ICEServers = e.iceServers(now, m)
 	e.counts.joins.Add(1)
 	return joined, nil

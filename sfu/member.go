@@ -45,6 +45,7 @@ type member struct {
 	view       []signal.TrackView
 	dataMode   signal.DataMode
 	encodes    bool // obeys the event encode
+	takesHello bool // takes our hello of DTLS from signalling
 	deaf       bool // does not listen for pictures yet
 	state      peer.State
 	stateAt    time.Time
@@ -71,7 +72,7 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) 
 	m := &member{
 		engine: e, id: randomID("p_"), identity: g.Identity, name: g.Name, client: j.Client, host: host,
 		device: a.Device, gated: a.Gated, shown: !a.Gated,
-		grants: g, session: s, sections: make(map[signal.Source]string),
+		grants: g, session: s, takesHello: j.Hello, sections: make(map[signal.Source]string),
 		dataMode: signal.DataAuto, encodes: j.Encodes, stateAt: s.detachedAt, quality: signal.Good,
 	}
 	for _, section := range j.Send {
@@ -79,7 +80,7 @@ func newMember(e *Engine, s *session, host string, j *signal.Join, a Admission) 
 	}
 	if j.Encodes && !e.cfg.PlainVoice {
 		m.voice = voice.NewPublisher(s.detachedAt)
-		if peer.AwaitsHello(j.Offer) {
+		if peer.AwaitsHello(j.Offer) || j.Hello {
 			m.voice = voice.NewFarPublisher(s.detachedAt)
 		}
 		ask := m.voice.Ask()
@@ -326,3 +327,6 @@ func (m *member) Owner() string {
 	}
 	return m.grants.Tenant + "\x00" + m.identity + "\x00" + m.device
 }
+
+// TakesHello says whether the client takes our hello of DTLS from signalling.
+func (m *member) TakesHello() bool { return m.takesHello }

@@ -299,9 +299,14 @@ func without(tracks []signal.Track, id string) []signal.Track {
 	return slices.DeleteFunc(tracks, func(t signal.Track) bool { return t.ID == id })
 }
 
-// acknowledge notes what slots carry and tells the server that we know, so that
-// packets need not name their source any more.
+// acknowledge notes what slots carry and tells the server that we know.
 func (c *Call) acknowledge(changed []signal.Assignment) {
+	c.note(changed)
+	c.tellNoted(changed)
+}
+
+// note notes what slots carry.
+func (c *Call) note(changed []signal.Assignment) {
 	c.mu.Lock()
 	for _, a := range changed {
 		c.assigned[a.Slot] = a
@@ -312,10 +317,38 @@ func (c *Call) acknowledge(changed []signal.Assignment) {
 		if a.Source == 0 {
 			c.media.ingress.hush(time.Now(), a.Slot)
 		}
+	}
+}
+
+// tellNoted tells the server that we know what slots carry, so that packets need not
+// name their source any more.
+func (c *Call) tellNoted(slots []signal.Assignment) {
+	for _, a := range slots {
 		if a.Source != 0 {
 			c.signals.tell(&signal.Acknowledge{Slot: a.Slot, Source: a.Source})
 		}
 	}
+}
+
+// acknowledgeFirst takes in what slots carry as the call begins. On a far path the
+// first check, our certificate and the first words go first.
+func (c *Call) acknowledgeFirst() {
+	if !c.media.awaits {
+		c.acknowledge(c.joined.Assignments)
+		return
+	}
+	c.note(c.joined.Assignments)
+	c.running.Go(func() {
+		select {
+		case <-c.connected:
+		case <-c.done:
+			return
+		}
+		// The loop sends the first words at the end of its turn.
+		c.media.post(func(time.Time) {
+			c.media.post(func(time.Time) { c.tellNoted(c.Assignments()) })
+		})
+	})
 }
 
 func ptr[T any](v T) *T { return &v }

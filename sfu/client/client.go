@@ -226,6 +226,7 @@ type Call struct {
 	signals *signalling
 	direct  *directPath // nil without
 	pair    bool        // it is the media of a direct path: see twin
+	far     bool        // the server's hello of DTLS is asked for with its answer
 
 	joined    *signal.Joined
 	events    chan signal.EventBody
@@ -319,7 +320,7 @@ func (c *Call) join(ctx context.Context) error {
 	if c.direct != nil {
 		c.running.Go(c.direct.run)
 	}
-	c.acknowledge(c.joined.Assignments)
+	c.acknowledgeFirst()
 	return nil
 }
 
@@ -336,10 +337,11 @@ func (c *Call) prepare() ([]signal.Body, error) {
 	if o, ok := brief.ReadOffer(offer); ok {
 		c.media.brief = &o
 	}
+	c.far = c.takesHello()
 	command := &signal.Join{
 		Version: signal.Version, Room: c.opts.Room, Token: c.opts.Token, Name: c.opts.Name,
 		Identity: c.opts.Identity, Offer: offer, DataMode: c.opts.DataMode,
-		DataBudget: c.opts.DataBudget, Encodes: !c.opts.IgnoreEncode, Client: c.opts.Software,
+		DataBudget: c.opts.DataBudget, Encodes: !c.opts.IgnoreEncode, Client: c.opts.Software, Hello: c.far,
 	}
 	for _, s := range c.order {
 		command.Send = append(command.Send, signal.Section{MID: s.mid(), Source: s.source})

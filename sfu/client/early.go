@@ -36,6 +36,10 @@ const (
 //	      ─ ClientHello ────────────────► right behind the check
 //	      ◄────────────── answer, ServerHello ...
 //
+// On a far path the server's hello of DTLS came with the answer. The agent, then
+// DTLS's server, finds it where it looks for packets, and what goes behind the check
+// is its whole answer to it, with its certificate.
+//
 // That is as safe as any protocol's first packet: it goes to an address that
 // the server told over the authenticated signalling, once, and is small. It is
 // done only for a server that is ICE-lite, which takes the nomination of a first
@@ -59,6 +63,7 @@ type early struct {
 	first     route       // that the agent uses
 	actual    route       // that packets take, when it is another
 	hello     []byte      // what the agent wrote last before there was an answer
+	theirs    []byte      // the server's hello, for the agent to find on the path
 	answered  bool
 	abandoned bool
 }
@@ -89,14 +94,15 @@ func newEarly(local, remote netip.Addr) *early {
 }
 
 // arm begins, for a session with these credentials and a server at these
-// addresses, before the agent sends its first check.
-func (e *early) arm(local, remote icemux.Credentials, servers []netip.AddrPort) {
+// addresses, before the agent sends its first check. hello is the server's of DTLS
+// if it came with the answer.
+func (e *early) arm(local, remote icemux.Credentials, servers []netip.AddrPort, hello []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(servers) == 0 {
 		return
 	}
-	e.local, e.remote, e.servers = local, remote, servers
+	e.local, e.remote, e.servers, e.theirs = local, remote, servers, hello
 	e.passing.Store(false)
 }
 
@@ -224,6 +230,10 @@ func (e *early) choose(r route) {
 		stun.NewShortTermIntegrity(e.local.Password), stun.Fingerprint)
 	if err == nil {
 		r.socket.inject(m.Raw, r.to)
+	}
+	if e.theirs != nil {
+		r.socket.inject(e.theirs, r.to)
+		e.theirs = nil
 	}
 }
 

@@ -129,7 +129,7 @@ func answer(t *testing.T, check []byte, password string) []byte {
 
 func armed(remote netip.AddrPort) *early {
 	e := newEarly(netip.MustParseAddr("10.0.0.1"), remote.Addr())
-	e.arm(ours, theirs, []netip.AddrPort{other, likely})
+	e.arm(ours, theirs, []netip.AddrPort{other, likely}, nil)
 	return e
 }
 
@@ -237,7 +237,7 @@ func TestEarlyNeedsALiteServer(t *testing.T) {
 		"a=candidate:3 1 udp x name.local 7882 typ host\r\na=candidate:4\r\n"
 	for lite, want := range map[string]int{"a=ice-lite\r\n": 1, "": 0} {
 		e := newEarly(netip.Addr{}, netip.Addr{})
-		if err := e.armFor(offer, string(bytes.Replace([]byte(answer), []byte("%s"), []byte(lite), 1))); err != nil {
+		if err := e.armFor(offer, string(bytes.Replace([]byte(answer), []byte("%s"), []byte(lite), 1)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if len(e.servers) != want || e.passing.Load() == (want > 0) {

@@ -14,7 +14,7 @@ import (
 
 // armFor arms for an offer of ours and its answer, if the server is ICE-lite and
 // tells addresses.
-func (e *early) armFor(offer, answer string) error {
+func (e *early) armFor(offer, answer string, hello []byte) error {
 	local, err := readTransport(offer)
 	if err != nil {
 		return fmt.Errorf("read our own offer: %w", err)
@@ -24,9 +24,20 @@ func (e *early) armFor(offer, answer string) error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if remote.lite && local.Password != "" && remote.Password != "" {
-		e.arm(local.Credentials, remote.Credentials, remote.candidates)
+		e.arm(local.Credentials, remote.Credentials, remote.candidates, hello)
 	}
 	return nil
+}
+
+// farTrip is from what round trip on the server's hello of DTLS is taken from its
+// answer. On nearer paths the client begins: it knows better than the server when
+// what is lost is to be repeated.
+const farTrip = 400 * time.Millisecond
+
+// takesHello says whether to ask for the server's hello.
+func (c *Call) takesHello() bool {
+	o := &c.opts
+	return !c.pair && !o.RelayOnly && !o.TCPOnly && o.Line.trip >= farTrip
 }
 
 // transportOf is what a description says of its one transport.

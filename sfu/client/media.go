@@ -53,6 +53,7 @@ type media struct {
 	ingress    *ingress
 	egress     *egress
 	early      *early
+	awaits     bool // the server is DTLS's client, whatever its answers say
 	// What we send is numbered by us: from firstStream on, streams of them; numbers
 	// holds what pion would call them.
 	firstStream uint32
@@ -95,7 +96,10 @@ func (m *media) start(j *signal.Joined) error {
 	if err := m.setServers(j.ICEServers); err != nil {
 		return fmt.Errorf("use the server's relays: %w", err)
 	}
-	settled, err := m.answer(j.Answer)
+	if n := len(j.Hello); n != 0 && n != profile.RandomSize {
+		return fmt.Errorf("client: the server's hello has a random of %d bytes and not %d", n, profile.RandomSize)
+	}
+	settled, err := m.answer(j.Answer, j.Hello)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,11 @@ func (m *media) connect() error {
 	if err != nil {
 		return fmt.Errorf("set up the media engine: %w", err)
 	}
-	var cfg webrtc.Configuration
+	certificate, err := profile.ShortCertificate(time.Now())
+	if err != nil {
+		return err
+	}
+	cfg := webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}}
 	if m.call.opts.RelayOnly {
 		cfg.ICETransportPolicy = webrtc.ICETransportPolicyRelay
 	}
@@ -82,6 +86,10 @@ func (m *media) api() (*webrtc.API, error) {
 	// would cost a round trip for nothing.
 	s.SetDTLSInsecureSkipHelloVerify(true)
 	s.SetDTLSRetransmissionInterval(flightWait(o.Line.trip))
+	if m.call.takesHello() {
+		s.SetDTLSServerHelloMessageHook(profile.ShortServerHello)
+		s.SetDTLSCertificateRequestMessageHook(profile.ShortCertificateRequest)
+	}
 	if o.RelayOnly {
 		s.SetRelayAcceptanceMinWait(0) // there is nothing better to wait for
 	} else {
@@ -217,16 +225,21 @@ func (m *media) offer(options *webrtc.OfferOptions) (string, error) {
 	return profile.OfferStreamFeedback(text), nil
 }
 
-// answer applies the offer and its answer.
-func (m *media) answer(sdp string) (profile.Description, error) {
+// answer applies the offer and its answer, with the random of the server's hello of
+// DTLS if it came with it.
+func (m *media) answer(sdp string, random []byte) (profile.Description, error) {
 	if sdp == "" {
 		return profile.Description{}, errNoMedia
 	}
 	if err := m.connection.SetLocalDescription(m.offered); err != nil {
 		return profile.Description{}, fmt.Errorf("apply the offer: %w", err)
 	}
+	var hello []byte
+	if m.awaits = len(random) > 0; m.awaits {
+		hello = profile.Hello(random)
+	}
 	if o := &m.call.opts; !o.RelayOnly && !o.TCPOnly {
-		if err := m.early.armFor(m.offered.SDP, sdp); err != nil {
+		if err := m.early.armFor(m.offered.SDP, sdp, hello); err != nil {
 			return profile.Description{}, err
 		}
 		m.call.running.Go(func() { m.hurry(o.Line.trip) })
@@ -235,7 +248,11 @@ func (m *media) answer(sdp string) (profile.Description, error) {
 }
 
 func (m *media) applyAnswer(sdp string) (profile.Description, error) {
-	description := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: profile.WithoutStreamFeedback(sdp)}
+	text := profile.WithoutStreamFeedback(sdp)
+	if m.awaits {
+		text = profile.AnswerActive(text)
+	}
+	description := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text}
 	if err := m.connection.SetRemoteDescription(description); err != nil {
 		return profile.Description{}, fmt.Errorf("apply the answer: %w", err)
 	}

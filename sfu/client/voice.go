@@ -25,9 +25,13 @@ const (
 	thinPacket = 60 * time.Millisecond
 )
 
-// firstAsk is what the server asks before it has said anything.
-func firstAsk(now time.Time) *signal.EncodeAudio {
-	a := voice.NewPublisher(now).Ask()
+// firstAsk is what the server asks before it has said anything: the least of who is
+// far.
+func firstAsk(far bool) *signal.EncodeAudio {
+	a := voice.NewPublisher(time.Time{}).Ask()
+	if far {
+		a = voice.NewFarPublisher(time.Time{}).Ask()
+	}
 	return &signal.EncodeAudio{MaxRate: int(a.MaxRate), PacketTime: int(a.Packet / time.Millisecond), DTX: a.DTX, FEC: a.FEC}
 }
 
@@ -40,7 +44,7 @@ func (s *Sender) Voice() VoiceEncoding {
 	}
 	asked := s.asked.Load()
 	if asked == nil {
-		asked = firstAsk(time.Time{})
+		asked = firstAsk(s.call.far)
 	}
 	e := VoiceEncoding{
 		MaxRate: units.Rate(asked.MaxRate), PacketTime: time.Duration(asked.PacketTime) * time.Millisecond,

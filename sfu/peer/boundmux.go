@@ -15,7 +15,8 @@ import (
 // proves itself when its address changes.
 type boundMux struct {
 	*icemux.UDP
-	batch *icemux.Batch
+	batch     *icemux.Batch
+	handshake *handshake // nil unless it is looked at
 
 	mu      sync.Mutex
 	ufrag   string // our newest; empty before the first
@@ -33,7 +34,11 @@ func (m *boundMux) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) 
 		m.Recognise(ufrag, ssrc)
 	}
 	m.mu.Unlock()
-	return m.UDP.GetConn(ufrag, addr)
+	c, err := m.UDP.GetConn(ufrag, addr)
+	if err != nil || m.handshake == nil {
+		return c, err
+	}
+	return m.handshake.follow(c), nil
 }
 
 // offered takes the client's credentials out of an offer, before it is answered.

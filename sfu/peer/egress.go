@@ -79,7 +79,7 @@ type extensionBuffers struct {
 func (e *egress) nextDue(now time.Time) time.Time {
 	due := now.Add(idleTick)
 	sending := e.down.Next()
-	if !e.peer.connected.Load() {
+	if !e.peer.open() {
 		sending = time.Time{} // nothing can leave yet; connecting wakes the worker
 	}
 	for _, t := range [...]time.Time{sending, e.ingressAt, e.ratesAt, e.statsAt} {
@@ -185,7 +185,7 @@ func (e *egress) begin(now time.Time) {
 
 // send writes everything that may leave now.
 func (e *egress) send(now time.Time) {
-	if e.peer.connected.Load() {
+	if e.peer.open() {
 		e.begin(now)
 		var packets, bytes uint64
 		for e.down.Poll(now, &e.out) {
@@ -206,7 +206,8 @@ func (e *egress) send(now time.Time) {
 	e.tellWishes(now)
 }
 
-// write hands one packet to pion, which encrypts it into the worker's batch.
+// write hands one packet to pion, which encrypts it into the worker's batch, or to
+// who does so before the end of the handshake.
 func (e *egress) write() (int, error) {
 	o := &e.out
 	slot := e.slots[o.Slot]
@@ -233,6 +234,9 @@ func (e *egress) write() (int, error) {
 		profile.Add(h, ids.Orientation, e.extensions.orientation[:])
 	}
 	profile.Add(h, ids.Descriptor, o.Descriptor)
+	if w := e.peer.early(); w != nil && !e.peer.connected.Load() {
+		return w.write(h, o.Payload)
+	}
 	return slot.writer.WriteRTP(h, o.Payload)
 }
 

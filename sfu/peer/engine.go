@@ -14,7 +14,8 @@ import (
 
 // api makes the pion API of one peer: its own buffer factory and mux, no
 // interceptors (the cores do what those would do).
-func (p *Peer) api(offer string) (*webrtc.API, error) {
+// ahead says that our hello of DTLS goes with the answer.
+func (p *Peer) api(offer string, ahead bool) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	if err := profile.Register(media); err != nil {
 		return nil, err
@@ -43,6 +44,10 @@ func (p *Peer) api(offer string) (*webrtc.API, error) {
 	}
 	if AwaitsHello(offer) { // we must be the client, RFC 8842 §5.3
 		s.SetICEBindingRequestHandler(p.helloBehindCheck)
+		s.SetDTLSKeyLogWriter(p.handshake)
+		if ahead {
+			s.SetDTLSClientHelloMessageHook(profile.ShortClientHello)
+		}
 	} else if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return nil, err
 	}

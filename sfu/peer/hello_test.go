@@ -3,6 +3,7 @@ package peer
 import (
 	"net"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
+
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 )
 
 // A client that waits for our hello of DTLS gets it once it has checked a path,
@@ -81,4 +84,77 @@ func valueOf(t *testing.T, sdp, attribute string) string {
 		t.Fatalf("no a=%s", attribute)
 	}
 	return found[1]
+}
+
+// early is a handler whose client takes our hello from signalling.
+type early struct{ deaf }
+
+func (early) TakesHello() bool { return true }
+
+// A client that takes our hello from the answer is sent nothing of DTLS before it
+// answers that, and is answered as if it were to begin.
+func TestHelloGoesWithTheAnswer(t *testing.T) {
+	m, network := mediaOn(t)
+	p, answer, err := m.NewPeer(t.Context(), chromium, early{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if len(p.Hello()) != profile.RandomSize {
+		t.Fatalf("a random of %d bytes: has pion changed its hello? See profile.ShortClientHello", len(p.Hello()))
+	}
+	if strings.Contains(answer, "a=setup:active") {
+		t.Error("the answer says that we begin")
+	}
+	client, err := network.Host(netip.MustParseAddr("10.0.0.2")).ListenPacket("udp4", "10.0.0.2:5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	name := valueOf(t, answer, "ice-ufrag") + ":" + valueOf(t, chromium, "ice-ufrag")
+	came := afterChecks(t, client, name, valueOf(t, answer, "ice-pwd"), 300*time.Millisecond)
+	if len(came) == 0 {
+		t.Fatal("no check was answered")
+	}
+	for _, packet := range came {
+		if isDTLS(packet) {
+			t.Errorf("DTLS came before its hello was answered: %x", packet)
+		}
+	}
+}
+
+// Where the answer goes without our hello, it comes behind the answer to the first
+// check, and not when pion repeats it.
+func TestHelloThatIsLateComesBehindTheCheck(t *testing.T) {
+	h := newHandshake(func(time.Duration) {})
+	var sent [][]byte
+	f := h.follow(fakeSocket{write: func(b []byte) { sent = append(sent, b) }}).(*followed)
+	hello, check := []byte{22, 1}, []byte{1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	there := netip.MustParseAddrPort("10.0.0.2:5000")
+	for _, w := range []struct {
+		b  []byte
+		to netip.AddrPort
+	}{{check, nowhere4}, {hello, nowhere4}, {hello, nowhere4}, {check, there}, {check, there}} {
+		if _, err := f.WriteToAddrPort(w.b, w.to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := [][]byte{check, hello, check}; !reflect.DeepEqual(sent, want) {
+		t.Errorf("sent %x, want %x", sent, want)
+	}
+}
+
+// fakeSocket is a socket of an agent that only writes.
+type fakeSocket struct {
+	socket
+	write func([]byte)
+}
+
+func (fakeSocket) LocalAddr() net.Addr {
+	return net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.1:1"))
+}
+
+func (s fakeSocket) WriteToAddrPort(b []byte, _ netip.AddrPort) (int, error) {
+	s.write(b)
+	return len(b), nil
 }

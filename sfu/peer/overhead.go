@@ -35,6 +35,9 @@ func (p *Peer) transport() *webrtc.ICETransport {
 // that carried before. It asks pion nothing: who ends the connection holds pion's
 // locks and waits for it.
 func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
+	if isNowhere(pair) {
+		return
+	}
 	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
 	var network networkKey
 	if pair != nil {

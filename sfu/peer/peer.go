@@ -56,6 +56,13 @@ type Owned interface {
 	Owner() string
 }
 
+// Early is a Handler that says whether its client takes our hello of DTLS from
+// signalling. Such a client offers either role of DTLS, is its server if Peer.Hello
+// answers something, and is answered as if it were its client all the same.
+type Early interface {
+	TakesHello() bool
+}
+
 // ErrOffer says that the client's offer cannot be answered; the error around it
 // says why.
 var ErrOffer = errors.New("offer refused")
@@ -79,6 +86,8 @@ type Peer struct {
 	byStream  bool              // reports are those of RFC 8888, both ways
 	connected atomic.Bool
 	checked   atomic.Bool // a client that waits for our hello has checked a path
+	handshake *handshake  // nil where the client begins DTLS
+	hello     []byte      // random of ours of DTLS, which goes with the answer; see Early
 	stating   sync.Mutex  // orders what pion tells of states; a leaf
 	state     webrtc.PeerConnectionState
 	stats     atomic.Pointer[downlink.Stats]
@@ -102,14 +111,30 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 		return nil, "", err
 	}
 	p.egress = &egress{peer: p, index: -1}
-	p.mux = &boundMux{UDP: m.cfg.UDP, batch: p.worker.batch}
+	early, _ := h.(Early)
+	ahead := early != nil && early.TakesHello() && profile.OffersBothRoles(text)
+	if ahead {
+		text = profile.OfferPassive(text)
+	}
+	if AwaitsHello(text) {
+		p.handshake = newHandshake(p.mayBegin)
+	}
+	p.mux = &boundMux{UDP: m.cfg.UDP, batch: p.worker.batch, handshake: p.handshake}
 	p.tap = tap.New(p.ingress.receiveRTP, p.receiveRTCP)
 	p.tap.OnFlood = func() { _ = p.connection.Close() } // the room hears of the end as of any other
-	api, err := p.api(text)
+	api, err := p.api(text, ahead)
 	if err != nil {
 		return nil, "", fmt.Errorf("set up the peer: %w", err)
 	}
-	if p.connection, err = api.NewPeerConnection(webrtc.Configuration{}); err != nil {
+	var configuration webrtc.Configuration
+	if ahead {
+		certificate, err := profile.ShortCertificate(time.Now())
+		if err != nil {
+			return nil, "", err
+		}
+		configuration.Certificates = []webrtc.Certificate{*certificate}
+	}
+	if p.connection, err = api.NewPeerConnection(configuration); err != nil {
 		return nil, "", fmt.Errorf("create the peer connection: %w", err)
 	}
 	m.peers.Add(1)
@@ -117,6 +142,11 @@ func (m *Media) NewPeer(ctx context.Context, offer string, h Handler) (*Peer, st
 	if err != nil {
 		p.Close()
 		return nil, "", err
+	}
+	if ahead {
+		if p.hello = p.handshake.ahead(ctx, text, answer); p.hello != nil {
+			answer = profile.AnswerPassive(answer)
+		}
 	}
 	return p, answer, nil
 }
@@ -128,6 +158,9 @@ func (p *Peer) negotiate(ctx context.Context, offer string, sections []profile.S
 	p.offered = sections
 	p.connection.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.stateChanged() })
 	p.transport().OnSelectedCandidatePairChange(p.routeChanged)
+	if p.handshake != nil {
+		p.connection.OnICEConnectionStateChange(p.handshake.iceChanged)
+	}
 	answer, err := p.answer(ctx, offer)
 	if err != nil {
 		return "", err
@@ -265,17 +298,43 @@ func (p *Peer) stateChanged() {
 	p.state = s
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
+		began := p.open()
 		p.connected.Store(true)
-		pair, _ := p.transport().GetSelectedCandidatePair() // without one: the usual
-		p.routeChanged(pair)
+		if p.handshake != nil {
+			p.handshake.finish()
+		}
+		if !began {
+			pair, _ := p.transport().GetSelectedCandidatePair() // without one: the usual
+			p.routeChanged(pair)
+		}
 		p.handler.StateChanged(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.handler.StateChanged(Disconnected)
 	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 		// Closed is the client's own doing: it ended DTLS (RFC 8446 §6.1).
 		p.connected.Store(false)
+		if p.handshake != nil {
+			p.handshake.finish()
+		}
 		p.handler.StateChanged(Failed)
 	}
+}
+
+// mayBegin has the first words leave before the end of the handshake.
+func (p *Peer) mayBegin(trip time.Duration) {
+	p.onDownlink(func(now time.Time, d *downlink.Downlink) { d.SuggestRTT(now, trip) })
+}
+
+// open says whether media may leave: the path is connected, or our side of its
+// handshake is done.
+func (p *Peer) open() bool { return p.connected.Load() || p.early() != nil }
+
+// early answers what sends media until pion does; nil for nothing.
+func (p *Peer) early() *earlyWriter {
+	if p.handshake == nil {
+		return nil
+	}
+	return p.handshake.early.Load()
 }
 
 // Restart answers an offer that renews ICE. Slots and sections stay: an offer
@@ -292,8 +351,16 @@ func (p *Peer) Restart(ctx context.Context, offer string) (string, error) {
 		// pion cannot roll back an offer that it refused half-way.
 		return "", fmt.Errorf("%w: an earlier offer could not be answered; join again", ErrOffer)
 	}
-	return p.answer(ctx, text)
+	if p.hello == nil {
+		return p.answer(ctx, text)
+	}
+	answer, err := p.answer(ctx, profile.OfferPassive(text))
+	return profile.AnswerPassive(answer), err
 }
+
+// Hello is the random of our first message of DTLS (profile.Hello), for a client that
+// takes it from signalling; nil where it comes over the path, or is the client's to send.
+func (p *Peer) Hello() []byte { return p.hello }
 
 // Slots tells which media section each slot is.
 func (p *Peer) Slots() []Slot {

@@ -108,7 +108,7 @@ func (w *worker) handle(now time.Time, it item) {
 		return
 	}
 	for _, s := range it.track.subscribers[w.index] {
-		if !it.track.Video && !s.egress.peer.connected.Load() {
+		if !it.track.Video && !s.egress.peer.open() {
 			s.egress.down.Hold(s.slot, it.packet)
 			continue
 		}

@@ -86,6 +86,9 @@ type Join struct {
 	// of a camera or screen. Where Joined tells of none, none is sent before the
 	// first Acknowledge of a video slot.
 	ListensLate bool `json:"listensLate,omitempty"`
+	// Hello says that the client takes the server's first message of DTLS from
+	// Joined, if the server sends it there.
+	Hello bool `json:"hello,omitempty"`
 	// Client names the software, such as "web/0.1"; for statistics.
 	Client string `json:"client,omitempty"`
 }

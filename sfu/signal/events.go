@@ -78,13 +78,16 @@ type Joined struct {
 	Room string `json:"room"`
 	// Resume is a secret with which a lost connection is taken up again for
 	// ResumeSeconds after it was lost.
-	Resume        string        `json:"resume"`
-	ResumeSeconds int           `json:"resumeSeconds"`
-	Answer        string        `json:"answer,omitempty"`
-	ICEServers    []ICEServer   `json:"iceServers,omitempty"`
-	Slots         []Slot        `json:"slots,omitempty"`
-	Participants  []Participant `json:"participants"`
-	Assignments   []Assignment  `json:"assignments,omitempty"`
+	Resume        string `json:"resume"`
+	ResumeSeconds int    `json:"resumeSeconds"`
+	Answer        string `json:"answer,omitempty"`
+	// Hello is the random of the server's ClientHello of DTLS (profile.Hello): the client
+	// is the DTLS server, whatever Answer says, and answers this with its first check.
+	Hello        []byte        `json:"hello,omitempty"`
+	ICEServers   []ICEServer   `json:"iceServers,omitempty"`
+	Slots        []Slot        `json:"slots,omitempty"`
+	Participants []Participant `json:"participants"`
+	Assignments  []Assignment  `json:"assignments,omitempty"`
 	// Locked says that nobody else gets in.
 	Locked bool `json:"locked,omitempty"`
 	// Admin says that the participant is a moderator.

@@ -269,8 +269,9 @@ func TestUnknownPathRaisesNobody(t *testing.T) {
 	m, rec := calling(t, 20*time.Second, nil, lab.Network{Down: l, Up: l})
 	between(t, m, "thin.first_sound_s", 1, 9)
 	for _, s := range rec.People[0].Spoken {
-		if s.Length < 60*time.Millisecond || s.Size > 130 {
-			t.Fatalf("at %v a packet of %v in %d bytes, want no more than 12 kbit/s in 60 ms", s.At, s.Length, s.Size)
+		// 12 kbit/s with what varies; shorter packets of less cost its receiver nothing, they are merged.
+		if rate := s.Size.Over(s.Length); rate > 17*units.Kbps {
+			t.Fatalf("at %v a packet of %v in %d bytes: %v, want no more than 12 kbit/s", s.At, s.Length, s.Size, rate)
 		}
 	}
 }

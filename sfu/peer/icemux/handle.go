@@ -124,3 +124,16 @@ func canonical(a netip.AddrPort) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(ip, a.Port())
 }
+
+// Inject lets the reader find a packet beside what comes from the network; false
+// when there is no room for it. It is for an agent that is told of a path before
+// its client is there.
+func (h *handle) Inject(packet []byte, from netip.AddrPort) bool {
+	b := h.inbox.pool.take()
+	n := copy(b.data, packet)
+	if n == len(packet) && h.inbox.push(b, n, from) {
+		return true
+	}
+	h.inbox.pool.give(b)
+	return false
+}
