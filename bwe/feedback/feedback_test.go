@@ -89,83 +89,101 @@ func TestRoundTripProperty(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var d Decoder
-		now := epoch
-		highest := rapid.Int64Range(1<<16, 1<<20).Draw(t, "first")
-		sent := highest
-		arrival := map[int64]time.Duration{}
+		first := rapid.Int64Range(1<<16, 1<<20).Draw(t, "first")
+		trip := roundTrip{Recorder: r, now: epoch, first: first, sent: first, arrival: map[int64]time.Duration{}}
 		for range rapid.IntRange(1, 12).Draw(t, "rounds") {
-			for range rapid.IntRange(0, 60).Draw(t, "packets") {
-				now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Millisecond)).Draw(t, "gap")))
-				if rapid.IntRange(0, 40).Draw(t, "pause?") == 0 {
-					now = now.Add(time.Duration(rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "pause")))
-				}
-				sent += rapid.SampledFrom([]int64{1, 1, 1, 1, 1, 2, 9, 40}).Draw(t, "step")
-				seq := sent
-				if rapid.IntRange(0, 9).Draw(t, "late?") == 0 {
-					seq = max(highest, sent-int64(rapid.IntRange(0, 30).Draw(t, "late")))
-				}
-				r.OnArrival(now, uint16(seq), 1000)
-				if _, ok := arrival[seq]; !ok {
-					arrival[seq] = now.Sub(r.epoch) / tick * tick
-				}
-			}
-			seen := map[int64]bwe.PacketReport{}
-			for more := true; more; {
-				var b []byte
-				b, more = r.Build(now, nil)
-				if len(b) == 0 {
-					break
-				}
-				if len(b) > cfg.MaxSize {
-					t.Fatalf("a report of %d bytes, at most %d", len(b), cfg.MaxSize)
-				}
-				var p rtcp.TransportLayerCC
-				if err := p.Unmarshal(b); err != nil {
-					t.Fatalf("pion/rtcp refuses: %v", err)
-				}
-				got, err := d.Decode(nil, b, sent)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(got) != int(p.PacketStatusCount) {
-					t.Fatalf("%d reports of %d", len(got), p.PacketStatusCount)
-				}
-				for _, g := range got {
-					seen[g.Sequence] = g
-				}
-			}
-			if len(seen) == 0 {
-				continue
-			}
-			var offset time.Duration
-			first := true
-			for s := highest; s <= sent; s++ {
-				g, ok := seen[s]
-				if !ok || !g.Received {
-					continue
-				}
-				want, did := arrival[s]
-				if !did {
-					t.Fatalf("packet %d is reported and never came", s)
-				}
-				if first {
-					offset, first = g.Arrival-want, false
-				}
-				if g.Arrival-want != offset {
-					t.Fatalf("packet %d: arrival is off by %v", s, g.Arrival-want-offset)
-				}
-			}
-			for s, g := range seen {
-				if _, did := arrival[s]; did && !g.Received {
-					t.Fatalf("packet %d came and is reported lost", s)
-				}
-			}
+			trip.receive(t)
+			trip.check(t, trip.reports(t, cfg.MaxSize))
 		}
 		if r.pending() {
 			t.Fatal("something is still pending")
 		}
 	})
+}
+
+// roundTrip is a recorder, what reached it, and who decodes what it tells.
+type roundTrip struct {
+	*Recorder
+	decoder     Decoder
+	now         time.Time
+	first, sent int64
+	arrival     map[int64]time.Duration // of each packet that came
+}
+
+// receive has packets come with gaps and pauses, some left out, some late.
+func (r *roundTrip) receive(t *rapid.T) {
+	for range rapid.IntRange(0, 60).Draw(t, "packets") {
+		r.now = r.now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Millisecond)).Draw(t, "gap")))
+		if rapid.IntRange(0, 40).Draw(t, "pause?") == 0 {
+			r.now = r.now.Add(time.Duration(rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "pause")))
+		}
+		r.sent += rapid.SampledFrom([]int64{1, 1, 1, 1, 1, 2, 9, 40}).Draw(t, "step")
+		seq := r.sent
+		if rapid.IntRange(0, 9).Draw(t, "late?") == 0 {
+			seq = max(r.first, r.sent-int64(rapid.IntRange(0, 30).Draw(t, "late")))
+		}
+		r.OnArrival(r.now, uint16(seq), 1000)
+		if _, ok := r.arrival[seq]; !ok {
+			r.arrival[seq] = r.now.Sub(r.epoch) / tick * tick
+		}
+	}
+}
+
+// reports answers what the recorder tells now, as pion and the decoder read it.
+func (r *roundTrip) reports(t *rapid.T, maxSize int) map[int64]bwe.PacketReport {
+	seen := map[int64]bwe.PacketReport{}
+	for more := true; more; {
+		var b []byte
+		b, more = r.Build(r.now, nil)
+		if len(b) == 0 {
+			break
+		}
+		if len(b) > maxSize {
+			t.Fatalf("a report of %d bytes, at most %d", len(b), maxSize)
+		}
+		var p rtcp.TransportLayerCC
+		if err := p.Unmarshal(b); err != nil {
+			t.Fatalf("pion/rtcp refuses: %v", err)
+		}
+		got, err := r.decoder.Decode(nil, b, r.sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != int(p.PacketStatusCount) {
+			t.Fatalf("%d reports of %d", len(got), p.PacketStatusCount)
+		}
+		for _, g := range got {
+			seen[g.Sequence] = g
+		}
+	}
+	return seen
+}
+
+// check holds a report against what came: the moments may all be off by the same.
+func (r *roundTrip) check(t *rapid.T, seen map[int64]bwe.PacketReport) {
+	var offset time.Duration
+	first := true
+	for s := r.first; s <= r.sent; s++ {
+		g, ok := seen[s]
+		if !ok || !g.Received {
+			continue
+		}
+		want, did := r.arrival[s]
+		if !did {
+			t.Fatalf("packet %d is reported and never came", s)
+		}
+		if first {
+			offset, first = g.Arrival-want, false
+		}
+		if g.Arrival-want != offset {
+			t.Fatalf("packet %d: arrival is off by %v", s, g.Arrival-want-offset)
+		}
+	}
+	for s, g := range seen {
+		if _, did := r.arrival[s]; did && !g.Received {
+			t.Fatalf("packet %d came and is reported lost", s)
+		}
+	}
 }
 
 // pion/interceptor's recorder, fed the same packets, is read to the same arrivals.

@@ -80,47 +80,9 @@ func TestModeratorsInTheSDK(t *testing.T) {
 		return err == nil && there
 	})
 
-	// Everybody: attributes of one's own, and messages.
-	bob.answers(`call.control.attributes({ seat: "3" })`, "done")
-	ann.saw(`updated bob {"seat":"3"}`)
-	bob.saw(`updated bob {"seat":"3"}`)
-	bob.answers(`call.control.message(new Uint8Array([0, 255]), { topic: "hand" })`, "done")
-	ann.saw("message bob hand 0,255")
-	ann.answers(`call.control.message("a", { to: [other()] })`, "done")
-	bob.saw("message ann  97")
-	ann.answers(`call.control.message("a", { to: ["nobody"] })`, "unknown_participant: none of those whom the message is for is in the room")
-	ann.answers(`call.control.message("x".repeat(1025))`, "too_large: a message has 1025 bytes; at most 1024 are carried")
-	ann.answers(`call.control.attributes({ a: "x".repeat(100000) })`, "too_large: room.attributes says more than is carried")
-
-	// Not everybody.
-	for promise, verb := range map[string]string{
-		`call.control.mute(other(), "microphone", true)`:                     "mute",
-		`call.control.remove(other())`:                                       "remove",
-		`call.control.permit(other(), { publish: false, subscribe: false })`: "permit",
-		`call.control.lock(true)`:                                            "lock",
-		`call.control.end()`:                                                 "end",
-		`call.control.attributes({ seat: "1" }, other())`:                    "attributes",
-	} {
-		bob.answers(promise, "not_permitted: room."+verb+" is for moderators of the room")
-	}
-
-	// A moderator mutes at once, and asks to unmute.
-	ann.answers(`call.control.mute(other(), "microphone", true)`, "done")
-	bob.saw("moderated microphone true")
-	bob.saw("own microphone muted")
-	ann.saw("track of bob muted")
-	if sends, err := evaluate[bool](bob, `call.tracks.get("microphone").track.enabled`); err != nil || sends {
-		t.Errorf("bob, muted by ann, still sends sound (%v)", err)
-	}
-	ann.answers(`call.control.mute(other(), "microphone", false)`, "done")
-	bob.saw("moderated microphone false")
-	ann.saw("track of bob open")
-	ann.saw("track of bob muted") // told so by bob's page: nobody opens another's microphone
-	if open, err := evaluate[bool](bob, `call.tracks.get("microphone").track.enabled`); err != nil || open {
-		t.Errorf("ann has opened bob's microphone (%v)", err)
-	}
-	ann.answers(`call.control.attributes({ seat: "", role: "guest" }, other())`, "done")
-	bob.saw(`updated bob {"role":"guest"}`)
+	everybodyTells(ann, bob)
+	moderatorsOnly(bob)
+	moderatorsMute(t, ann, bob)
 
 	// After a join anew attributes are there again.
 	bob.run(`call.rejoin({ code: "connection_lost", message: "" })`)
@@ -149,6 +111,55 @@ func TestModeratorsInTheSDK(t *testing.T) {
 	bob.answers(`call.control.message("a")`, "network: the call is not connected at present; try again when it is")
 	ann.answers(`call.control.end()`, "done")
 	ann.saw("closed ended")
+}
+
+// everybodyTells: attributes of one's own, and messages.
+func everybodyTells(ann, bob *page) {
+	bob.answers(`call.control.attributes({ seat: "3" })`, "done")
+	ann.saw(`updated bob {"seat":"3"}`)
+	bob.saw(`updated bob {"seat":"3"}`)
+	bob.answers(`call.control.message(new Uint8Array([0, 255]), { topic: "hand" })`, "done")
+	ann.saw("message bob hand 0,255")
+	ann.answers(`call.control.message("a", { to: [other()] })`, "done")
+	bob.saw("message ann  97")
+	ann.answers(`call.control.message("a", { to: ["nobody"] })`, "unknown_participant: none of those whom the message is for is in the room")
+	ann.answers(`call.control.message("x".repeat(1025))`, "too_large: a message has 1025 bytes; at most 1024 are carried")
+	ann.answers(`call.control.attributes({ a: "x".repeat(100000) })`, "too_large: room.attributes says more than is carried")
+}
+
+// moderatorsOnly: what bob, who is none, may not do.
+func moderatorsOnly(bob *page) {
+	for promise, verb := range map[string]string{
+		`call.control.mute(other(), "microphone", true)`:                     "mute",
+		`call.control.remove(other())`:                                       "remove",
+		`call.control.permit(other(), { publish: false, subscribe: false })`: "permit",
+		`call.control.lock(true)`:                                            "lock",
+		`call.control.end()`:                                                 "end",
+		`call.control.attributes({ seat: "1" }, other())`:                    "attributes",
+	} {
+		bob.answers(promise, "not_permitted: room."+verb+" is for moderators of the room")
+	}
+}
+
+// moderatorsMute: ann mutes bob at once, and asks him to unmute.
+func moderatorsMute(t *testing.T, ann, bob *page) {
+	t.Helper()
+	ann.answers(`call.control.mute(other(), "microphone", true)`, "done")
+	bob.saw("moderated microphone true")
+	bob.saw("own microphone muted")
+	ann.saw("track of bob muted")
+	if sends, err := evaluate[bool](bob, `call.tracks.get("microphone").track.enabled`); err != nil || sends {
+		t.Errorf("bob, muted by ann, still sends sound (%v)", err)
+	}
+	ann.answers(`call.control.mute(other(), "microphone", false)`, "done")
+	bob.saw("moderated microphone false")
+	ann.saw("track of bob open")
+	ann.saw("track of bob muted") // told so by bob's page: nobody opens another's microphone
+	if open, err := evaluate[bool](bob, `call.tracks.get("microphone").track.enabled`); err != nil || open {
+		t.Errorf("ann has opened bob's microphone (%v)", err)
+	}
+	ann.answers(`call.control.attributes({ seat: "", role: "guest" }, other())`, "done")
+	bob.saw(`updated bob {"role":"guest"}`)
 }
 
 // TestCallPageModerates: the call page's settings let a moderator mute and remove

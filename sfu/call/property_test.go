@@ -197,27 +197,9 @@ func noUndefinedState(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 60_000).Draw(t, "ms")) * time.Millisecond)
 			}
 			w.see(e.Tick(now))
-		case 1, 2: // a repeat of any command, while its call is remembered
-			if len(history) == 0 {
+		case 1, 2:
+			if len(history) == 0 || !w.repeats(e, now, rapid.SampledFrom(history).Draw(t, "repeat")) {
 				continue
-			}
-			old := rapid.SampledFrom(history).Draw(t, "repeat")
-			w.see(e.Tick(now))
-			before, known := e.Call(old.m.Call)
-			if !known {
-				continue
-			}
-			events, err := e.Do(now, old.m)
-			w.see(events)
-			if !old.kept {
-				break
-			}
-			after, _ := e.Call(old.m.Call)
-			if len(events) > 0 || !reflect.DeepEqual(before, after) {
-				t.Fatalf("a repeat of %+v acted: %+v", old.m, events)
-			}
-			if !reflect.DeepEqual(err, old.err) {
-				t.Fatalf("a repeat of %+v was answered %v, first %v", old.m, err, old.err)
 			}
 		default:
 			m := anyCommand(t, serial)
@@ -245,7 +227,34 @@ func noUndefinedState(t *rapid.T) {
 		}
 		w.check(e)
 	}
-	// Left alone, every call ends and is forgotten.
+	w.ends(e)
+}
+
+// repeats gives a command once more, which changes nothing and is answered as it
+// was. It answers whether the command's call is remembered.
+func (w *witness) repeats(e *Exchange, now time.Time, old sent) bool {
+	w.see(e.Tick(now))
+	before, known := e.Call(old.m.Call)
+	if !known {
+		return false
+	}
+	events, err := e.Do(now, old.m)
+	w.see(events)
+	if !old.kept {
+		return true
+	}
+	after, _ := e.Call(old.m.Call)
+	if len(events) > 0 || !reflect.DeepEqual(before, after) {
+		w.t.Fatalf("a repeat of %+v acted: %+v", old.m, events)
+	}
+	if !reflect.DeepEqual(err, old.err) {
+		w.t.Fatalf("a repeat of %+v was answered %v, first %v", old.m, err, old.err)
+	}
+	return true
+}
+
+// ends waits: left alone, every call ends once and is forgotten.
+func (w *witness) ends(e *Exchange) {
 	for range 100 {
 		next := e.Next()
 		if next.IsZero() {
@@ -255,11 +264,11 @@ func noUndefinedState(t *rapid.T) {
 		w.check(e)
 	}
 	if e.Len() != 0 || len(e.made) != 0 || len(e.of) != 0 || len(e.queue) != 0 {
-		t.Fatalf("%d calls never end", e.Len())
+		w.t.Fatalf("%d calls never end", e.Len())
 	}
 	for id := range w.sequence {
 		if w.ended[id] != 1 {
-			t.Fatalf("call %s ended %d times", id, w.ended[id])
+			w.t.Fatalf("call %s ended %d times", id, w.ended[id])
 		}
 	}
 }
