@@ -57,6 +57,10 @@ const (
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
 	competeBack = 4 * time.Second
+	// Where a path that both filled becomes narrower most of what is sent is lost, ours
+	// and voice with it, until both have cut: then as much as came meanwhile is cut, but
+	// no more than half. On thinProbe and below TCP's own bursts look like it.
+	floodMeasure = 200 * time.Millisecond
 	// A queue that was not long for competeGone is nobody's any more.
 	competeGone = 20 * time.Second
 	// A queue that is gone for competeDrained does not come back: TCP leaves none for
@@ -73,14 +77,15 @@ const (
 // compete holds a share of a path whose queue another flow keeps full: there
 // delay says nothing of us.
 type compete struct {
-	on     bool
-	size   float64 // bytes of a train, smoothed
-	span   float64 // nanoseconds in which it came: together what the path carries
-	in     float64 // bits a second at which it was sent
-	trains float64 // counted so far
-	cut    int64   // time of the last cut
-	filled int64   // the queue was last long
-	waited int64   // there was last a queue
+	on      bool
+	size    float64 // bytes of a train, smoothed
+	span    float64 // nanoseconds in which it came: together what the path carries
+	in      float64 // bits a second at which it was sent
+	trains  float64 // counted so far
+	cut     int64   // time of the last cut
+	flooded int64   // and of the last for a flood
+	filled  int64   // the queue was last long
+	waited  int64   // there was last a queue
 
 	// Shortest and longest queue since then, to tell a flow from a longer path.
 	since         int64
@@ -282,6 +287,13 @@ func (c *Controller) share(now, dt int64) {
 	rtt := max(c.rtt, int64(20*time.Millisecond))
 	step := float64(dt) / float64(competeBack)
 	switch {
+	case lost && c.flooded() && now-p.flooded > rtt+rtt/4:
+		p.cut, p.flooded = now, now
+		if came := c.arrivals.recent(int64(floodMeasure), l.run.began); came > 0 {
+			c.capacity = min(c.capacity, max(came, c.capacity/2))
+		}
+		c.capacity = c.capacity.Scale(competeFall)
+		c.stats.Cuts++
 	case lost && now-p.cut > rtt+rtt/4:
 		p.cut = now
 		c.capacity = c.capacity.Scale(competeFall)
@@ -292,6 +304,9 @@ func (c *Controller) share(now, dt int64) {
 		c.capacity = min(limit, c.capacity+limit.Scale(step))
 	}
 }
+
+// flooded says that half of the newest packets did not fit a path that is not thin.
+func (c *Controller) flooded() bool { return c.capacity > thinProbe && c.losses.run.half() }
 
 // path is what the whole path carries, of which got is ours. While a train was
 // sent the other's packets came between: of those of its size/in seconds, as

@@ -186,3 +186,8 @@ func (r *run) lossy(link float64) bool {
 	own := link * recentPackets
 	return r.n >= recentPackets && float64(bits.OnesCount32(r.fates)) >= 2+own+2.5*math.Sqrt(own)
 }
+
+// half says that of the newest packets every second was lost.
+func (r *run) half() bool {
+	return r.n >= recentPackets && 2*bits.OnesCount32(r.fates) >= recentPackets
+}

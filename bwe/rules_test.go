@@ -124,3 +124,49 @@ func TestSizesOfAClassAreNoQueue(t *testing.T) {
 		}
 	}
 }
+
+// Beside another flow half of the newest packets lost means that the path became narrower:
+// a fifth less than came meanwhile is sent then, at once and not step by step, but no less
+// than two fifths of what was; once a round trip. Thin paths, and fewer losses, are cut by a
+// fifth.
+func TestFloodBesideAnotherFlow(t *testing.T) {
+	const now = int64(20 * time.Second)
+	for _, w := range []struct {
+		name           string
+		capacity, came units.Rate
+		every          int // packet is lost
+		want           units.Rate
+	}{
+		{"half", 2 * units.Mbps, 1200 * units.Kbps, 2, 960 * units.Kbps},
+		{"half, hardly anything came", 2 * units.Mbps, 300 * units.Kbps, 2, 800 * units.Kbps},
+		{"a third", 2 * units.Mbps, 1200 * units.Kbps, 3, 1600 * units.Kbps},
+		{"thin", 250 * units.Kbps, 125 * units.Kbps, 2, 200 * units.Kbps},
+	} {
+		c, err := New(DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.capacity, c.rtt, c.minRTT = w.capacity, int64(100*time.Millisecond), int64(50*time.Millisecond)
+		c.queue, c.goal, c.calm = int64(300*time.Millisecond), int64(10*time.Millisecond), int64(5*time.Millisecond)
+		c.compete = compete{on: true, cut: now - int64(time.Second), waited: now, since: now, least: never, size: 4800, span: float64(10 * time.Millisecond), in: 8e6}
+		const every = int64(5 * time.Millisecond)
+		bytes := int32(w.came.In(time.Duration(every)))
+		for i := range int64(2 * recentPackets) {
+			c.losses.note(false, now-int64(time.Second)+i) // before it
+		}
+		for i := range int64(60) {
+			at := now + (i-60)*every
+			c.losses.note(int(i)%w.every == 0, at)
+			c.arrivals.add(&sent{at: at, size: bytes, sequence: i}, at, c.queue)
+		}
+		c.share(now, int64(50*time.Millisecond))
+		if math.Abs(float64(c.capacity-w.want)) > float64(w.want)/20 {
+			t.Errorf("%s: %v of %v are sent on, want %v", w.name, c.capacity, w.capacity, w.want)
+		}
+		before := c.capacity
+		c.losses.note(true, now)
+		if c.share(now+int64(100*time.Millisecond), int64(time.Millisecond)); c.capacity < before {
+			t.Errorf("%s: less than a round trip later it is cut again, to %v", w.name, c.capacity)
+		}
+	}
+}
