@@ -29,6 +29,9 @@ const (
 	silentSure = 2
 	// silentLost of what is sent is lost there: half of it is beside nobody.
 	silentLost = 0.3
+	// deepest is a queue that few flows cause and no call bears: where besides as much
+	// as silentLost of what is sent does not come, it is ours.
+	deepest = 2 * time.Second
 	// A call that starves asks so long after it was last asked, see starving.
 	contestLate = 15 * time.Second
 	// A call below its first rates, and shrunk times what once arrived, asks so, too, however short the
@@ -275,6 +278,10 @@ func (c *Controller) share(now, dt int64) {
 		return
 	}
 	got := c.arriving.rate()
+	if c.queue+c.delays.offset > int64(deepest) && got < c.sending.rate().Scale(1-silentLost) {
+		c.endShare(now)
+		return
+	}
 	// Whatever the trains say, no more than twice of what gets through; but that
 	// tells nothing where the source sends little. There what was held stays, and
 	// the next useful step may be tried, without which nothing more would ever be

@@ -10,6 +10,10 @@ const (
 	// longQuiet is how long a path may stay without a queue, although all is
 	// used, until it is asked whether it became wider.
 	longQuiet = 1500 * time.Millisecond
+	// A source that sends nearly all it may, for its next step is far, is not growing;
+	// after stuckProbe it is asked whether the path has room for that.
+	stuckProbe = 15 * time.Second
+	nearly     = 0.92
 	// longNoise is so much jitter that queues of a few packets are not seen.
 	longNoise = 10 * time.Millisecond
 	// longestPatience bounds it: no path is used whose round trip is longer.
@@ -155,7 +159,8 @@ func (c *Controller) maybeProbe(now int64) {
 	if want == 0 || now < c.probe.next {
 		return
 	}
-	if !c.quiet || c.learned && c.losses.suspect > 0 || c.test.holds(now) || c.compete.on ||
+	idle := c.sending.rate() < c.capacity.Scale(used/2) // what is lost then is not ours
+	if !c.quiet || c.learned && c.losses.suspect > 0 && !idle || c.test.holds(now) || c.compete.on ||
 		now-c.lastFeedback > 2*int64(c.response()) {
 		return
 	}
@@ -163,7 +168,11 @@ func (c *Controller) maybeProbe(now int64) {
 	if c.lowered != 0 && now-c.lowered < int64(time.Second+c.response()) && time.Duration(c.delays.noise) < longNoise {
 		return // less is sent for our own doing, not for want of something to send
 	}
-	full := c.learned && c.sending.rate() >= c.capacity.Scale(used)
+	share := used
+	if now-c.probe.began > int64(stuckProbe) {
+		share = nearly // growth has not led to the source's next step
+	}
+	full := c.learned && c.sending.rate() >= c.capacity.Scale(share)
 	if full && !c.stale(now) {
 		return // what is sent tests the path already
 	}

@@ -47,7 +47,7 @@ func TestRandomPaths(t *testing.T) {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			w := worlds.Example(seed)
 			p := newPath(t, w.link, w.source, nil)
-			p.noVoice, p.noPads, p.tamper = true, w.noPads, w.tamper
+			p.noVoice, p.noPads, p.asks, p.tamper = true, w.noPads, !w.noPads, w.tamper
 			p.bwe.SetLadder(epoch, w.ladder)
 			watch := &watcher{t: t, w: w, many: long}
 			p.every = watch.look
@@ -70,8 +70,9 @@ func TestRandomPaths(t *testing.T) {
 // onceBad are paths that once ended with a queue of more than two seconds: a silence
 // that left one behind before anything was known of the path, and one taken for a
 // flow's; and those that stayed far below the path: thin ones with round trips of a
-// second, loss held for a policer's, jitter for a flow's.
-var onceBad = []int{190, 323, 1395, 5664, 457, 622, 846, 1090, 1251}
+// second, loss held for a policer's, jitter for a flow's, what is lost of nearly
+// nothing for a limit, a picture's next step never asked for.
+var onceBad = []int{190, 323, 1395, 5664, 457, 622, 846, 1090, 1251, 607, 805, 874}
 
 const steadyTime = 40 * time.Second
 
@@ -227,8 +228,10 @@ type watcher struct {
 	w     *world
 	state bwe.State
 	since time.Duration
-	deep  time.Duration // the queue is over two seconds since then
-	best  units.Rate    // target in the last ten seconds
+
+	probes uint64
+	deep   time.Duration // the queue is over two seconds since then
+	best   units.Rate    // target in the last ten seconds
 
 	many      bool // what ends badly is counted
 	low, full bool // it did
@@ -243,8 +246,9 @@ func (x *watcher) look(p *path, d bwe.Decision) {
 		x.w.moves = x.w.moves[1:]
 		p.bwe.OnRouteChange(p.clock(p.now))
 	}
-	if d.State != x.state {
-		x.state, x.since = d.State, p.now
+	// On far paths one probe after another finds more.
+	if probes := p.bwe.Stats().Probes; d.State != x.state || probes != x.probes {
+		x.state, x.since, x.probes = d.State, p.now, probes
 	}
 	if p.now < x.w.calm+6*time.Second { // so long a silence may be waited for
 		x.since = p.now
@@ -277,7 +281,7 @@ func (x *watcher) look(p *path, d bwe.Decision) {
 // end judges the last ten seconds.
 func (x *watcher) end(p *path) {
 	enough := min(x.w.last.Scale(0.3), 100*units.Kbps)
-	if !x.w.fills || x.w.noPads { // it may take its time
+	if x.w.noPads { // it may take its time
 		enough = min(enough, 12*units.Kbps)
 	}
 	if x.best < enough {
