@@ -110,3 +110,28 @@ func TestSilenceFromTheStart(t *testing.T) {
 		t.Fatalf("state %v at %v", d.State, d.Target)
 	}
 }
+
+// Silence is judged by the path's round trip: after 1.5 of it and 300 ms, and not half a
+// second, where reports are that long on the way.
+func TestFarSilence(t *testing.T) {
+	l := &link{rate: steady(units.Mbps), delay: 600 * time.Millisecond, queue: 300 * time.Millisecond}
+	p := newPath(t, l, saturating, nil)
+	p.bwe.SetLadder(epoch, wantsAll)
+	p.run(20 * time.Second)
+	if s := p.bwe.Stats(); s.Blackouts != 0 {
+		t.Fatalf("%d silences on a path that is only far", s.Blackouts)
+	}
+	// The reports under way still come for 600 ms, and tell of all but the last 600.
+	l.loss = 1
+	began := p.now + l.delay + p.back
+	var fell time.Duration
+	p.every = func(p *path, d bwe.Decision) {
+		if fell == 0 && d.State == bwe.Blackout {
+			fell = p.now - began
+		}
+	}
+	p.run(26 * time.Second)
+	if fell < 1900*time.Millisecond || fell > 2500*time.Millisecond {
+		t.Errorf("silence called %v after the last report, want about 2.1 s", fell)
+	}
+}
