@@ -5,6 +5,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
@@ -15,7 +16,11 @@ func (e *egress) lookAtPath(now time.Time) {
 	if err != nil || pair == nil || pair.Local == nil {
 		return
 	}
-	e.down.SetOverhead(wire.Overhead(pair.Local))
+	cost := wire.Overhead(pair.Local)
+	if e.media.awaits {
+		cost -= profile.FarTagSaves
+	}
+	e.down.SetOverhead(cost)
 	e.down.SetReliable(now, isReliable(pair.Local, e.media.call.opts.RelayTransport))
 	rtt := e.down.RTT()
 	if rtt == 0 {

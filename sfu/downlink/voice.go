@@ -226,6 +226,10 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 	return d.push(now, s, p, output, pacing.Voice)
 }
 
+// thinPath is the budget below which bits are scarce even where the best voice fits:
+// a microphone in long packets at its least leaves no better one.
+const thinPath = 40 * units.Kbps
+
 // obey puts a grant into force. Silence is left out where bits are scarce.
 func (a *sound) obey(now time.Time, g allocator.Grant, budget units.Rate, scarce bool) {
 	if !g.Active() || int(g.Spatial) >= len(a.steps) {
@@ -234,7 +238,7 @@ func (a *sound) obey(now time.Time, g allocator.Grant, budget units.Rate, scarce
 	a.step = int(g.Spatial)
 	a.want = a.steps[a.step].Mode
 	a.approach(now, budget)
-	a.stream.SetQuiet(scarce || a.step < len(a.steps)-1)
+	a.stream.SetQuiet(scarce || budget < thinPath || a.step < len(a.steps)-1)
 }
 
 // approach goes towards the mode that is granted. Longer packets come later by

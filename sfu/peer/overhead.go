@@ -8,6 +8,7 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
+	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
@@ -39,6 +40,9 @@ func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
 		return
 	}
 	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
+	if p.handshake != nil {
+		cost -= profile.FarTagSaves
+	}
 	var network networkKey
 	if pair != nil {
 		network = p.media.carried.key(p.owner, pair.Remote)
