@@ -35,22 +35,29 @@ func (t *Track) wants() (all [MaxLayers]want) {
 		case i >= len(t.layers):
 		case w.Still && i >= 0:
 			all[i].still = true
-			if l := &t.layers[0]; i == 0 && w.Room >= l.frame.wire(l.least) {
-				all[0].take(w.Room, false)
+			if i == 0 {
+				t.wait(&all[0], w.Room)
 			}
 		case i >= 0:
 			all[i].take(w.Room, w.Part)
-		case w.Room > 0:
-			if l := &t.layers[0]; l.most > 0 && w.Room >= l.frame.wire(l.least) {
-				room := w.Room
-				if !t.cfg.Obeys { // what fills all of it is not granted: it would wait for ever
-					room = room.Scale(granted)
-				}
-				all[0].take(room, false)
-			}
+		case w.Room > 0 && t.layers[0].most > 0:
+			t.wait(&all[0], w.Room)
 		}
 	}
 	return all
+}
+
+// wait notes one who could be shown the lowest layer, and gets nothing of it or key
+// frames alone. Of a publisher that does not obey, what fills all of the room would
+// not be granted: who waits would wait for ever.
+func (t *Track) wait(lowest *want, room units.Rate) {
+	if l := &t.layers[0]; room < l.frame.wire(l.least) {
+		return
+	}
+	if !t.cfg.Obeys {
+		room = room.Scale(granted)
+	}
+	lowest.take(room, false)
 }
 
 // Measure takes in what comes, layer by layer; call it a few times a second.

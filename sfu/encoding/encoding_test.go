@@ -319,7 +319,6 @@ func TestScreenStaysSharp(t *testing.T) {
 	}
 }
 
-// A publisher without the event is left alone; its cap is what is wanted.
 // One large layer is no less in the way than three: nobody's eyes get what a small
 // one would use, so that it can come back soon.
 func TestCapOfOneLayer(t *testing.T) {
@@ -344,6 +343,26 @@ func TestCapOfOneLayer(t *testing.T) {
 	}
 }
 
+// Who waits for a publisher that does not obey, with nothing or with a still
+// picture now and then, has room for what it is then held to, headroom included
+// (allocator.WithHeadroom): it would wait for ever.
+func TestCapForWhoWaits(t *testing.T) {
+	const room = 315 * units.Kbps
+	for name, w := range map[string]Wish{
+		"nothing": {Spatial: None, Current: None, Room: room},
+		"still":   {Spatial: 0, Current: 0, Room: room, Still: true},
+	} {
+		p := newPublisher(t, Config{Layers: []Layer{{Width: 1280, Height: 720}}})
+		p.stubborn = true
+		p.track.Want(2, w)
+		p.run(5 * time.Second)
+		if c := p.track.Cap(); c+c/4 > room || c < room/2 {
+			t.Errorf("%s: cap %v, room %v", name, c, room)
+		}
+	}
+}
+
+// A publisher without the event is left alone; its cap is what is wanted.
 func TestCap(t *testing.T) {
 	p := newPublisher(t, Config{Layers: cameraLayers})
 	p.stubborn = true

@@ -2,6 +2,7 @@ package encoding
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,102 +32,121 @@ func drawConfig(t *rapid.T) Config {
 // are no nonsense.
 func TestWhateverComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := drawConfig(t)
-		track := New(epoch, cfg)
-		layers := int8(min(max(len(cfg.Layers), 1), MaxLayers))
-		now, muted := epoch, false
-		lastWanted := make([]time.Time, layers)
-		for i := range lastWanted {
-			lastWanted[i] = epoch
-		}
-		wishes := map[uint64]Wish{}
+		w := &whatever{Track: New(epoch, drawConfig(t)), now: epoch, asked: map[uint64]Wish{}}
+		w.forget()
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
-			who := rapid.Uint64Range(0, 5).Draw(t, "who")
-			switch rapid.IntRange(0, 8).Draw(t, "what") {
-			case 8:
-				if !rapid.Bool().Draw(t, "scalable") {
-					continue
-				}
-				var sizes []Layer
-				for range rapid.IntRange(0, 100).Draw(t, "inside") {
-					sizes = append(sizes, Layer{Width: rapid.Uint16().Draw(t, "width"), Height: rapid.Uint16().Draw(t, "height")})
-				}
-				track.SetScalable(now, sizes)
-				layers = int8(len(track.layers))
-				lastWanted = make([]time.Time, layers)
-				for i := range lastWanted {
-					lastWanted[i] = now
-				}
-			case 0:
-				track.Leave(who)
-				delete(wishes, who)
-			case 1:
-				muted = !muted
-				track.SetMuted(now, muted)
-				for i := range lastWanted {
-					lastWanted[i] = now
-				}
-			case 2, 3:
-				var all []Measured
-				for range rapid.IntRange(0, 6).Draw(t, "measured") {
-					m := Measured{
-						Active: rapid.Bool().Draw(t, "active"), Count: rapid.IntRange(-1, 9).Draw(t, "count"), Stream: drawRate(t, "stream"),
-					}
-					for i := range m.Rates {
-						m.Rates[i] = drawRate(t, "rate")
-					}
-					all = append(all, m)
-				}
-				track.Measure(now, rapid.Bool().Draw(t, "alive"), all)
-			default:
-				w := Wish{
-					Spatial: rapid.Int8Range(-3, 6).Draw(t, "spatial"), Current: rapid.Int8Range(-3, 6).Draw(t, "current"),
-					Room: drawRate(t, "room"), Still: rapid.Bool().Draw(t, "still"),
-				}
-				track.Want(who, w)
-				wishes[who] = w
-			}
-			track.Decide(now)
-			if next := track.Next(); !next.IsZero() && !next.After(now) {
-				t.Fatalf("decides next at %v, now is %v", next, now)
-			}
-			if muted {
+			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
+			if !w.happen(t) {
 				continue
 			}
-			checkWhole(t, track)
-			for i := range track.layers {
-				l := &track.layers[i]
-				e := l.told
-				wanted, beneath := false, false // beneath: one that may not come
-				for _, w := range wishes {
-					wanted = wanted || w.Spatial == int8(i) || w.Current == int8(i)
-					beneath = beneath || w.Spatial > int8(i) || w.Current > int8(i)
-				}
-				if wanted || beneath {
-					lastWanted[i] = now
-				}
-				switch {
-				case e.Rate < 0 || e.Rate > mostRate || e.FrameRate < 0 || e.FrameRate > fullFrameRate || e.Scale < 0:
-					t.Fatalf("layer %d is told %+v", i, e)
-				case e.Rate > 0 && e.Rate < min(l.least, l.most):
-					t.Fatalf("layer %d is told %+v, less than %v", i, e, l.least)
-				case wanted && !e.Active && !track.blocked(now, i):
-					t.Fatalf("layer %d is wanted and off", i)
-				case !wanted && e.Active && i > 0 && (now.Sub(lastWanted[i]) >= lingerInside || now.Sub(lastWanted[i]) >= linger && !track.Scalable()):
-					t.Fatalf("layer %d is on, though nobody has wanted it since %v", i, now.Sub(lastWanted[i]))
-				}
+			w.Decide(w.now)
+			if next := w.Next(); !next.IsZero() && !next.After(w.now) {
+				t.Fatalf("decides next at %v, now is %v", next, w.now)
 			}
-			for _, r := range track.Rates(now, nil) {
-				if r.Spatial < 0 || r.Spatial >= layers || r.Temporal < 0 || r.Temporal > Whole || r.Rate < 0 || r.Most < 0 {
-					t.Fatalf("on offer: %+v", r)
-				}
+			if w.muted {
+				continue
 			}
-			if c := track.Cap(); c < 0 {
-				t.Fatalf("cap %v", c)
+			checkWhole(t, w.Track)
+			for i := range w.layers {
+				w.checkLayer(t, i)
 			}
+			w.checkOffer(t)
 		}
 	})
+}
+
+// whatever is a track to which anything happens, and what is wanted of it.
+type whatever struct {
+	*Track
+	now        time.Time
+	asked      map[uint64]Wish
+	lastWanted []time.Time // of each layer
+}
+
+// forget has every layer wanted last now.
+func (w *whatever) forget() {
+	w.lastWanted = slices.Repeat([]time.Time{w.now}, len(w.layers))
+}
+
+// happen does something to the track; false if that was nothing.
+func (w *whatever) happen(t *rapid.T) bool {
+	who := rapid.Uint64Range(0, 5).Draw(t, "who")
+	switch rapid.IntRange(0, 8).Draw(t, "what") {
+	case 8:
+		if !rapid.Bool().Draw(t, "scalable") {
+			return false
+		}
+		var sizes []Layer
+		for range rapid.IntRange(0, 100).Draw(t, "inside") {
+			sizes = append(sizes, Layer{Width: rapid.Uint16().Draw(t, "width"), Height: rapid.Uint16().Draw(t, "height")})
+		}
+		w.SetScalable(w.now, sizes)
+		w.forget()
+	case 0:
+		w.Leave(who)
+		delete(w.asked, who)
+	case 1:
+		w.SetMuted(w.now, !w.muted)
+		w.forget()
+	case 2, 3:
+		var all []Measured
+		for range rapid.IntRange(0, 6).Draw(t, "measured") {
+			m := Measured{
+				Active: rapid.Bool().Draw(t, "active"), Count: rapid.IntRange(-1, 9).Draw(t, "count"), Stream: drawRate(t, "stream"),
+			}
+			for i := range m.Rates {
+				m.Rates[i] = drawRate(t, "rate")
+			}
+			all = append(all, m)
+		}
+		w.Measure(w.now, rapid.Bool().Draw(t, "alive"), all)
+	default:
+		wish := Wish{
+			Spatial: rapid.Int8Range(-3, 6).Draw(t, "spatial"), Current: rapid.Int8Range(-3, 6).Draw(t, "current"),
+			Room: drawRate(t, "room"), Still: rapid.Bool().Draw(t, "still"),
+		}
+		w.Want(who, wish)
+		w.asked[who] = wish
+	}
+	return true
+}
+
+// checkLayer holds what the layer at i is told within bounds: on while it is wanted,
+// off when it has not been for a while.
+func (w *whatever) checkLayer(t *rapid.T, i int) {
+	l := &w.layers[i]
+	e := l.told
+	wanted, beneath := false, false // beneath: one that may not come
+	for _, wish := range w.asked {
+		wanted = wanted || wish.Spatial == int8(i) || wish.Current == int8(i)
+		beneath = beneath || wish.Spatial > int8(i) || wish.Current > int8(i)
+	}
+	if wanted || beneath {
+		w.lastWanted[i] = w.now
+	}
+	unwanted := w.now.Sub(w.lastWanted[i])
+	switch {
+	case e.Rate < 0 || e.Rate > mostRate || e.FrameRate < 0 || e.FrameRate > fullFrameRate || e.Scale < 0:
+		t.Fatalf("layer %d is told %+v", i, e)
+	case e.Rate > 0 && e.Rate < min(l.least, l.most):
+		t.Fatalf("layer %d is told %+v, less than %v", i, e, l.least)
+	case wanted && !e.Active && !w.blocked(w.now, i):
+		t.Fatalf("layer %d is wanted and off", i)
+	case !wanted && e.Active && i > 0 && (unwanted >= lingerInside || unwanted >= linger && !w.Scalable()):
+		t.Fatalf("layer %d is on, though nobody has wanted it since %v", i, unwanted)
+	}
+}
+
+// checkOffer holds what subscribers and publishers are told of the whole.
+func (w *whatever) checkOffer(t *rapid.T) {
+	for _, r := range w.Rates(w.now, nil) {
+		if r.Spatial < 0 || int(r.Spatial) >= len(w.layers) || r.Temporal < 0 || r.Temporal > Whole || r.Rate < 0 || r.Most < 0 {
+			t.Fatalf("on offer: %+v", r)
+		}
+	}
+	if c := w.Cap(); c < 0 {
+		t.Fatalf("cap %v", c)
+	}
 }
 
 // checkWhole holds what the publisher of a scalable stream is told against its
