@@ -356,7 +356,7 @@ func TestCapForWhoWaits(t *testing.T) {
 		p.stubborn = true
 		p.track.Want(2, w)
 		p.run(5 * time.Second)
-		if c := p.track.Cap(); c+c/4 > room || c < room/2 {
+		if c := p.track.Cap(); c+c/4 > room || c < room/2 || !p.track.Watched() {
 			t.Errorf("%s: cap %v, room %v", name, c, room)
 		}
 	}

@@ -122,6 +122,9 @@ func (t *Track) Cap() units.Rate {
 	return sum
 }
 
+// Watched says whether anything of the track is asked for.
+func (t *Track) Watched() bool { return t.top() >= 0 }
+
 // top is the largest layer that is asked for, -1 for none.
 func (t *Track) top() int {
 	for i := len(t.layers) - 1; i >= 0; i-- {

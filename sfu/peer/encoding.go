@@ -239,16 +239,24 @@ func (g *ingress) takeOrders() (all []order) {
 // appendLimit adds a REMB for a publisher that obeys no orders, once each
 // limitEvery while there is a limit, and a few times when it ends.
 func (g *ingress) appendLimit(dst []rtcp.Packet) []rtcp.Packet {
-	limit, limited := voiceShare, false
+	var limit units.Rate
+	limited, share := false, false
 	var streams []uint32
 	for _, s := range g.sections {
 		t := s.track
-		if t == nil || t.orders.track == nil {
+		if t == nil {
+			continue
+		}
+		if t.orders.track == nil {
+			share = true
 			continue
 		}
 		if t.orders.obeys {
 			return dst
 		}
+		// While nobody looks pictures may have the share, too: those of Chromium
+		// become small with their limit, and take 20 s to grow again.
+		share = share || !t.orders.track.Watched()
 		limited = true
 		if limit = min(limit, noLimit) + min(t.orders.track.Cap(), noLimit); limit >= noLimit {
 			limited = false
@@ -259,6 +267,9 @@ func (g *ingress) appendLimit(dst []rtcp.Packet) []rtcp.Packet {
 		if in.stream != nil && !in.repair && in.section.video {
 			streams = append(streams, in.ssrc)
 		}
+	}
+	if share {
+		limit += voiceShare
 	}
 	switch {
 	case len(streams) == 0:
