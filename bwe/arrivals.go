@@ -48,6 +48,17 @@ func (a *arrivals) add(p *sent, at, wait int64) {
 // nth answers the newest but n.
 func (a *arrivals) nth(n int64) *arrival { return &a.ring[(a.n-1-n)%keptArrivals] }
 
+// behind is the wait of a packet sent then, by that of the one before it and what that
+// one took to be served. So it is for padding: packets of its size come too seldom
+// for their base delay to be known, and would seem not to wait in any queue.
+func (a *arrivals) behind(sentAt int64, perByte float64) int64 {
+	if a.kept() < 2 {
+		return 0
+	}
+	last := a.nth(0)
+	return last.wait + int64(float64(last.bytes-a.nth(1).bytes)*perByte) - max(0, sentAt-last.sentAt)
+}
+
 // lately is the rate at which the newest few came; 0 when they are too few.
 func (a *arrivals) lately() units.Rate {
 	const few = 3

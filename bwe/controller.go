@@ -136,7 +136,7 @@ func (c *Controller) OnSent(now time.Time, p SentPacket) {
 	}
 	c.sending.add(t, int64(p.Size))
 	if p.Probe != 0 {
-		c.probe.onSent(t, c.history.slot(p.Sequence))
+		c.probe.onSent(t, c.history.slot(p.Sequence), p.Kind != Padding)
 		if c.decision.Probe.ID != 0 {
 			c.decision.Probe = c.probe.ask // sent, or a little larger
 		}
@@ -188,7 +188,7 @@ func (c *Controller) OnLost(now time.Time, sequence int64) {
 	if p := c.history.find(sequence); p != nil && p.fate == inFlight {
 		p.fate = lost
 		c.losses.note(true, p.at)
-		c.probe.onReport(p, false, 0, 0)
+		c.probe.onReport(p, false, 0)
 		c.stats.Reports++
 	}
 	c.tick(t)

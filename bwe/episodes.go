@@ -16,6 +16,10 @@ const (
 	nearly     = 0.92
 	// longNoise is so much jitter that queues of a few packets are not seen.
 	longNoise = 10 * time.Millisecond
+	// probeClear times the jitter is the queue that is told from it.
+	probeClear = 8
+	// besideLeast is three packets of padding, without which there is no spacing.
+	besideLeast = 360 // bytes
 	// longestPatience bounds it: no path is used whose round trip is longer.
 	longestPatience = 5 * time.Second
 	// unmeasuredGrowth of what arrived may be offered where a path could not be
@@ -182,7 +186,20 @@ func (c *Controller) maybeProbe(now int64) {
 	}
 	rate = min(max(rate, c.capacity.Scale(1.2)), c.cfg.Max.Scale(1.1))
 	c.stats.Probes++
-	c.probe.start(now, rate, probeSize(rate, c.capacity, queue))
+	size := probeSize(rate, c.capacity, queue)
+	thin := full && c.capacity < thinProbe
+	if thin {
+		size = min(size, c.besideMedia(queue))
+	}
+	c.probe.start(now, rate, size)
+	c.probe.full = thin
+}
+
+// besideMedia is what a probe may add where media fills a thin path, for all of it is
+// queue: half of what it may cause, but enough to stand out of the jitter. On others
+// the least that measures is no queue to speak of.
+func (c *Controller) besideMedia(queue time.Duration) units.Size {
+	return max(besideLeast, c.capacity.In(max(queue/2, time.Duration(probeClear*c.delays.noise))))
 }
 
 // stale says that a path in full use has been without a queue for so long that
@@ -293,11 +310,7 @@ func (c *Controller) finishProbe(now int64) {
 		c.capacity = c.bound(max(c.capacity, o.rate))
 	default:
 		// The bottleneck spread the cluster: this is what it carries.
-		take := 0.94
-		if p.full { // and all of it is used at once
-			take = 0.9
-		}
-		c.capacity = c.bound(max(c.capacity, o.rate.Scale(take)))
+		c.capacity = c.bound(max(c.capacity, o.rate.Scale(0.94)))
 		c.learned = true
 	}
 	c.proven = max(c.proven, min(o.rate, c.capacity))

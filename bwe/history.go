@@ -29,6 +29,7 @@ type sent struct {
 	size     int32
 	probe    uint16
 	fate     fate
+	padding  bool
 }
 
 // history remembers what was sent until it is reported or overwritten.
@@ -72,6 +73,7 @@ func (h *history) add(now int64, p SentPacket) bool {
 		through:  h.through,
 		size:     int32(p.Size),
 		probe:    p.Probe,
+		padding:  p.Kind == Padding,
 	}
 	if p.Size > h.largest {
 		h.largest = p.Size

@@ -43,7 +43,8 @@ type probing struct {
 	sending bool
 	train   bool // asks whose queue it is
 	waiting bool // sent, not all reported
-	full    bool // beside traffic that fills the estimate
+	full    bool // beside media that fills a thin path: what it adds counts
+	carried bool // a packet of that media was no part of what was asked for
 
 	first, last int64 // sequences sent
 	sentFrom    int64
@@ -58,9 +59,8 @@ type probing struct {
 	gotFromSet int64 // its send time
 	gotToSet   int64
 	gotBytes   int64 // without the first
+	gotFirst   int32 // bytes of the first
 	lost       int64
-	firstWait  int64
-	lastWait   int64
 
 	next   int64         // no probe before
 	pause  time.Duration // after the next one that finds nothing
@@ -92,8 +92,8 @@ func (p *probing) start(now int64, rate units.Rate, size units.Size) {
 	}
 }
 
-// onSent notes a packet of the cluster.
-func (p *probing) onSent(now int64, s *sent) {
+// onSent notes a packet of the cluster; media says that it is no padding.
+func (p *probing) onSent(now int64, s *sent, media bool) {
 	if s.probe != p.id || !p.sending {
 		return
 	}
@@ -103,6 +103,8 @@ func (p *probing) onSent(now int64, s *sent) {
 	if p.first == s.sequence && p.train && s.size > int32(p.ask.Size/5) {
 		// The first packet measures nothing, and a train of media may be no more.
 		p.ask.Size += units.Size(s.size)
+	} else if p.full && media && !p.carried {
+		p.ask.Size, p.carried = p.ask.Size+units.Size(s.size), true // it would have been sent anyway
 	}
 	p.last, p.sentTo = s.sequence, now
 	p.sentBytes += int64(s.size)
@@ -116,7 +118,7 @@ func (p *probing) finishSending() {
 }
 
 // onReport notes what became of a packet of the cluster.
-func (p *probing) onReport(s *sent, came bool, arrival, wait int64) {
+func (p *probing) onReport(s *sent, came bool, arrival int64) {
 	if s.probe != p.id || !p.active() || p.first < 0 {
 		return
 	}
@@ -125,15 +127,19 @@ func (p *probing) onReport(s *sent, came bool, arrival, wait int64) {
 		p.lost++
 		return
 	}
+	if p.count == 1 && p.full && s.size < p.gotFirst/2 {
+		// The first is served while the others are sent, whatever the path carries: a
+		// large one makes their spacing a long one.
+		p.count = 0
+	}
 	if p.count == 0 {
+		p.gotFirst = s.size
 		p.gotFrom, p.gotTo = arrival, arrival
 		p.gotFromSet, p.gotToSet = s.at, s.at
-		p.firstWait, p.lastWait = wait, wait
 	} else {
 		p.gotBytes += int64(s.size)
 		p.gotTo = max(p.gotTo, arrival)
 		p.gotToSet = max(p.gotToSet, s.at)
-		p.lastWait = wait
 	}
 	p.count++
 }

@@ -31,7 +31,7 @@ func (c *Controller) read(now int64, reports []PacketReport) (fresh, came bool) 
 		case !r.Received:
 			p.fate = lost
 			c.losses.note(true, p.at)
-			c.probe.onReport(p, false, 0, 0)
+			c.probe.onReport(p, false, 0)
 		default:
 			if p.fate == lost {
 				c.losses.correct()
@@ -69,10 +69,13 @@ func (c *Controller) arrive(now int64, p *sent, at, perClass int64) {
 	if !c.arrivalOK {
 		c.arrivalOK, c.arrival0 = true, at
 	}
+	if p.padding && p.probe == c.probe.id && c.probe.full {
+		wait = max(wait, c.arrivals.behind(p.at, float64(perClass)/sizeClass))
+	}
 	c.delays.watch(p.at, wait, p.size, float64(perClass)/sizeClass)
 	c.arriving.add(max(0, at-c.arrival0), int64(p.size))
 	c.arrivals.add(p, at, wait)
-	c.probe.onReport(p, true, at, wait)
+	c.probe.onReport(p, true, at)
 }
 
 // noteRTT takes one round trip; it includes the receiver's wait for its report.

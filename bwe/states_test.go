@@ -148,7 +148,9 @@ func (r *edgeRuns) cutOff() {
 	r.add("silence in a deep queue", 30*time.Second, func() *path {
 		p := r.call(link{rate: between(10*time.Second, 30*time.Second, 60e3, 1e6, 60e3)}, saturating)
 		p.link.queue = 2 * time.Second
-		return once(p, bwe.Drain, func(p *path) { p.link.loss = 1 })
+		return once(p, bwe.Drain, func(p *path) { // reports are lost, or those on what drains would end it
+			p.tamper = func(time.Duration, []bwe.PacketReport) [][]bwe.PacketReport { return nil }
+		})
 	})
 	for _, in := range []struct {
 		state bwe.State

@@ -27,7 +27,7 @@ func TestTrainBeginsWithMedia(t *testing.T) {
 			p.train = c.train
 			n, asked := 0, p.ask.Size
 			for i, size := range c.sizes {
-				p.onSent(int64(i+1), &sent{sequence: int64(i), size: size, probe: p.id})
+				p.onSent(int64(i+1), &sent{sequence: int64(i), size: size, probe: p.id}, true)
 				n++
 				if !p.sending {
 					break
