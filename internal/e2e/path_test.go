@@ -37,6 +37,9 @@ func TestCallThroughRelayAndTCP(t *testing.T) {
 		if (w.localType != "" && pair.LocalType != w.localType) || pair.Protocol != w.protocol || pair.RelayProtocol != w.relayProtocol {
 			t.Errorf("%s goes through %+v", w.query, pair)
 		}
+		if pair.Protection != "SRTP_AES128_CM_HMAC_SHA1_80" { // see docs/adr/0025
+			t.Errorf("%s protects its media by %q", w.query, pair.Protection)
+		}
 		if pair.RemotePort != s.ports.Media {
 			t.Errorf("%s speaks with port %d, want the media port %d", w.query, pair.RemotePort, s.ports.Media)
 		}

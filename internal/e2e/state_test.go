@@ -46,7 +46,7 @@ const stateScript = `(async () => {
 			state.pairs.push({
 				state: pair?.state ?? "", localType: local?.candidateType ?? "", protocol: local?.protocol ?? "",
 				relayProtocol: local?.relayProtocol ?? "", remotePort: remote?.port ?? 0, remoteAddress: remote?.address ?? "", available: pair?.availableOutgoingBitrate ?? 0,
-				sent: pair?.bytesSent ?? 0, received: pair?.bytesReceived ?? 0,
+				sent: pair?.bytesSent ?? 0, received: pair?.bytesReceived ?? 0, protection: s.srtpCipher ?? "",
 			});
 		}
 	});
@@ -63,7 +63,7 @@ type state struct {
 	Sent                           []sent
 	Pairs                          []struct {
 		State, LocalType, Protocol, RelayProtocol string
-		RemoteAddress                             string
+		RemoteAddress, Protection                 string
 		RemotePort                                int
 		Available, Sent, Received                 float64
 	}

@@ -86,6 +86,9 @@ func (m *media) api() (*webrtc.API, error) {
 	// would cost a round trip for nothing.
 	s.SetDTLSInsecureSkipHelloVerify(true)
 	s.SetDTLSRetransmissionInterval(flightWait(o.Line.trip))
+	if o.TransportFeedback { // else the server knows what is safe
+		s.SetSRTPProtectionProfiles(profile.ShortTag)
+	}
 	if m.call.takesHello() {
 		s.SetDTLSServerHelloMessageHook(profile.ShortServerHello)
 		s.SetDTLSCertificateRequestMessageHook(profile.ShortCertificateRequest)

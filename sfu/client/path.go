@@ -17,8 +17,8 @@ func (e *egress) lookAtPath(now time.Time) {
 		return
 	}
 	cost := wire.Overhead(pair.Local)
-	if e.media.awaits {
-		cost -= profile.FarTagSaves
+	if e.media.awaits || !e.media.byStream { // as the server has it
+		cost -= profile.ShortTagSaves
 	}
 	e.down.SetOverhead(cost)
 	e.down.SetReliable(now, isReliable(pair.Local, e.media.call.opts.RelayTransport))

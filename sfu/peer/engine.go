@@ -42,10 +42,12 @@ func (p *Peer) api(offer string, ahead bool) (*webrtc.API, error) {
 	if cfg.Net != nil {
 		s.SetNet(cfg.Net)
 	}
+	if p.shortTag() {
+		s.SetSRTPProtectionProfiles(profile.ShortTag)
+	}
 	if AwaitsHello(offer) { // we must be the client, RFC 8842 §5.3
 		s.SetICEBindingRequestHandler(p.helloBehindCheck)
 		s.SetDTLSKeyLogWriter(p.handshake)
-		s.SetSRTPProtectionProfiles(profile.FarProtection)
 		if ahead {
 			s.SetDTLSClientHelloMessageHook(profile.ShortClientHello)
 		}

@@ -40,8 +40,8 @@ func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
 		return
 	}
 	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
-	if p.handshake != nil {
-		cost -= profile.FarTagSaves
+	if p.shortTag() {
+		cost -= profile.ShortTagSaves
 	}
 	var network networkKey
 	if pair != nil {
@@ -56,6 +56,11 @@ func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
 		d.SuggestRate(now, p.media.carried.recall(now, network))
 	})
 }
+
+// shortTag says that packets to and from the client have the shorter tag: where we
+// begin DTLS, for the path is far and mostly thin, and where packets carry
+// transport-wide numbers, for sound is sent again under its own number with another.
+func (p *Peer) shortTag() bool { return p.handshake != nil || !p.byStream }
 
 // remember notes what the path carries, as far as its limit was met.
 func (e *egress) remember(now time.Time, stats *downlink.Stats) {

@@ -20,12 +20,15 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// FarProtection is the SRTP profile of paths on which we begin DTLS, which are far and
-// mostly thin: the one that every browser must have (RFC 8827 §6.5), whose tag is
-// FarTagSaves bytes shorter than that of AES-GCM. That is a twentieth of a voice.
+// ShortTag is the SRTP profile that every browser must have (RFC 8827 §6.5). Its tag is
+// ShortTagSaves bytes shorter than that of AES-GCM, a twentieth of a voice on thin paths.
+// Where a packet may be sent twice under one number and not be the same to the bit,
+// as with a transport-wide number in its header extension, no other is safe: there
+// the two would share a nonce, and with AES-GCM that gives the key of the tags away
+// (RFC 7714 §8.4).
 const (
-	FarProtection = dtls.SRTP_AES128_CM_HMAC_SHA1_80
-	FarTagSaves   = 16 - 10 // RFC 7714 §14.2, RFC 3711 §5.2
+	ShortTag      = dtls.SRTP_AES128_CM_HMAC_SHA1_80
+	ShortTagSaves = 16 - 10 // RFC 7714 §14.2, RFC 3711 §5.2
 )
 
 // certified is for how long a certificate is made out. Nobody looks: who holds its
