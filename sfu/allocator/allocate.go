@@ -30,6 +30,7 @@ func Allocate(budget units.Rate, demands []Demand, previous []Grant, dst []Grant
 	}
 	a.grants = dst
 	first := a.following(-1)
+	a.first = first
 	a.base(first)
 	a.still(first)
 	a.upgrades(true)
@@ -56,6 +57,7 @@ type allocation struct {
 	previous []Grant
 	grants   []Grant
 	weights  float64 // of all pictures that share what is left
+	first    int     // the most important picture, -1 when there is none
 }
 
 // grant moves a demand to the layer at index, which may be cheaper than the
@@ -75,7 +77,7 @@ func cost(r units.Rate) units.Rate { return min(r, mostCost) }
 // base grants the picture at i its lowest layer if that fits. What does not is
 // passed over: a cheaper picture behind it may still fit.
 func (a *allocation) base(i int) {
-	if i < 0 {
+	if i < 0 || a.rests(i) {
 		return
 	}
 	d := &a.demands[i]
@@ -87,6 +89,12 @@ func (a *allocation) base(i int) {
 	if a.fits(cost(d.Layers[index].Rate), resumes) {
 		a.grant(&a.grants[i], d, index)
 	}
+}
+
+// rests says that the picture at i stays away for now.
+func (a *allocation) rests(i int) bool {
+	p, _ := a.before(i)
+	return a.demands[i].Rests && i != a.first && !p.Active()
 }
 
 // following is the picture that comes after the one at i in order of
@@ -237,7 +245,7 @@ func (a *allocation) value(i, j int) float64 {
 // still grants the picture at i one now and then, if it got no layer. One that
 // stands still already is refreshed more seldom before it is given up.
 func (a *allocation) still(i int) {
-	if i < 0 || a.grants[i].Active() || a.demands[i].Still <= 0 {
+	if i < 0 || a.grants[i].Active() || a.demands[i].Still <= 0 || a.rests(i) {
 		return
 	}
 	d, g := &a.demands[i], &a.grants[i]
@@ -352,6 +360,9 @@ func Wants(demands []Demand, grants []Grant) Needs {
 		}
 		n.Spent = add(n.Spent, g.Rate)
 		full = add(full, max(d.Layers[d.limit()].wanted(), g.Rate))
+		if d.Rests && !g.Active() {
+			continue // there is no use in finding out
+		}
 		cheapest = min(cheapest, d.cheapest(g))
 	}
 	if cheapest == units.MaxRate { // everything is granted

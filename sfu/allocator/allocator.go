@@ -110,6 +110,9 @@ type Demand struct {
 	// Still is what a still picture now and then costs; 0 = none is wanted.
 	Still units.Rate
 	Muted bool
+	// Rests says that it was lost soon after it came, and does not come back yet;
+	// the most important picture does.
+	Rests bool
 }
 
 // Grant is what one slot gets.

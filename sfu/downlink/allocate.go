@@ -194,7 +194,7 @@ func (d *Downlink) demand(now time.Time, s *slot) allocator.Demand {
 		return a
 	}
 	d.operatingPoints(s)
-	a.Layers = s.layers
+	a.Layers, a.Rests = s.layers, s.rests(now)
 	if d.stills && d.decision.State != bwe.Startup {
 		a.Still = s.stillRate()
 	}
@@ -324,6 +324,7 @@ func (d *Downlink) grant(now time.Time, s *slot, g allocator.Grant) {
 	was := s.grant
 	s.grant = g
 	d.noticeGrant(s, was, g)
+	d.noticeRest(now, s, was, g)
 	if s.cfg.Kind == Audio {
 		s.sound.obey(now, g, d.budget, d.mode == Low)
 		return

@@ -57,6 +57,7 @@ type slot struct {
 	keyed     bool // refreshed has a value
 	report    report
 	grant     allocator.Grant
+	rest      rest
 	stats     SlotStats
 }
 
