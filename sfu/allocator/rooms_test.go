@@ -300,3 +300,37 @@ func TestHeldPictureIsWorthItsRoom(t *testing.T) {
 		}
 	}
 }
+
+// A picture that rests does not come back, not even as a still one, unless it is the
+// most important; one that is shown stays.
+func TestPictureThatRestsStaysAway(t *testing.T) {
+	demands := func(first, second bool) []Demand {
+		all := make([]Demand, 2)
+		for i := range all {
+			all[i] = Demand{Slot: i, Kind: Video, Still: 8 * units.Kbps, Layers: []Layer{{Rate: 30 * units.Kbps, Width: 320, Height: 180}}}
+		}
+		all[0].Rests, all[1].Rests = first, second
+		return all
+	}
+	paused := func(slot int) Grant {
+		return Grant{Slot: slot, Spatial: Paused, Temporal: Paused, Reason: PausedBandwidth}
+	}
+	const budget = 200 * units.Kbps
+	none := []Grant{paused(0), paused(1)}
+	both := Allocate(budget, demands(false, false), none, nil)
+	if !both[0].Active() || !both[1].Active() {
+		t.Fatalf("there is room for both, and %+v is granted", both)
+	}
+	if got := Allocate(budget, demands(true, true), none, nil); !got[0].Active() || got[1].Active() || got[1].Still {
+		t.Errorf("both rest: %+v, want the first alone", got)
+	} else if got[1].Reason != PausedBandwidth {
+		t.Errorf("who rests is told %v", got[1].Reason)
+	}
+	if got := Allocate(budget, demands(true, true), both, nil); !got[0].Active() || !got[1].Active() {
+		t.Errorf("both are shown and one is taken away: %+v", got)
+	}
+	needs := Wants(demands(false, true), Allocate(budget, demands(false, true), none, nil))
+	if needs.Next != needs.Spent {
+		t.Errorf("it is probed for what rests: %+v", needs)
+	}
+}

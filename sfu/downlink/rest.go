@@ -10,7 +10,8 @@ const (
 	// brief is how short a picture was shown that came too soon: it is a nuisance, and
 	// on a path that carries one picture what it takes is missing for the first.
 	brief = 10 * time.Second
-	// Such a picture rests for firstRest, each time twice as long, up to longestRest.
+	// Such a picture rests for firstRest, each time twice as long, up to longestRest;
+	// not in the first brief of its source, in which the path is found out.
 	firstRest   = 4 * time.Second
 	longestRest = 32 * time.Second
 )
@@ -19,6 +20,7 @@ const (
 // estimates and what layers weigh wander by more than any headroom.
 type rest struct {
 	source uint32
+	since  time.Time // the source is in the slot
 	came   time.Time
 	until  time.Time
 	length time.Duration
@@ -28,13 +30,13 @@ type rest struct {
 func (d *Downlink) noticeRest(now time.Time, s *slot, was, is allocator.Grant) {
 	r := &s.rest
 	if r.source != s.source.ID {
-		*r = rest{source: s.source.ID}
+		*r = rest{source: s.source.ID, since: now}
 	}
 	switch {
 	case is.Active() && !was.Active():
 		r.came, r.until = now, time.Time{}
 	case is.Active() || !was.Active() || is.Reason != allocator.PausedBandwidth || r.came.IsZero():
-	case now.Sub(r.came) >= brief:
+	case now.Sub(r.came) >= brief || now.Sub(r.since) < brief:
 		r.length = 0
 	default:
 		r.length = min(max(2*r.length, firstRest), longestRest)
