@@ -205,7 +205,7 @@ func (c *Controller) finishContest(now int64, o outcome) {
 			p.found = 0
 			break
 		}
-		if p.found++; p.found == nobodySure {
+		if p.found++; p.found >= nobodySure && p.path(got) <= got.Scale(nobody) {
 			c.endShare(now)
 			return
 		}

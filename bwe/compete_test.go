@@ -137,3 +137,27 @@ func TestStarvingCallsAskSoon(t *testing.T) {
 		}
 	}
 }
+
+// A share is not given up for three trains that met none of the other's packets, as single
+// ones do where it halves what it sends: what all of them showed must have gone, too.
+func TestTrainsThatMissTheFlow(t *testing.T) {
+	c := beside(t, 300*time.Millisecond)
+	const begin = int64(10 * time.Second)
+	heldShare(c, begin)
+	for i := range int64(200) { // a second of 1 Mbit/s
+		c.arriving.add(i*int64(5*time.Millisecond), 625)
+	}
+	got := c.arriving.rate()
+	if got < 900*units.Kbps {
+		t.Fatalf("%v arrives; that shows nothing", got)
+	}
+	c.probe.rate = 4 * units.Mbps
+	ours := outcome{ok: true, in: 4 * units.Mbps, size: 4800, span: 38400 * time.Microsecond}
+	trains := 0
+	for ; c.compete.on && trains < 20; trains++ {
+		c.finishContest(begin+int64(trains)*int64(time.Second), ours)
+	}
+	if trains <= nobodySure || trains > 8 {
+		t.Errorf("the share ended after %d trains, want some more than %d", trains, nobodySure)
+	}
+}
