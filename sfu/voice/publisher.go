@@ -135,6 +135,7 @@ type Publisher struct {
 	loss           Loss
 	redundant      bool
 	opaque         bool
+	thin           bool // its way is late or far, and so to be taken for thin
 	rtt            time.Duration
 	peak           units.Rate // the most that arrived since the rung changed
 	received, lost uint64
@@ -220,7 +221,8 @@ func (p *Publisher) count(now time.Time, u Uplink) {
 // follow moves the rung by the queue on the way.
 func (p *Publisher) follow(now time.Time, u Uplink) {
 	highest := top
-	if u.RTT >= farRTT || u.RTT >= lateRTT && u.Down < wideDown {
+	p.thin = u.RTT >= farRTT || u.RTT >= lateRTT && u.Down < wideDown
+	if p.thin {
 		highest = farRung
 		if p.rung > farRung {
 			p.limited = u.RTT >= farRTT
@@ -342,11 +344,11 @@ func (p *Publisher) decide() Ask {
 	}
 	if p.redundant = loss >= from && !p.opaque; p.redundant {
 		// Twice the sound has to fit where once as much did.
-		rate := quantize(min(a.MaxRate, redRate))
-		if p.limited {
+		rate, limited := quantize(min(a.MaxRate, redRate)), p.limited || p.thin
+		if limited {
 			rate = quantize(a.MaxRate / 2)
 		}
-		if !p.limited || 2*rate <= a.MaxRate {
+		if !limited || 2*rate <= a.MaxRate {
 			a.MaxRate, a.Packet, a.Redundancy = rate, max(a.Packet, redPacket), 1
 		}
 	}
