@@ -59,7 +59,7 @@ const (
 	// A loss cuts the rate to competeFall; it is back after competeBack, as
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
-	competeBack = 4 * time.Second
+	competeBack = 2 * time.Second
 	// Where a path that both filled becomes narrower most of what is sent is lost, ours
 	// and voice with it, until both have cut: then as much as came meanwhile is cut, but
 	// no more than half. On thinProbe and below TCP's own bursts look like it.
