@@ -86,9 +86,7 @@ func (m *media) api() (*webrtc.API, error) {
 	// would cost a round trip for nothing.
 	s.SetDTLSInsecureSkipHelloVerify(true)
 	s.SetDTLSRetransmissionInterval(flightWait(o.Line.trip))
-	if o.TransportFeedback { // else the server knows what is safe
-		s.SetSRTPProtectionProfiles(profile.ShortTag)
-	}
+	s.SetSRTPProtectionProfiles(profile.Protection)
 	if m.call.takesHello() {
 		s.SetDTLSServerHelloMessageHook(profile.ShortServerHello)
 		s.SetDTLSCertificateRequestMessageHook(profile.ShortCertificateRequest)

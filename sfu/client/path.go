@@ -5,7 +5,6 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
-	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
@@ -16,11 +15,7 @@ func (e *egress) lookAtPath(now time.Time) {
 	if err != nil || pair == nil || pair.Local == nil {
 		return
 	}
-	cost := wire.Overhead(pair.Local)
-	if e.media.awaits || !e.media.byStream { // as the server has it
-		cost -= profile.ShortTagSaves
-	}
-	e.down.SetOverhead(cost)
+	e.down.SetOverhead(wire.Overhead(pair.Local))
 	e.down.SetReliable(now, isReliable(pair.Local, e.media.call.opts.RelayTransport))
 	rtt := e.down.RTT()
 	if rtt == 0 {

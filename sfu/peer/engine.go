@@ -42,9 +42,7 @@ func (p *Peer) api(offer string, ahead bool) (*webrtc.API, error) {
 	if cfg.Net != nil {
 		s.SetNet(cfg.Net)
 	}
-	if p.shortTag() {
-		s.SetSRTPProtectionProfiles(profile.ShortTag)
-	}
+	s.SetSRTPProtectionProfiles(profile.Protection)
 	if AwaitsHello(offer) { // we must be the client, RFC 8842 §5.3
 		s.SetICEBindingRequestHandler(p.helloBehindCheck)
 		s.SetDTLSKeyLogWriter(p.handshake)

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol/extension"
+	handshakes "github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
 
@@ -39,11 +42,32 @@ func TestHelloComesBehindTheFirstCheck(t *testing.T) {
 		t.Errorf("an address that has proved nothing is sent %d packets", len(got))
 	}
 	for _, packet := range afterChecks(t, client, name, password, 10*time.Second) {
-		if len(packet) > 13 && packet[0] == 22 && packet[13] == 1 {
-			return // a handshake's first message (RFC 6347 §4.3.2)
+		if len(packet) > 13 && packet[0] == 22 && packet[13] == 1 { // a handshake's first message (RFC 6347 §4.3.2)
+			offersOneProtection(t, packet)
+			return
 		}
 	}
 	t.Error("no hello came behind the check")
+}
+
+// offersOneProtection: sound goes again under its own number with other header
+// extensions, so AES-GCM would give away the key of its tags (docs/adr/0025).
+func offersOneProtection(t *testing.T, hello []byte) {
+	t.Helper()
+	const headers = 13 + 12 // RFC 6347 §4.1, §4.2.2
+	var m handshakes.MessageClientHello
+	if err := m.Unmarshal(hello[headers:]); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range m.Extensions {
+		if u, ok := e.(*extension.UseSRTP); ok {
+			if len(u.ProtectionProfiles) != 1 || u.ProtectionProfiles[0] != dtls.SRTP_AES128_CM_HMAC_SHA1_80 {
+				t.Errorf("SRTP is offered with profiles %v", u.ProtectionProfiles)
+			}
+			return
+		}
+	}
+	t.Error("the hello offers no SRTP")
 }
 
 // afterChecks sends checks that nominate nothing until a packet of DTLS comes, or

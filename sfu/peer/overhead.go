@@ -8,7 +8,6 @@ import (
 
 	"github.com/rivulet-rtc/rivulet/bwe/units"
 	"github.com/rivulet-rtc/rivulet/sfu/downlink"
-	"github.com/rivulet-rtc/rivulet/sfu/peer/profile"
 	"github.com/rivulet-rtc/rivulet/sfu/peer/wire"
 )
 
@@ -40,9 +39,6 @@ func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
 		return
 	}
 	cost, reliable := costOf(pair, p.media.cfg.OverTCP)
-	if p.shortTag() {
-		cost -= profile.ShortTagSaves
-	}
 	var network networkKey
 	if pair != nil {
 		network = p.media.carried.key(p.owner, pair.Remote)
@@ -56,11 +52,6 @@ func (p *Peer) routeChanged(pair *webrtc.ICECandidatePair) {
 		d.SuggestRate(now, p.media.carried.recall(now, network))
 	})
 }
-
-// shortTag says that packets to and from the client have the shorter tag: where we
-// begin DTLS, for the path is far and mostly thin, and where packets carry
-// transport-wide numbers, for sound is sent again under its own number with another.
-func (p *Peer) shortTag() bool { return p.handshake != nil || !p.byStream }
 
 // remember notes what the path carries, as far as its limit was met.
 func (e *egress) remember(now time.Time, stats *downlink.Stats) {

@@ -198,11 +198,13 @@ func TestEverythingElseIsBuilt(t *testing.T) {
 // both together fill the link.
 func TestBesideTCP(t *testing.T) {
 	for _, c := range []full.Controller{full.Rivulet, full.PionGCC} {
-		s := find(t, "tcp-cubic-2m-300ms", 30*time.Second)
+		// In half a minute a call that begins beside TCP has found its share in some
+		// of the runs only.
+		s := find(t, "tcp-cubic-2m-300ms", time.Minute)
 		record, got, series := judged(t, s, c)
 		tcp := float64(got.More["tcp_kbps"])
 		t.Logf("%s: %.0f kbit/s beside %.0f of TCP, queue p95 %.0f ms", c, got.Rate, tcp, got.QueueP95)
-		if sum := tcp + float64(got.Rate); sum < 1900 || sum > 2000 || tcp < 400 || got.Rate < 150 {
+		if sum := tcp + float64(got.Rate); sum < 1900 || sum > 2000 || tcp < 400 || got.Rate < 300 {
 			t.Errorf("%s: %.0f and %.0f kbit/s of 2000", c, got.Rate, tcp)
 		}
 		offered := uint64(len(record.Flows[0].Packets) + len(record.Other))

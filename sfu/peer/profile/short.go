@@ -20,16 +20,12 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// ShortTag is the SRTP profile that every browser must have (RFC 8827 §6.5). Its tag is
-// ShortTagSaves bytes shorter than that of AES-GCM, a twentieth of a voice on thin paths.
-// Where a packet may be sent twice under one number and not be the same to the bit,
-// as with a transport-wide number in its header extension, no other is safe: there
-// the two would share a nonce, and with AES-GCM that gives the key of the tags away
-// (RFC 7714 §8.4).
-const (
-	ShortTag      = dtls.SRTP_AES128_CM_HMAC_SHA1_80
-	ShortTagSaves = 16 - 10 // RFC 7714 §14.2, RFC 3711 §5.2
-)
+// Protection is the only SRTP profile that is taken, the one that every browser must
+// have (RFC 8827 §6.5). A packet that is sent twice under one number, as lost sound
+// is, has other header extensions the second time: with AES-GCM the two would share a
+// nonce, which gives the key of the tags away (RFC 7714 §8.4). And its tag is 10 bytes
+// (RFC 3711 §5.2) where that of AES-GCM is 16, a twentieth of a voice.
+const Protection = dtls.SRTP_AES128_CM_HMAC_SHA1_80
 
 // certified is for how long a certificate is made out. Nobody looks: who holds its
 // key is known by the fingerprint in the description (RFC 8122).

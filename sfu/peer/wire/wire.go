@@ -26,7 +26,7 @@ const (
 	tcpHeader   = 32 // RFC 9293 §3.1 with timestamps (RFC 7323 §3)
 	tcpFraming  = 2  // RFC 4571 §2
 	channelData = 4  // RFC 8656 §12.4
-	srtpTag     = 16 // AES-GCM, RFC 7714 §14.2
+	srtpTag     = 10 // HMAC-SHA1-80, RFC 3711 §5.2; see profile.Protection
 	srtcpIndex  = 4  // RFC 3711 §3.4
 
 	// UsualOverhead is that of the usual path, IPv4 and UDP, in bytes.

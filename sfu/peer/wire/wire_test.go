@@ -17,11 +17,11 @@ func TestOverhead(t *testing.T) {
 		want      units.Size
 	}{
 		{webrtc.ICECandidate{Address: "192.0.2.1", Protocol: webrtc.ICEProtocolUDP}, UsualOverhead},
-		{webrtc.ICECandidate{Address: "::ffff:192.0.2.1", Protocol: webrtc.ICEProtocolUDP}, 20 + 8 + 16},
-		{webrtc.ICECandidate{Address: "2001:db8::1", Protocol: webrtc.ICEProtocolUDP}, 40 + 8 + 16},
-		{webrtc.ICECandidate{Address: "name.local", Protocol: webrtc.ICEProtocolUDP}, 20 + 8 + 16},
-		{webrtc.ICECandidate{Address: "192.0.2.1", Protocol: webrtc.ICEProtocolTCP}, 20 + 32 + 2 + 16},
-		{webrtc.ICECandidate{Address: "192.0.2.1", Protocol: webrtc.ICEProtocolUDP, Typ: webrtc.ICECandidateTypeRelay}, 20 + 8 + 4 + 16},
+		{webrtc.ICECandidate{Address: "::ffff:192.0.2.1", Protocol: webrtc.ICEProtocolUDP}, 20 + 8 + 10},
+		{webrtc.ICECandidate{Address: "2001:db8::1", Protocol: webrtc.ICEProtocolUDP}, 40 + 8 + 10},
+		{webrtc.ICECandidate{Address: "name.local", Protocol: webrtc.ICEProtocolUDP}, 20 + 8 + 10},
+		{webrtc.ICECandidate{Address: "192.0.2.1", Protocol: webrtc.ICEProtocolTCP}, 20 + 32 + 2 + 10},
+		{webrtc.ICECandidate{Address: "192.0.2.1", Protocol: webrtc.ICEProtocolUDP, Typ: webrtc.ICECandidateTypeRelay}, 20 + 8 + 4 + 10},
 	} {
 		if got := Overhead(&c.candidate); got != c.want {
 			t.Errorf("%+v: %d bytes, want %d", c.candidate, got, c.want)
