@@ -59,7 +59,9 @@ const (
 	// A loss cuts the rate to competeFall; it is back after competeBack, as
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
-	competeBack = 2 * time.Second
+	competeBack = 4 * time.Second
+	// On thin paths, whose queues are long, losses come faster than it would be made good.
+	competeBackThin = 2 * time.Second
 	// Where a path that both filled becomes narrower most of what is sent is lost, ours
 	// and voice with it, until both have cut: then as much as came meanwhile is cut, but
 	// no more than half. On thinProbe and below TCP's own bursts look like it.
@@ -292,7 +294,11 @@ func (c *Controller) share(now, dt int64) {
 	}
 	limit := c.bound(min(p.path(got).Scale(fairShare), most))
 	rtt := max(c.rtt, int64(20*time.Millisecond))
-	step := float64(dt) / float64(competeBack)
+	back := competeBack
+	if limit < thinProbe {
+		back = competeBackThin
+	}
+	step := float64(dt) / float64(back)
 	switch {
 	case lost && c.flooded() && now-p.flooded > rtt+rtt/4:
 		p.cut, p.flooded = now, now
