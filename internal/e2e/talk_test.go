@@ -15,6 +15,9 @@ func TestTwoPagesTalkAndAThirdComesAndGoes(t *testing.T) {
 	before := ann.talking(1)
 	bob.talking(1)
 
+	// All are wanted: bob's tile alone is smaller than the largest, which then ends after
+	// two seconds, however little of it has come.
+	bob.run(`rivulet.call.view([{ track: [...rivulet.call.participants.get(%q).tracks.values()].find((t) => t.source === "camera").id, width: 1280, height: 720, priority: 5 }])`, before.Me)
 	// A browser's own estimate grows over some seconds until it sends all layers.
 	ann.wait(30*time.Second, "three layers are sent", func(s state) bool { return len(s.layers()) == 3 })
 	awaitUplinks(t, s, "talk", before.Me, "VP8", "q", "h", "f")
