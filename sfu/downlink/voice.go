@@ -228,7 +228,7 @@ func (d *Downlink) numberVoice(now time.Time, s *slot, p *packet.Packet) Verdict
 
 // thinPath is the budget below which bits are scarce even where the best voice fits:
 // a microphone in long packets at its least leaves no better one.
-const thinPath = 14 * units.Kbps
+const thinPath = 17 * units.Kbps
 
 // obey puts a grant into force. Silence is left out where bits are scarce.
 func (a *sound) obey(now time.Time, g allocator.Grant, budget units.Rate, scarce bool) {
