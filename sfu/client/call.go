@@ -344,11 +344,16 @@ func (c *Call) acknowledgeFirst() {
 		case <-c.done:
 			return
 		}
-		// The loop sends the first words at the end of its turn.
-		c.media.post(func(time.Time) {
-			c.media.post(func(time.Time) { c.tellNoted(c.Assignments()) })
-		})
+		select {
+		case <-time.After(noteLater):
+			c.tellNoted(c.Assignments())
+		case <-c.done:
+		}
 	})
 }
+
+// noteLater is how long the first words and the measurement of a far path have it to
+// themselves: eight slots are told in as many messages, and each is answered.
+const noteLater = 1500 * time.Millisecond
 
 func ptr[T any](v T) *T { return &v }
