@@ -60,7 +60,7 @@ const (
 	// CUBIC is within some seconds whatever the round trip (RFC 9438).
 	competeFall = 0.8
 	competeBack = 4 * time.Second
-	// On thin paths, whose queues are long, losses come faster than it would be made good.
+	// On thin paths it is shorter, found by trial (docs/bwe.md): perhaps losses come sooner.
 	competeBackThin = 2 * time.Second
 	// Where a path that both filled becomes narrower most of what is sent is lost, ours
 	// and voice with it, until both have cut: then as much as came meanwhile is cut, but

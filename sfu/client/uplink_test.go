@@ -19,7 +19,10 @@ func TestUplinkBecomesThin(t *testing.T) {
 		if ann.active() != [3]bool{false, false, true} {
 			t.Errorf("on a wide uplink %v are asked for", ann.active())
 		}
-		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 150 * units.Kbps})
+		// So thin that the smallest layer does not fit whole: where it just does, a path
+		// that became wide again shows only when the next larger one is tried, which may
+		// be 16 s later.
+		w.network.Connect(ann.addr, serverAddr, &narrow{rate: 130 * units.Kbps})
 		took := until(t, 12*time.Second, "the smallest layer is asked for", func() bool { return ann.active()[0] && !ann.active()[2] })
 		time.Sleep(10 * time.Second)
 		moves, one := 0, 0
