@@ -2,9 +2,7 @@ package falsestart
 
 import (
 	"bytes"
-	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -61,19 +59,21 @@ func shake(t *testing.T, suite dtls.CipherSuiteID) (client *wire, log *bytes.Buf
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := func(w io.Writer) *dtls.Config {
-		return &dtls.Config{
-			Certificates: []tls.Certificate{certificate}, InsecureSkipVerify: true, KeyLogWriter: w,
-			CipherSuites: []dtls.CipherSuiteID{suite}, SRTPProtectionProfiles: []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM},
-		}
+	shared := []dtls.Option{
+		dtls.WithCertificates(certificate), dtls.WithInsecureSkipVerify(true),
+		dtls.WithCipherSuites(suite), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM),
+	}
+	ours, theirs := []dtls.ClientOption{dtls.WithKeyLogWriter(log)}, []dtls.ServerOption(nil)
+	for _, o := range shared {
+		ours, theirs = append(ours, o), append(theirs, o)
 	}
 	done := make(chan error, 1)
-	server, err = dtls.Server(b, a.LocalAddr(), shared(nil))
+	server, err = dtls.ServerWithOptions(b, a.LocalAddr(), theirs...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { done <- server.Handshake() }()
-	c, err := dtls.Client(client, b.LocalAddr(), shared(log))
+	c, err := dtls.ClientWithOptions(client, b.LocalAddr(), ours...)
 	if err != nil {
 		t.Fatal(err)
 	}
