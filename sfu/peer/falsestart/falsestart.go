@@ -105,12 +105,7 @@ func ReadHello(packet []byte) (h Hello, err error) {
 		}
 	}
 	h.random = m.Random.MarshalFixed()
-	switch h.profile {
-	case srtp.ProtectionProfileAeadAes128Gcm, srtp.ProtectionProfileAeadAes256Gcm, srtp.ProtectionProfileAes128CmHmacSha1_80:
-	default:
-		return h, ErrHello
-	}
-	if !bound {
+	if !bound || h.profile != srtp.ProtectionProfileAes128CmHmacSha1_80 { // no other is offered, docs/adr/0025
 		return h, ErrHello
 	}
 	return h, nil
